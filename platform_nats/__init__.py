@@ -1,0 +1,1 @@
+"""Transport: signed events in, answers out. Nothing above this package knows NATS."""

@@ -1,0 +1,1 @@
+"""Where definitions come from: files in, verified and evaluated nodes out."""

@@ -1,0 +1,163 @@
+"""Nodes, principals and plans: frozen data, nothing that does anything.
+
+The shapes mirror the Nickel contracts in `ncl/`; decoding is strict, so a field that the
+contract has and this page lacks is an error at load and never silently ignored.
+Durations are seconds, sizes are bytes: the contracts normalise both.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from msgspec import Struct
+
+JsonSchema = Mapping[str, object]
+Condition = Mapping[str, object]
+Effect = Literal["pure", "external", "irreversible"]
+ErrorClass = Literal["exit", "timeout", "bad-output", "limit", "spawn", "lost"]
+Undone = Literal["succeeded", "interrupted", "failed"]
+
+
+class Frozen(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of the decoded shapes: immutable, keyword-only, closed."""
+
+
+class Limits(Frozen):
+    """What one process of a step may use."""
+
+    memory: int = 2 << 30
+    """Address space, bytes."""
+    cpu: float = 3600
+    """Processor time, seconds."""
+    open_files: int = 1024
+    file_size: int = 1 << 30
+    """Largest file it may write, bytes."""
+    output: int = 16 << 20
+    """Largest stdout accepted, bytes."""
+
+
+class Retry(Frozen):
+    """How often, how soon and after which failures an attempt is repeated."""
+
+    attempts: int = 1
+    delay: float = 1
+    factor: float = 2
+    max_delay: float = 60
+    jitter: float = 0.1
+    """Share of the delay that is drawn at random, 0 to 1."""
+    on: tuple[ErrorClass, ...] = ("exit", "timeout", "spawn", "lost")
+
+
+class Trigger(Frozen):
+    """Which events start the pipeline at this node."""
+
+    pipeline: str
+    subjects: tuple[str, ...]
+    when: Condition | None = None
+
+
+class Handler(Frozen):
+    """The script that does the node's work, and what it may touch."""
+
+    script: str
+    """Path relative to the definition's folder."""
+    env: Mapping[str, str] = {}
+    limits: Limits = Limits()
+    std_lib: bool = False
+    network: bool = False
+    path: tuple[str, ...] = ()
+    """Absolute folders put in front of the default PATH."""
+    read: tuple[str, ...] = ()
+    """Absolute paths, or `event.x` / `inputs.x.y` references to one, that may be read."""
+    write: tuple[str, ...] = ()
+    """Likewise, that may be written."""
+
+
+class Compensate(Frozen):
+    """The script that undoes what the handler did."""
+
+    script: str
+    env: Mapping[str, str] = {}
+    timeout: float = 300
+    retry: Retry = Retry(attempts=3)
+    on: tuple[Undone, ...] = ("succeeded", "interrupted")
+
+
+class ActionNode(Frozen):
+    """One step that can run: what starts it, what it needs, what it gives, how to undo it."""
+
+    schema: Literal["stratum/v1"]
+    name: str
+    version: str = "0.0.0"
+    description: str = ""
+    labels: Mapping[str, str] = {}
+    enabled: bool = True
+    trigger: Trigger | None = None
+    consumes: tuple[str, ...] = ()
+    produces: tuple[str, ...] = ()
+    prefer: tuple[str, ...] = ()
+    """Capabilities for which this node wins over other providers."""
+    input_schemas: Mapping[str, JsonSchema] = {}
+    """By capability; the reserved key `event` is the payload's contract."""
+    output_schemas: Mapping[str, JsonSchema] = {}
+    handler: Handler
+    compensate: Compensate | None = None
+    effect: Effect = "external"
+    timeout: float = 300
+    """Wall-clock limit of one attempt, seconds."""
+    retry: Retry = Retry()
+    when: Condition | None = None
+
+
+class Definition(Frozen):
+    """A node, where it was declared and the digest of the files that it runs with."""
+
+    node: ActionNode
+    file: str
+    """Path of the `.ncl` file below its source, with forward slashes."""
+    tree: str
+    """`sha256:…` of the definition's folder in the content store; scripts are relative to it."""
+
+
+class Principal(Frozen):
+    """Somebody who may sign events: a person or an agent."""
+
+    key: str
+    """Public user NKey (`U…`)."""
+    name: str
+    kind: Literal["user", "agent"] = "user"
+    tenant: str = "default"
+    groups: tuple[str, ...] = ()
+    active: bool = True
+    subjects: tuple[str, ...] = ()
+    """Subjects that the embedded server lets this key publish to; empty means the event subjects."""
+
+
+class PlannedNode(Frozen):
+    """A node in its place."""
+
+    definition: Definition
+    stage: int
+    triggered: bool
+    """Whether the event itself started it."""
+
+
+class Pruned(Frozen):
+    """A node that belongs to the pipeline and does not run, and why."""
+
+    node: str
+    why: str
+
+
+class Plan(Frozen):
+    """The stages for one pipeline and the nodes that an event matched. It shapes a whole run."""
+
+    pipeline: str
+    nodes: tuple[PlannedNode, ...]
+    """In stage order, by name within a stage."""
+    stages: tuple[tuple[int, ...], ...]
+    """Indexes into `nodes`."""
+    providers: Mapping[str, int] = {}
+    """Capability to the index of the node that produces it."""
+    pruned: tuple[Pruned, ...] = ()
+    digest: str = ""
+    """`sha256:…` over everything that shapes the run."""

@@ -1,0 +1,1 @@
+"""Running one step as one Nushell process, contained and ended."""

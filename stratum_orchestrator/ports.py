@@ -1,0 +1,127 @@
+"""What the saga needs of the world. Adapters are chosen in `boot.py` and nowhere else."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from stratum_graph.model import ErrorClass, Limits, Principal
+
+
+class Kind(Enum):
+    """Which of a node's two scripts."""
+
+    DO = "do"
+    UNDO = "undo"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """Everything that one process of a step needs."""
+
+    run: str
+    node: str
+    attempt: int
+    kind: Kind
+    pipeline: str
+    tree: str
+    """Digest of the definition's folder in the content store."""
+    script: str
+    """Path within that folder."""
+    stdin: bytes
+    env: Mapping[str, str]
+    limits: Limits
+    std_lib: bool
+    network: bool
+    path: tuple[str, ...]
+    read: tuple[str, ...]
+    """Absolute paths."""
+    write: tuple[str, ...]
+    timeout_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """What a process and its children used."""
+
+    cpu_ms: int
+    max_rss: int
+    """Bytes."""
+    wall_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why a process did not give what it should."""
+
+    error_class: ErrorClass
+    message: str
+    """For a reader, with the remedy where one is known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How a process ended. Its whole tree is gone when this exists."""
+
+    outputs: Mapping[str, object] | None
+    """The one JSON object of stdout; None when it failed."""
+    failure: Failure | None = None
+    exit_code: int | None = None
+    stderr: str = ""
+    level: str = ""
+    resources: Resources | None = None
+
+
+class Runner(Protocol):
+    """Runs one process of a step to its end."""
+
+    async def run(self, command: Command) -> Ended:
+        """Return how it ended; never raise for what the script did.
+
+        When cancelled, end the whole process tree first, then let the cancellation through.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What the policies say, and which of them."""
+
+    allowed: bool
+    policies: tuple[str, ...]
+    """Ids of the policies that decided."""
+    errors: tuple[str, ...]
+    policy_set: str
+    """Digest."""
+    reason: str
+    """One sentence for a reader."""
+
+
+class Authorizer(Protocol):
+    """Decides whether a principal may do something. Any doubt is a no."""
+
+    def decide(
+        self,
+        principal: Principal,
+        action: str,
+        pipeline: str,
+        context: Mapping[str, object],
+    ) -> Decision: ...
+
+
+class Clock(Protocol):
+    """The wall clock. Durations within a process come from the event loop instead."""
+
+    def now_ms(self) -> int: ...
+
+
+class Rng(Protocol):
+    """Where jitter comes from."""
+
+    def random(self) -> float: ...
+
+
+class Announcer(Protocol):
+    """Tells whoever listens what has just become durable. Lossy: the store is the truth."""
+
+    async def announce(self, run: str, what: str, fact: Mapping[str, object]) -> None: ...

@@ -1,0 +1,64 @@
+"""What can go wrong with recorded state.
+
+StateError
+├── IllegalMove     a run, step or compensation was asked to go where it cannot go from here
+├── Unavailable     the store cannot be reached now; what was asked for did not become durable
+├── Fenced          another instance owns this lane: write nothing more
+├── Rejected        the store refuses this fact and would refuse it again
+├── Taken           the event's identity already has a run, made by somebody else
+└── StoreInUse      another process has the embedded store open
+"""
+
+
+class StateError(Exception):
+    """The record could not be read or written."""
+
+
+class IllegalMove(StateError):
+    """Something was asked to go where it cannot go from here."""
+
+    def __init__(self, what: str, current: str, wanted: str) -> None:
+        super().__init__(f"{what} is {current} and cannot become {wanted}")
+        self.what = what
+        self.current = current
+        self.wanted = wanted
+
+
+class Unavailable(StateError):
+    """The store cannot be reached now."""
+
+
+class Fenced(StateError):
+    """Another instance owns this lane."""
+
+    def __init__(self, lane: str, epoch: int) -> None:
+        super().__init__(f"lane {lane} is no longer ours: epoch {epoch} has passed")
+        self.lane = lane
+        self.epoch = epoch
+
+
+class Rejected(StateError):
+    """The store refuses this fact and would refuse it again."""
+
+    def __init__(self, what: str, why: str) -> None:
+        super().__init__(f"the store refuses {what}: {why}")
+        self.what = what
+        self.why = why
+
+
+class Taken(StateError):
+    """The event's identity already has a run."""
+
+    def __init__(self, identity: str) -> None:
+        super().__init__(f"identity {identity} already has a run")
+        self.identity = identity
+
+
+class StoreInUse(StateError):
+    """Another process has the embedded store open."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"{path} is in use by another process; stop that one, or give this one its own data folder"
+        )
+        self.path = path

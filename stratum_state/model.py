@@ -1,0 +1,283 @@
+"""Runs, steps, compensations and verdicts. The tables of moves are the whole state machine.
+
+Times are Unix milliseconds. Foreign payloads are canonical JSON text (`canonical.py`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from hashlib import sha256
+from typing import Self
+
+from stratum_state.errors import IllegalMove
+
+
+class RunStatus(StrEnum):
+    """Where a run is."""
+
+    ACCEPTED = "accepted"
+    RUNNING = "running"
+    SUSPENDED = "suspended"
+    COMPLETED = "completed"
+    COMPENSATING = "compensating"
+    COMPENSATED = "compensated"
+    ABANDONED = "abandoned"
+
+
+class StepStatus(StrEnum):
+    """Where one attempt at a node is."""
+
+    STARTED = "started"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    TIMED_OUT = "timed-out"
+    CANCELLED = "cancelled"
+    LOST = "lost"
+    SKIPPED = "skipped"
+
+
+class CompensationStatus(StrEnum):
+    """Where one attempt at undoing a node is."""
+
+    STARTED = "started"
+    DONE = "done"
+    FAILED = "failed"
+    WAIVED = "waived"
+
+
+class Compensation(StrEnum):
+    """How well a compensated run was undone."""
+
+    CLEAN = "clean"
+    PARTIAL = "partial"
+
+
+class VerdictKind(StrEnum):
+    """What became of a delivered event."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    DUPLICATE = "duplicate"
+    NO_PIPELINE = "no-pipeline"
+
+
+RUN_MOVES: Mapping[RunStatus, frozenset[RunStatus]] = {
+    RunStatus.ACCEPTED: frozenset(
+        {RunStatus.RUNNING, RunStatus.COMPENSATING, RunStatus.ABANDONED}
+    ),
+    RunStatus.RUNNING: frozenset(
+        {
+            RunStatus.SUSPENDED,
+            RunStatus.COMPLETED,
+            RunStatus.COMPENSATING,
+            RunStatus.ABANDONED,
+        }
+    ),
+    RunStatus.SUSPENDED: frozenset(
+        {RunStatus.RUNNING, RunStatus.COMPENSATING, RunStatus.ABANDONED}
+    ),
+    RunStatus.COMPENSATING: frozenset({RunStatus.COMPENSATED, RunStatus.ABANDONED}),
+    RunStatus.COMPLETED: frozenset(),
+    RunStatus.COMPENSATED: frozenset(),
+    RunStatus.ABANDONED: frozenset(),
+}
+
+STEP_MOVES: Mapping[StepStatus, frozenset[StepStatus]] = {
+    StepStatus.STARTED: frozenset(
+        {
+            StepStatus.SUCCEEDED,
+            StepStatus.FAILED,
+            StepStatus.TIMED_OUT,
+            StepStatus.CANCELLED,
+            StepStatus.LOST,
+        }
+    ),
+    StepStatus.SUCCEEDED: frozenset(),
+    StepStatus.FAILED: frozenset(),
+    StepStatus.TIMED_OUT: frozenset(),
+    StepStatus.CANCELLED: frozenset(),
+    StepStatus.LOST: frozenset(),
+    StepStatus.SKIPPED: frozenset(),
+}
+
+COMPENSATION_MOVES: Mapping[CompensationStatus, frozenset[CompensationStatus]] = {
+    CompensationStatus.STARTED: frozenset({CompensationStatus.DONE, CompensationStatus.FAILED}),
+    CompensationStatus.DONE: frozenset(),
+    CompensationStatus.FAILED: frozenset({CompensationStatus.WAIVED}),
+    CompensationStatus.WAIVED: frozenset(),
+}
+
+_NEWEST_FIRST = 10**13  # milliseconds; ids count down from here, so that natural order is newest first
+
+
+def identity(publisher: str, event_id: str, pipeline: str) -> str:
+    """The key under which an event of a publisher can start a pipeline once, 64 hex digits."""
+    text = "\n".join((publisher, event_id, pipeline))
+    return sha256(text.encode()).hexdigest()
+
+
+def run_id(stored_ms: int, identity: str) -> str:
+    """The run's id: newest first by the time the stream stored the event, the same on redelivery."""
+    return f"{_NEWEST_FIRST - stored_ms:013d}{identity[:12]}"
+
+
+def verdict_id(stored_ms: int, sequence: int) -> str:
+    """The verdict's id: newest first, one for each message in the stream."""
+    return f"{_NEWEST_FIRST - stored_ms:013d}{10**12 - sequence:012d}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipelineRun:
+    """One event's journey through one pipeline."""
+
+    id: str
+    identity: str
+    pipeline: str
+    subject: str
+    event_id: str
+    event_time: int
+    publisher: str
+    """Public NKey."""
+    principal: str
+    """The publisher's name when the event was accepted."""
+    data: str
+    """The event's payload, canonical JSON text."""
+    plan: str
+    """Digest."""
+    generation: str
+    """Digest."""
+    authorization: str
+    """Canonical JSON text: decision, policy ids, policy-set digest."""
+    status: RunStatus = RunStatus.ACCEPTED
+    accepted: int
+    started: int | None = None
+    ended: int | None = None
+    cause: str | None = None
+    """Why it is not going forward any more: a node's failure, a cancellation, a time-out."""
+    compensation: Compensation | None = None
+
+    def to(self, status: RunStatus, **facts: object) -> Self:
+        """The run after a legal move, with the facts that come with it; else IllegalMove."""
+        if status not in RUN_MOVES[self.status]:
+            raise IllegalMove(f"run {self.id}", self.status, status)
+        return replace(self, status=status, **facts)  # type: ignore[arg-type]
+
+    @property
+    def is_over(self) -> bool:
+        return not RUN_MOVES[self.status]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepRecord:
+    """One attempt at one node of a run."""
+
+    run: str
+    node: str
+    stage: int
+    attempt: int
+    status: StepStatus = StepStatus.STARTED
+    started: int
+    ended: int | None = None
+    outputs: str | None = None
+    """Canonical JSON text, of a step that succeeded."""
+    error_class: str | None = None
+    error: str | None = None
+    exit_code: int | None = None
+    stderr: str | None = None
+    """The tail of what it logged."""
+    level: str | None = None
+    """The containment level that was really used."""
+    resources: str | None = None
+    """Canonical JSON text: cpu_ms, max_rss, wall_ms."""
+
+    def to(self, status: StepStatus, **facts: object) -> Self:
+        """The step after a legal move, with the facts that come with it; else IllegalMove."""
+        if status not in STEP_MOVES[self.status]:
+            raise IllegalMove(f"step {self.run}/{self.node}", self.status, status)
+        return replace(self, status=status, **facts)  # type: ignore[arg-type]
+
+    @property
+    def is_over(self) -> bool:
+        return not STEP_MOVES[self.status]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompensationRecord:
+    """One attempt at undoing one node of a run."""
+
+    run: str
+    node: str
+    stage: int
+    attempt: int
+    outcome: str
+    """What is being undone: `succeeded`, `interrupted` or `failed`."""
+    status: CompensationStatus = CompensationStatus.STARTED
+    started: int
+    ended: int | None = None
+    error_class: str | None = None
+    error: str | None = None
+    exit_code: int | None = None
+    stderr: str | None = None
+    level: str | None = None
+    resources: str | None = None
+
+    def to(self, status: CompensationStatus, **facts: object) -> Self:
+        """The compensation after a legal move, with its facts; else IllegalMove."""
+        if status not in COMPENSATION_MOVES[self.status]:
+            raise IllegalMove(f"compensation {self.run}/{self.node}", self.status, status)
+        return replace(self, status=status, **facts)  # type: ignore[arg-type]
+
+    @property
+    def is_over(self) -> bool:
+        return self.status is not CompensationStatus.STARTED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictRecord:
+    """What became of one delivered event."""
+
+    id: str
+    sequence: int
+    """In the event stream."""
+    subject: str
+    event_id: str
+    publisher: str
+    kind: VerdictKind
+    code: str
+    """A short stable word: `accepted`, `bad-signature`, `denied`, `duplicate`, …"""
+    reason: str
+    """The same for a reader, with the remedy."""
+    runs: tuple[str, ...] = ()
+    authorization: str = "[]"
+    """Canonical JSON text: one decision for each pipeline."""
+    stored: int
+    """When the stream stored the event."""
+    at: int
+
+
+Fact = PipelineRun | StepRecord | CompensationRecord | VerdictRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trail:
+    """A run with everything that happened in it, in the order of happening."""
+
+    run: PipelineRun
+    steps: tuple[StepRecord, ...] = ()
+    compensations: tuple[CompensationRecord, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalLine:
+    """One entry of a run's hash-chained audit."""
+
+    run: str
+    n: int
+    """1, 2, 3, … without a gap."""
+    at: int
+    kind: str
+    """`run.accepted`, `step.started`, `compensation.done`, …"""
+    body: str
+    """Canonical JSON text of the whole entry, the previous entry's hash included."""
+    hash: str
+    """sha256 of `body`, 64 hex digits."""

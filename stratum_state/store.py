@@ -1,0 +1,57 @@
+"""The store port: what every adapter can do. `tests/contract/test_store.py` is its meaning."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from stratum_state.model import Fact, JournalLine, PipelineRun, RunStatus, Trail, VerdictRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFilter:
+    """Which runs to list; None means any."""
+
+    status: RunStatus | None = None
+    pipeline: str | None = None
+    publisher: str | None = None
+
+
+class Store(Protocol):
+    """Durable memory. Facts handed over by one task are kept in the order of handing over."""
+
+    async def write(self, facts: Sequence[Fact]) -> None:
+        """Return when all the facts are durable, together, with their journal lines.
+
+        A fact's first appearance inserts its row, a later one moves it. New runs also take
+        their identity in the inbox: Taken when another run has it. Writing the same fact
+        twice is the same as once. Raises Unavailable, Fenced, Rejected, Taken, IllegalMove.
+        """
+        ...
+
+    async def inbox(self, identities: Sequence[str]) -> Mapping[str, str]:
+        """Identity to run id, for those that have a run."""
+        ...
+
+    async def verdict(self, verdict_id: str) -> VerdictRecord | None: ...
+
+    async def verdicts(self, *, after: str | None, limit: int) -> Sequence[VerdictRecord]:
+        """Newest first, beginning behind the id `after`."""
+        ...
+
+    async def trail(self, run_id: str) -> Trail | None: ...
+
+    async def unfinished(self) -> Sequence[Trail]:
+        """Every run of ours that is not over, oldest first."""
+        ...
+
+    async def runs(
+        self, wanted: RunFilter, *, after: str | None, limit: int
+    ) -> Sequence[PipelineRun]:
+        """Newest first, beginning behind the id `after`."""
+        ...
+
+    async def match(self, prefix: str, *, limit: int) -> Sequence[str]:
+        """Run ids that begin with the prefix, or whose hash part does, newest first."""
+        ...
+
+    async def journal(self, run_id: str) -> Sequence[JournalLine]: ...

@@ -1,0 +1,1 @@
+"""The store on SurrealDB: transports, the group-commit lane, the schema."""
