@@ -1,0 +1,109 @@
+"""What the API needs of the daemon: everything a person may ask of it, and the one thing to command."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Protocol
+
+from stratum_graph.diagnostics import Diagnostic
+from stratum_graph.model import Definition, Plan
+from stratum_state.model import JournalLine, PipelineRun, Trail, VerdictRecord
+from stratum_state.store import RunFilter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One thing that must hold before events are taken in."""
+
+    name: str
+    ok: bool
+    detail: str = ""
+    """What was found; of a check that fails, why and what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Graph:
+    """The generation that new events are planned with."""
+
+    digest: str
+    definitions: tuple[Definition, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """The daemon at a glance."""
+
+    version: str
+    instance: str
+    started: int
+    """Unix milliseconds."""
+    generation: str | None
+    """Digest; None before the first good one."""
+    diagnostics: tuple[Diagnostic, ...] = ()
+    """Of the latest load, whether it became the generation or not."""
+    live_runs: int = 0
+    checks: tuple[Check, ...] = ()
+
+
+class CancelResult(Enum):
+    """What a wish to cancel led to."""
+
+    REQUESTED = auto()  # it turns back now; `trail` tells when it has ended
+    OVER = auto()  # it had ended, or is already being undone
+    UNKNOWN = auto()  # there is no such run
+    DENIED = auto()  # the policies do not allow it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancelled:
+    """The answer to a wish to cancel."""
+
+    result: CancelResult
+    detail: str = ""
+    """One sentence for a reader: the status that it is in, the policy that forbids it."""
+
+
+class Desk(Protocol):
+    """Where people ask. Reads may wait for the store: they raise Unavailable when it is away."""
+
+    async def runs(
+        self, wanted: RunFilter, *, after: str | None, limit: int
+    ) -> Sequence[PipelineRun]:
+        """Newest first, beginning behind the id `after`."""
+        ...
+
+    async def match(self, prefix: str, *, limit: int) -> Sequence[str]:
+        """Run ids that begin with the prefix, or whose hash part does, newest first."""
+        ...
+
+    async def change(self, run_id: str, *, seen: int | None, within_s: float) -> int:
+        """A number for the state that the run is in: at once when it differs from `seen`.
+
+        Otherwise when the run changes, or after `within_s` seconds, whichever comes first.
+        Numbers only tell states of one run apart; they may start anew with the daemon.
+        """
+        ...
+
+    async def trail(self, run_id: str) -> Trail | None: ...
+
+    async def plan(self, digest: str) -> Plan | None:
+        """A plan that the current generation or a run has; None when it is not kept any more."""
+        ...
+
+    async def journal(self, run_id: str) -> Sequence[JournalLine]: ...
+
+    async def verdicts(self, *, after: str | None, limit: int) -> Sequence[VerdictRecord]:
+        """Newest first, beginning behind the id `after`."""
+        ...
+
+    async def verdict(self, sequence: int, *, within_s: float) -> VerdictRecord | None:
+        """The verdict on the event of that stream sequence; waits up to `within_s` seconds."""
+        ...
+
+    async def cancel(self, run_id: str, *, by: str, reason: str) -> Cancelled: ...
+
+    def graph(self) -> Graph | None: ...
+
+    def checks(self) -> Sequence[Check]: ...
+
+    def status(self) -> Status: ...
