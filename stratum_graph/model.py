@@ -17,11 +17,7 @@ ErrorClass = Literal["exit", "timeout", "bad-output", "limit", "spawn", "lost"]
 Undone = Literal["succeeded", "interrupted", "failed"]
 
 
-class Frozen(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of the decoded shapes: immutable, keyword-only, closed."""
-
-
-class Limits(Frozen):
+class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What one process of a step may use."""
 
     memory: int = 2 << 30
@@ -35,7 +31,7 @@ class Limits(Frozen):
     """Largest stdout accepted, bytes."""
 
 
-class Retry(Frozen):
+class Retry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How often, how soon and after which failures an attempt is repeated."""
 
     attempts: int = 1
@@ -47,7 +43,7 @@ class Retry(Frozen):
     on: tuple[ErrorClass, ...] = ("exit", "timeout", "spawn", "lost")
 
 
-class Trigger(Frozen):
+class Trigger(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which events start the pipeline at this node."""
 
     pipeline: str
@@ -55,7 +51,7 @@ class Trigger(Frozen):
     when: Condition | None = None
 
 
-class Handler(Frozen):
+class Handler(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The script that does the node's work, and what it may touch."""
 
     script: str
@@ -72,7 +68,7 @@ class Handler(Frozen):
     """Likewise, that may be written."""
 
 
-class Compensate(Frozen):
+class Compensate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The script that undoes what the handler did."""
 
     script: str
@@ -82,7 +78,7 @@ class Compensate(Frozen):
     on: tuple[Undone, ...] = ("succeeded", "interrupted")
 
 
-class ActionNode(Frozen):
+class ActionNode(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One step that can run: what starts it, what it needs, what it gives, how to undo it."""
 
     schema: Literal["stratum/v1"]
@@ -108,17 +104,19 @@ class ActionNode(Frozen):
     when: Condition | None = None
 
 
-class Definition(Frozen):
+class Definition(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A node, where it was declared and the digest of the files that it runs with."""
 
     node: ActionNode
     file: str
     """Path of the `.ncl` file below its source, with forward slashes."""
+    line: int = 1
+    """Where the node begins in that file."""
     tree: str
-    """`sha256:…` of the definition's folder in the content store; scripts are relative to it."""
+    """`sha256:…` of the definition's folder in the content store; scripts lie in it."""
 
 
-class Principal(Frozen):
+class Principal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Somebody who may sign events: a person or an agent."""
 
     key: str
@@ -129,10 +127,10 @@ class Principal(Frozen):
     groups: tuple[str, ...] = ()
     active: bool = True
     subjects: tuple[str, ...] = ()
-    """Subjects that the embedded server lets this key publish to; empty means the event subjects."""
+    """What the embedded server lets this key publish to; empty means every event subject."""
 
 
-class PlannedNode(Frozen):
+class PlannedNode(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A node in its place."""
 
     definition: Definition
@@ -141,15 +139,15 @@ class PlannedNode(Frozen):
     """Whether the event itself started it."""
 
 
-class Pruned(Frozen):
+class Pruned(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A node that belongs to the pipeline and does not run, and why."""
 
     node: str
     why: str
 
 
-class Plan(Frozen):
-    """The stages for one pipeline and the nodes that an event matched. It shapes a whole run."""
+class Plan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The stages for one pipeline and the nodes that an event matched: the shape of a run."""
 
     pipeline: str
     nodes: tuple[PlannedNode, ...]
