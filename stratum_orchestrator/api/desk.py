@@ -1,4 +1,4 @@
-"""What the API needs of the daemon: everything a person may ask of it, and the one thing to command."""
+"""What the API needs of the daemon: what a person may ask of it, and the one command."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -64,7 +64,7 @@ class Cancelled:
 
 
 class Desk(Protocol):
-    """Where people ask. Reads may wait for the store: they raise Unavailable when it is away."""
+    """Where people ask. Reads raise Unavailable when the store is away."""
 
     async def runs(
         self, wanted: RunFilter, *, after: str | None, limit: int
@@ -87,7 +87,7 @@ class Desk(Protocol):
     async def trail(self, run_id: str) -> Trail | None: ...
 
     async def plan(self, digest: str) -> Plan | None:
-        """A plan that the current generation or a run has; None when it is not kept any more."""
+        """A plan of the current generation or of a run; None when it is not kept any more."""
         ...
 
     async def journal(self, run_id: str) -> Sequence[JournalLine]: ...

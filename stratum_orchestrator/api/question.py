@@ -1,0 +1,99 @@
+"""What a request asks for, read strictly: an unknown or malformed parameter is an error."""
+
+import re
+from collections.abc import Mapping, Set as AbstractSet
+from http import HTTPStatus
+
+from stratum_orchestrator.api.problem import Problem
+from stratum_state.model import RunStatus
+
+MAX_PAGE = 200
+DEFAULT_PAGE = 50
+MAX_WAIT_S = 60.0
+_RUN_ID = re.compile(r"[0-9a-f]{1,25}")
+_CURSOR = re.compile(r"[0-9a-f]{1,64}")
+_MAX_DIGITS = 15  # stream sequences and change numbers stay within 2^53
+
+
+class BadParameter(Problem):
+    """A parameter that is unknown here, or has a value that it cannot have."""
+
+    def __init__(self, name: str, expected: str) -> None:
+        super().__init__(
+            HTTPStatus.BAD_REQUEST,
+            "bad-parameter",
+            f"parameter {name!r} is unknown here or its value cannot be used",
+            f"expected: {expected}",
+        )
+
+
+class Question:
+    """The parameters of one request."""
+
+    def __init__(self, given: Mapping[str, str], known: AbstractSet[str]) -> None:
+        unknown = sorted(set(given) - known)
+        if unknown:
+            raise BadParameter(unknown[0], f"{', '.join(sorted(known)) or 'none'}")
+        self._given = given
+
+    def has(self, name: str) -> bool:
+        return name in self._given
+
+    def text(self, name: str) -> str | None:
+        return self._given.get(name) or None
+
+    def status(self) -> RunStatus | None:
+        given = self.text("status")
+        if given is None:
+            return None
+        try:
+            return RunStatus(given)
+        except ValueError:
+            words = ", ".join(each.value for each in RunStatus)
+            raise BadParameter("status", f"one of {words}") from None
+
+    def after(self) -> str | None:
+        given = self.text("after")
+        if given is not None and not _CURSOR.fullmatch(given):
+            raise BadParameter("after", "the 'next' of the page before")
+        return given
+
+    def limit(self) -> int:
+        given = self.text("limit")
+        limit = DEFAULT_PAGE if given is None else whole(given, "limit")
+        if not 1 <= limit <= MAX_PAGE:
+            raise BadParameter("limit", f"1 to {MAX_PAGE}")
+        return limit
+
+    def seen(self) -> int | None:
+        given = self.text("seen")
+        return None if given is None else whole(given, "seen")
+
+    def wait_s(self) -> float:
+        given = self.text("wait")
+        try:
+            wait = 0.0 if given is None else float(given)
+        except ValueError:
+            wait = -1.0
+        if not 0 <= wait <= MAX_WAIT_S:  # NaN fails this too
+            raise BadParameter("wait", f"seconds, 0 to {MAX_WAIT_S:.0f}")
+        return wait
+
+
+def run_prefix(given: str) -> str:
+    """The beginning of a run's id as it stands in a path; a Problem when it cannot be one."""
+    if not _RUN_ID.fullmatch(given):
+        raise Problem(
+            HTTPStatus.NOT_FOUND,
+            "unknown-run",
+            "that is not a run's id",
+            "ids are 25 hex digits, or a unique beginning; GET /api/v1/runs lists them",
+        )
+    return given
+
+
+def whole(given: str, name: str) -> int:
+    """A whole number of at most 15 digits; a Problem when it is none."""
+    if not given.isascii() or not given.isdecimal() or len(given) > _MAX_DIGITS:
+        raise BadParameter(name, "a whole number")
+    return int(given)

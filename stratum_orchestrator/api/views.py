@@ -1,0 +1,182 @@
+"""How records look to people and programs: the one place that gives JSON its shape.
+
+Times are ISO 8601 in UTC with milliseconds. Keys never disappear; what is unknown is null.
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from stratum_graph.diagnostics import Diagnostic
+from stratum_graph.model import Plan
+from stratum_orchestrator.api.desk import Check, Status
+from stratum_state.model import (
+    CompensationRecord,
+    JournalLine,
+    PipelineRun,
+    StepRecord,
+    Trail,
+    VerdictRecord,
+)
+
+View = dict[str, object]
+
+
+def iso(ms: int | None) -> str | None:
+    """Unix milliseconds as `2026-01-31T12:34:56.789Z`; None stays None."""
+    if ms is None:
+        return None
+    moment = datetime.fromtimestamp(ms / 1000, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def run(trail: Trail, plan: Plan | None) -> View:
+    """A run and all that happened in it. Without its plan, stages come from its steps."""
+    return head(trail.run) | {
+        "stages": stages(plan) if plan else _stages_seen(trail.steps),
+        "steps": [_step(each) for each in trail.steps],
+        "compensations": [_compensation(each) for each in trail.compensations],
+    }
+
+
+def head(run: PipelineRun) -> View:
+    """A run as a list shows it: what it is and how it stands, without its steps."""
+    return {
+        "run": run.id,
+        "pipeline": run.pipeline,
+        "status": run.status.value,
+        "subject": run.subject,
+        "event": {
+            "id": run.event_id,
+            "time": iso(run.event_time),
+            "publisher": run.publisher,
+            "principal": run.principal,
+        },
+        "plan": run.plan,
+        "generation": run.generation,
+        "cause": run.cause,
+        "compensation": run.compensation.value if run.compensation else None,
+        "accepted": iso(run.accepted),
+        "started": iso(run.started),
+        "ended": iso(run.ended),
+        "authorization": _decoded(run.authorization),
+    }
+
+
+def stages(plan: Plan) -> list[list[str]]:
+    """The names of the nodes, stage by stage."""
+    names = [planned.definition.node.name for planned in plan.nodes]
+    return [[names[index] for index in stage] for stage in plan.stages]
+
+
+def verdict(record: VerdictRecord) -> View:
+    """What became of one event."""
+    return {
+        "id": record.id,
+        "sequence": record.sequence,
+        "subject": record.subject,
+        "event_id": record.event_id,
+        "publisher": record.publisher,
+        "kind": record.kind.value,
+        "code": record.code,
+        "reason": record.reason,
+        "runs": list(record.runs),
+        "authorization": _decoded(record.authorization),
+        "stored": iso(record.stored),
+        "at": iso(record.at),
+    }
+
+
+def journal_line(line: JournalLine) -> View:
+    """One entry of the audit. `body` stays the exact text that `hash` is over."""
+    return {
+        "run": line.run,
+        "n": line.n,
+        "at": iso(line.at),
+        "kind": line.kind,
+        "body": line.body,
+        "hash": line.hash,
+    }
+
+
+def check(found: Check) -> View:
+    """One readiness check."""
+    return {"name": found.name, "ok": found.ok, "detail": found.detail}
+
+
+def diagnostic(found: Diagnostic) -> View:
+    """One finding about a definition."""
+    return {
+        "file": found.file,
+        "line": found.line,
+        "column": found.column,
+        "severity": found.severity,
+        "message": found.message,
+        "hint": found.hint,
+    }
+
+
+def status(now: Status) -> View:
+    """The daemon at a glance."""
+    return {
+        "version": now.version,
+        "instance": now.instance,
+        "started": iso(now.started),
+        "generation": now.generation,
+        "diagnostics": [diagnostic(each) for each in now.diagnostics],
+        "live_runs": now.live_runs,
+        "checks": [check(each) for each in now.checks],
+    }
+
+
+def _step(step: StepRecord) -> View:
+    return {
+        "node": step.node,
+        "stage": step.stage,
+        "status": step.status.value,
+        "attempt": step.attempt,
+        "started": iso(step.started),
+        "ended": iso(step.ended),
+        "outputs": _decoded(step.outputs),
+        "error": _error(step),
+        "stderr": step.stderr,
+        "level": step.level,
+        "resources": _decoded(step.resources),
+    }
+
+
+def _compensation(undo: CompensationRecord) -> View:
+    return {
+        "node": undo.node,
+        "stage": undo.stage,
+        "status": undo.status.value,
+        "attempt": undo.attempt,
+        "outcome": undo.outcome,
+        "started": iso(undo.started),
+        "ended": iso(undo.ended),
+        "error": _error(undo),
+        "stderr": undo.stderr,
+        "level": undo.level,
+        "resources": _decoded(undo.resources),
+    }
+
+
+def _error(record: StepRecord | CompensationRecord) -> View | None:
+    if record.error_class is None and record.error is None:
+        return None
+    return {
+        "class": record.error_class,
+        "message": record.error,
+        "exit_code": record.exit_code,
+    }
+
+
+def _stages_seen(steps: Sequence[StepRecord]) -> list[list[str]]:
+    seen: dict[int, dict[str, None]] = {}
+    for step in steps:
+        seen.setdefault(step.stage, {})[step.node] = None
+    return [list(seen[stage]) for stage in sorted(seen)]
+
+
+def _decoded(canonical: str | None) -> object:
+    return None if canonical is None else json.loads(canonical)
