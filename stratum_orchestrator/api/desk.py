@@ -6,7 +6,8 @@ from enum import Enum, auto
 from typing import Protocol
 
 from stratum_graph.diagnostics import Diagnostic
-from stratum_graph.model import Definition, Plan
+from stratum_graph.generation import Generation
+from stratum_graph.model import Plan
 from stratum_state.model import JournalLine, PipelineRun, Trail, VerdictRecord
 from stratum_state.store import RunFilter
 
@@ -19,14 +20,6 @@ class Check:
     ok: bool
     detail: str = ""
     """What was found; of a check that fails, why and what to do."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Graph:
-    """The generation that new events are planned with."""
-
-    digest: str
-    definitions: tuple[Definition, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +95,9 @@ class Desk(Protocol):
 
     async def cancel(self, run_id: str, *, by: str, reason: str) -> Cancelled: ...
 
-    def graph(self) -> Graph | None: ...
+    def graph(self) -> Generation | None:
+        """The generation that new events are planned with; None before the first good one."""
+        ...
 
     def checks(self) -> Sequence[Check]: ...
 

@@ -83,7 +83,7 @@ class Routes:
                 "no generation of definitions is in use yet",
                 "mend what /api/v1/status lists under diagnostics",
             )
-        return web.json_response(graph_view.graph(graph.digest, graph.definitions))
+        return web.json_response(graph_view.graph(graph))
 
     async def runs(self, request: web.Request) -> web.Response:
         """Runs, newest first, a page at a time."""
