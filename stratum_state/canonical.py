@@ -3,14 +3,16 @@
 import json
 from hashlib import sha256
 
+_encoder = json.JSONEncoder(
+    ensure_ascii=True, allow_nan=False, sort_keys=True, separators=(",", ":")
+)
+
 
 def text(value: object) -> str:
     """Serialize with sorted keys, no spaces, ASCII only; ValueError on NaN and infinities."""
-    return json.dumps(
-        value, ensure_ascii=True, allow_nan=False, sort_keys=True, separators=(",", ":")
-    )
+    return _encoder.encode(value)
 
 
 def digest(canonical: str) -> str:
     """`sha256:` and 64 hex digits of a canonical text."""
-    return "sha256:" + sha256(canonical.encode()).hexdigest()
+    return "sha256:" + sha256(canonical.encode(errors="surrogatepass")).hexdigest()

@@ -6,6 +6,7 @@ StateError
 ├── Fenced          another instance owns this lane: write nothing more
 ├── Rejected        the store refuses this fact and would refuse it again
 ├── Taken           the event's identity already has a run, made by somebody else
+├── BrokenChain     a journal was altered, or a part of it is missing
 └── StoreInUse      another process has the embedded store open
 """
 
@@ -54,11 +55,22 @@ class Taken(StateError):
         self.identity = identity
 
 
+class BrokenChain(StateError):
+    """A journal was altered, or a part of it is missing."""
+
+    def __init__(self, chain: str, n: int, why: str) -> None:
+        super().__init__(f"the journal of {chain} is broken at entry {n}: {why}")
+        self.chain = chain
+        self.n = n
+        self.why = why
+
+
 class StoreInUse(StateError):
     """Another process has the embedded store open."""
 
     def __init__(self, path: str) -> None:
         super().__init__(
-            f"{path} is in use by another process; stop that one, or give this one its own data folder"
+            f"{path} is in use by another process; "
+            "stop that one, or give this one its own data folder"
         )
         self.path = path

@@ -107,17 +107,22 @@ COMPENSATION_MOVES: Mapping[CompensationStatus, frozenset[CompensationStatus]] =
     CompensationStatus.WAIVED: frozenset(),
 }
 
-_NEWEST_FIRST = 10**13  # milliseconds; ids count down from here, so that natural order is newest first
+RUN_BEGINNINGS = frozenset({RunStatus.ACCEPTED})
+STEP_BEGINNINGS = frozenset({StepStatus.STARTED, StepStatus.SKIPPED})
+COMPENSATION_BEGINNINGS = frozenset({CompensationStatus.STARTED, CompensationStatus.WAIVED})
+
+_NEWEST_FIRST = (
+    10**13
+)  # milliseconds; ids count down from here, so that natural order is newest first
 
 
 def identity(publisher: str, event_id: str, pipeline: str) -> str:
     """The key under which an event of a publisher can start a pipeline once, 64 hex digits."""
-    text = "\n".join((publisher, event_id, pipeline))
-    return sha256(text.encode()).hexdigest()
+    return sha256(f"{publisher}\n{event_id}\n{pipeline}".encode()).hexdigest()
 
 
 def run_id(stored_ms: int, identity: str) -> str:
-    """The run's id: newest first by the time the stream stored the event, the same on redelivery."""
+    """The run's id: newest first by the stored time of the event, the same on redelivery."""
     return f"{_NEWEST_FIRST - stored_ms:013d}{identity[:12]}"
 
 
@@ -159,7 +164,8 @@ class PipelineRun:
     def to(self, status: RunStatus, **facts: object) -> Self:
         """The run after a legal move, with the facts that come with it; else IllegalMove."""
         if status not in RUN_MOVES[self.status]:
-            raise IllegalMove(f"run {self.id}", self.status, status)
+            what = f"run {self.id}"
+            raise IllegalMove(what, self.status, status)
         return replace(self, status=status, **facts)  # type: ignore[arg-type]
 
     @property
@@ -193,7 +199,8 @@ class StepRecord:
     def to(self, status: StepStatus, **facts: object) -> Self:
         """The step after a legal move, with the facts that come with it; else IllegalMove."""
         if status not in STEP_MOVES[self.status]:
-            raise IllegalMove(f"step {self.run}/{self.node}", self.status, status)
+            what = f"step {self.run}/{self.node}"
+            raise IllegalMove(what, self.status, status)
         return replace(self, status=status, **facts)  # type: ignore[arg-type]
 
     @property
@@ -224,7 +231,8 @@ class CompensationRecord:
     def to(self, status: CompensationStatus, **facts: object) -> Self:
         """The compensation after a legal move, with its facts; else IllegalMove."""
         if status not in COMPENSATION_MOVES[self.status]:
-            raise IllegalMove(f"compensation {self.run}/{self.node}", self.status, status)
+            what = f"compensation {self.run}/{self.node}"
+            raise IllegalMove(what, self.status, status)
         return replace(self, status=status, **facts)  # type: ignore[arg-type]
 
     @property
@@ -260,7 +268,10 @@ Fact = PipelineRun | StepRecord | CompensationRecord | VerdictRecord
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trail:
-    """A run with everything that happened in it, in the order of happening."""
+    """A run with everything that happened in it.
+
+    Steps and compensations are in the order of their latest moves: what ended last is last.
+    """
 
     run: PipelineRun
     steps: tuple[StepRecord, ...] = ()
@@ -272,9 +283,11 @@ class JournalLine:
     """One entry of a run's hash-chained audit."""
 
     run: str
+    """The run's id; for a verdict, which is a chain of one, `verdict:` and its id."""
     n: int
     """1, 2, 3, … without a gap."""
     at: int
+    """When it was recorded."""
     kind: str
     """`run.accepted`, `step.started`, `compensation.done`, …"""
     body: str

@@ -15,6 +15,15 @@ class RunFilter:
     pipeline: str | None = None
     publisher: str | None = None
 
+    def takes(self, run: PipelineRun) -> bool:
+        """Whether the run is one of those."""
+        pairs = (
+            (self.status, run.status),
+            (self.pipeline, run.pipeline),
+            (self.publisher, run.publisher),
+        )
+        return all(wanted is None or wanted == has for wanted, has in pairs)
+
 
 class Store(Protocol):
     """Durable memory. Facts handed over by one task are kept in the order of handing over."""

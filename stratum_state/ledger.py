@@ -1,0 +1,236 @@
+"""What is on record of the runs that move, and what each new fact adds to it.
+
+Both stores judge facts here, when they are handed over and in that order, so that two moves
+of the same step cannot both pass. Nothing here reads or writes anything.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from stratum_state import journal, moves
+from stratum_state.errors import IllegalMove, Rejected, Taken
+from stratum_state.journal import Head
+from stratum_state.model import (
+    CompensationRecord,
+    Fact,
+    JournalLine,
+    PipelineRun,
+    RunStatus,
+    StepRecord,
+    StepStatus,
+    Trail,
+)
+
+
+class Row(NamedTuple):
+    """The latest fact in its place, its last line, and the batches in which it moved."""
+
+    fact: Fact
+    head: Head
+    batches: tuple[int, ...]
+
+
+class Move(NamedTuple):
+    """One fact that changes the record."""
+
+    before: Row | None
+    after: Row
+    changed: dict[str, object]
+    line: JournalLine
+
+
+class Stamp(NamedTuple):
+    """In which batch and when (Unix milliseconds) facts are recorded."""
+
+    batch: int
+    at: int
+
+
+@dataclass(slots=True)
+class Account:
+    """Everything on record in one chain."""
+
+    rows: dict[moves.Place, Row] = field(default_factory=dict)
+    """In the order of their latest moves."""
+    head: Head = journal.EMPTY
+    succeeded: dict[tuple[int, str], int] = field(default_factory=dict)
+    """Stage and node to the attempt that succeeded."""
+    pending: int = 0
+    """Moves that are not durable yet."""
+
+    @property
+    def run(self) -> PipelineRun | None:
+        row = self.rows.get(("run",))
+        return row.fact if row and isinstance(row.fact, PipelineRun) else None
+
+    @property
+    def is_over(self) -> bool:
+        return self.run is None or self.run.is_over
+
+    def trail(self) -> Trail | None:
+        run = self.run
+        if run is None:
+            return None
+        facts = [row.fact for row in self.rows.values()]
+        return Trail(
+            run=run,
+            steps=tuple(each for each in facts if isinstance(each, StepRecord)),
+            compensations=tuple(each for each in facts if isinstance(each, CompensationRecord)),
+        )
+
+    def put(self, row: Row) -> None:
+        """Set the latest row in its place."""
+        where = moves.place(row.fact)
+        self.rows.pop(where, None)
+        self.rows[where] = row
+        self.head = max(self.head, row.head)
+        if isinstance(row.fact, StepRecord) and row.fact.status is StepStatus.SUCCEEDED:
+            self.succeeded[row.fact.stage, row.fact.node] = row.fact.attempt
+
+
+class Ledger:
+    """The accounts of the runs that move; those that ended are kept up to a number."""
+
+    def __init__(self, *, ended: int | None = None) -> None:
+        self._accounts: dict[str, Account] = {}
+        self._identities: dict[str, str] = {}
+        self._ended: OrderedDict[str, None] = OrderedDict()
+        self._keep = ended
+
+    def account(self, chain: str) -> Account | None:
+        return self._accounts.get(chain)
+
+    def runs(self) -> Iterable[PipelineRun]:
+        """Every run that is known here."""
+        return (run for each in self._accounts.values() if (run := each.run) is not None)
+
+    def holder(self, identity: str) -> str | None:
+        """The run that has this identity, of those known here."""
+        return self._identities.get(identity)
+
+    def unknown(self, facts: Sequence[Fact]) -> frozenset[str]:
+        """The runs that must be entered before the facts can be judged."""
+        begun = {
+            each.id
+            for each in facts
+            if isinstance(each, PipelineRun) and each.status is RunStatus.ACCEPTED
+        }
+        named = {
+            moves.chain(each)
+            for each in facts
+            if isinstance(each, PipelineRun | StepRecord | CompensationRecord)
+        }
+        return frozenset(named - begun - self._accounts.keys())
+
+    def enter(self, rows: Iterable[Row]) -> None:
+        """Take over what was read from the record."""
+        for row in sorted(rows, key=lambda each: each.head.n):
+            chain = moves.chain(row.fact)
+            self._put(chain, row)
+            self._ended[chain] = None
+        self._trim()
+
+    def apply(self, facts: Sequence[Fact], stamp: Stamp) -> tuple[Move, ...]:
+        """Move the accounts by all the facts, or by none.
+
+        Returns what changes, without the facts that are on record already. Raises
+        IllegalMove, Rejected, Taken.
+        """
+        done: list[Move] = []
+        try:
+            for fact in facts:
+                move = self._apply(fact, stamp)
+                if move is not None:
+                    done.append(move)
+        except (IllegalMove, Rejected, Taken):
+            self.undo(done)
+            raise
+        return tuple(done)
+
+    def undo(self, done: Sequence[Move]) -> None:
+        """Take back moves that did not become durable, the last one first."""
+        for move in reversed(done):
+            self._take_back(move)
+
+    def settle(self, done: Sequence[Move]) -> None:
+        """Note that moves have become durable; forget the runs that ended longest ago."""
+        for move in done:
+            chain = moves.chain(move.after.fact)
+            account = self._accounts[chain]
+            account.pending -= 1
+            if account.is_over:
+                self._ended[chain] = None
+                self._ended.move_to_end(chain)
+        self._trim()
+
+    def _apply(self, fact: Fact, stamp: Stamp) -> Move | None:
+        chain, where = moves.chain(fact), moves.place(fact)
+        account = self._accounts.get(chain)
+        before = account.rows.get(where) if account else None
+        changed = moves.changes(before.fact if before else None, fact)
+        if not changed:
+            return None
+        self._allow(fact, account)
+        head = account.head if account else journal.EMPTY
+        said = changed if before is None else _named(fact) | changed
+        line = journal.line(journal.Entry(chain, stamp.at, moves.kind(fact), said), head)
+        batches = before.batches if before else ()
+        if batches[-1:] != (stamp.batch,):
+            batches = (*batches, stamp.batch)
+        row = Row(fact, Head(line.n, line.hash), batches)
+        self._put(chain, row).pending += 1
+        return Move(before, row, changed, line)
+
+    def _allow(self, fact: Fact, account: Account | None) -> None:
+        if isinstance(fact, PipelineRun):
+            if self._identities.get(fact.identity, fact.id) != fact.id:
+                raise Taken(fact.identity)
+        elif isinstance(fact, StepRecord | CompensationRecord):
+            if account is None or account.run is None:
+                raise Rejected(moves.name(fact), f"run {fact.run} is not on record")
+            if fact.status is StepStatus.SUCCEEDED:
+                attempt = account.succeeded.get((fact.stage, fact.node), fact.attempt)
+                if attempt != fact.attempt:
+                    raise IllegalMove(
+                        moves.name(fact), f"done by attempt {attempt}", fact.status
+                    )
+
+    def _put(self, chain: str, row: Row) -> Account:
+        account = self._accounts.get(chain)
+        if account is None:
+            account = self._accounts[chain] = Account()
+        account.put(row)
+        if isinstance(row.fact, PipelineRun):
+            self._identities[row.fact.identity] = row.fact.id
+        return account
+
+    def _take_back(self, move: Move) -> None:
+        fact, chain = move.after.fact, moves.chain(move.after.fact)
+        account = self._accounts.pop(chain)
+        kept = [row for row in account.rows.values() if row is not move.after]
+        if move.before is not None:
+            kept.append(move.before)
+        elif isinstance(fact, PipelineRun):
+            del self._identities[fact.identity]
+        for row in sorted(kept, key=lambda each: each.head.n):
+            self._put(chain, row).pending = account.pending - 1
+
+    def _trim(self) -> None:
+        if self._keep is None:
+            return
+        while len(self._ended) > self._keep:
+            chain, _ = self._ended.popitem(last=False)
+            account = self._accounts.get(chain)
+            if account is not None and account.is_over and not account.pending:
+                if account.run is not None:
+                    del self._identities[account.run.identity]
+                del self._accounts[chain]
+
+
+def _named(fact: Fact) -> dict[str, object]:
+    """What names a step or a compensation within its run."""
+    if isinstance(fact, StepRecord | CompensationRecord):
+        return {"stage": fact.stage, "node": fact.node, "attempt": fact.attempt}
+    return {}

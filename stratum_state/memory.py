@@ -1,0 +1,84 @@
+"""The store in dicts, with its history: for tests, simulations and dry runs."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
+from typing import TypeVar
+
+from stratum_state.ledger import Ledger, Stamp
+from stratum_state.model import (
+    Fact,
+    JournalLine,
+    PipelineRun,
+    Trail,
+    VerdictRecord,
+)
+from stratum_state.store import RunFilter
+
+_Record = TypeVar("_Record", PipelineRun, VerdictRecord)
+
+
+def wall_clock_ms() -> int:
+    """Unix milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+class MemoryStore:
+    """Keeps everything for as long as it lives, and nothing longer."""
+
+    def __init__(self, now_ms: Callable[[], int] = wall_clock_ms) -> None:
+        self.history: list[Fact] = []
+        """Every fact that changed something, in the order of writing."""
+        self._now_ms = now_ms
+        self._ledger = Ledger()
+        self._lines: dict[str, list[JournalLine]] = {}
+        self._verdicts: dict[str, VerdictRecord] = {}
+        self._batch = 0
+
+    async def write(self, facts: Sequence[Fact]) -> None:
+        self._batch += 1
+        for move in self._ledger.apply(facts, Stamp(self._batch, self._now_ms())):
+            fact = move.after.fact
+            self.history.append(fact)
+            self._lines.setdefault(move.line.run, []).append(move.line)
+            if isinstance(fact, VerdictRecord):
+                self._verdicts[fact.id] = fact
+
+    async def inbox(self, identities: Sequence[str]) -> Mapping[str, str]:
+        held = ((each, self._ledger.holder(each)) for each in identities)
+        return {identity: run for identity, run in held if run is not None}
+
+    async def verdict(self, verdict_id: str) -> VerdictRecord | None:
+        return self._verdicts.get(verdict_id)
+
+    async def verdicts(self, *, after: str | None, limit: int) -> Sequence[VerdictRecord]:
+        return _page(list(self._verdicts.values()), after, limit)
+
+    async def trail(self, run_id: str) -> Trail | None:
+        account = self._ledger.account(run_id)
+        return account.trail() if account else None
+
+    async def unfinished(self) -> Sequence[Trail]:
+        live = sorted((run.id for run in self._ledger.runs() if not run.is_over), reverse=True)
+        trails = [await self.trail(each) for each in live]
+        return [each for each in trails if each is not None]
+
+    async def runs(
+        self, wanted: RunFilter, *, after: str | None, limit: int
+    ) -> Sequence[PipelineRun]:
+        return _page([run for run in self._ledger.runs() if wanted.takes(run)], after, limit)
+
+    async def match(self, prefix: str, *, limit: int) -> Sequence[str]:
+        ids = sorted(run.id for run in self._ledger.runs())
+        found = (
+            each for each in ids if prefix in (each[: len(prefix)], each[13:][: len(prefix)])
+        )
+        return list(islice(found, limit))
+
+    async def journal(self, run_id: str) -> Sequence[JournalLine]:
+        return tuple(self._lines.get(run_id, ()))
+
+
+def _page(records: list[_Record], after: str | None, limit: int) -> list[_Record]:
+    records.sort(key=lambda each: each.id)
+    return [each for each in records if after is None or each.id > after][:limit]

@@ -1,0 +1,141 @@
+"""Which fact may follow which: the move tables applied to whole facts."""
+
+from dataclasses import fields
+
+from stratum_state.errors import IllegalMove, Rejected
+from stratum_state.model import (
+    COMPENSATION_BEGINNINGS,
+    COMPENSATION_MOVES,
+    RUN_BEGINNINGS,
+    RUN_MOVES,
+    STEP_BEGINNINGS,
+    STEP_MOVES,
+    CompensationRecord,
+    Fact,
+    PipelineRun,
+    RunStatus,
+    StepRecord,
+    VerdictRecord,
+)
+
+Place = tuple[str, ...] | tuple[str, int, str, int]
+
+_MOVING = {
+    PipelineRun: {"status", "started", "ended", "cause", "compensation"},
+    StepRecord: {
+        *("status", "ended", "outputs", "error_class", "error"),
+        *("exit_code", "stderr", "level", "resources"),
+    },
+    CompensationRecord: {
+        *("status", "ended", "error_class", "error"),
+        *("exit_code", "stderr", "level", "resources"),
+    },
+    VerdictRecord: set[str](),
+}
+_FIELDS: dict[type, tuple[str, ...]] = {
+    kind: tuple(each.name for each in fields(kind)) for kind in _MOVING
+}
+
+
+def chain(fact: Fact) -> str:
+    """The name of the chain that the fact belongs to: its run, or the verdict itself."""
+    if isinstance(fact, PipelineRun):
+        return fact.id
+    if isinstance(fact, VerdictRecord):
+        return f"verdict:{fact.id}"
+    return fact.run
+
+
+def place(fact: Fact) -> Place:
+    """The fact's place within its chain: later facts about the same thing have the same."""
+    if isinstance(fact, StepRecord):
+        return ("step", fact.stage, fact.node, fact.attempt)
+    if isinstance(fact, CompensationRecord):
+        return ("compensation", fact.stage, fact.node, fact.attempt)
+    return ("run",) if isinstance(fact, PipelineRun) else ("verdict",)
+
+
+def name(fact: Fact) -> str:
+    """The fact's subject as error messages call it."""
+    if isinstance(fact, PipelineRun):
+        return f"run {fact.id}"
+    if isinstance(fact, VerdictRecord):
+        return f"verdict {fact.id}"
+    kind = "step" if isinstance(fact, StepRecord) else "compensation"
+    return f"{kind} {fact.run}/{fact.node} (attempt {fact.attempt})"
+
+
+def kind(fact: Fact) -> str:
+    """What happened, as the journal calls it, like `run.accepted` or `step.timed-out`."""
+    if isinstance(fact, PipelineRun):
+        return f"run.{fact.status}"
+    if isinstance(fact, StepRecord):
+        return f"step.{fact.status}"
+    if isinstance(fact, CompensationRecord):
+        return f"compensation.{fact.status}"
+    return f"verdict.{fact.kind}"
+
+
+def changes(before: Fact | None, after: Fact) -> dict[str, object]:
+    """The fields that a fact sets: all that are not None at first, then those that differ.
+
+    Nothing when it says what is on record already. Raises IllegalMove when the tables do not
+    allow it, Rejected when it alters what is fixed from the beginning.
+    """
+    if before is None:
+        _begin(after)
+        every = ((field, getattr(after, field)) for field in _FIELDS[type(after)])
+        return {field: value for field, value in every if value is not None}
+    changed = _differences(before, after)
+    if changed:
+        _move(before, after)
+        _keep(before, after, changed)
+    return changed
+
+
+def _differences(before: Fact, after: Fact) -> dict[str, object]:
+    changed: dict[str, object] = {}
+    for field in _FIELDS[type(after)]:
+        value = getattr(after, field)
+        if value != getattr(before, field):
+            changed[field] = value
+    return changed
+
+
+def _begin(fact: Fact) -> None:
+    if isinstance(fact, PipelineRun):
+        legal = fact.status in RUN_BEGINNINGS
+    elif isinstance(fact, StepRecord):
+        legal = fact.status in STEP_BEGINNINGS
+    else:
+        legal = isinstance(fact, VerdictRecord) or fact.status in COMPENSATION_BEGINNINGS
+    if not legal:
+        raise IllegalMove(name(fact), "not on record", _state(fact))
+
+
+def _move(before: Fact, after: Fact) -> None:
+    match before, after:
+        case PipelineRun(), PipelineRun():
+            legal = after.status in RUN_MOVES[before.status]
+        case StepRecord(), StepRecord():
+            legal = after.status in STEP_MOVES[before.status]
+        case CompensationRecord(), CompensationRecord():
+            legal = after.status in COMPENSATION_MOVES[before.status]
+        case _:
+            legal = False
+    if not legal:
+        raise IllegalMove(name(after), _state(before), _state(after))
+
+
+def _state(fact: Fact) -> str:
+    return fact.kind if isinstance(fact, VerdictRecord) else fact.status
+
+
+def _keep(before: Fact, after: Fact, changed: dict[str, object]) -> None:
+    fixed = changed.keys() - _MOVING[type(before)]
+    if fixed:
+        raise Rejected(name(after), f"{', '.join(sorted(fixed))} cannot change once recorded")
+    if isinstance(after, PipelineRun) and (after.compensation is None) is (
+        after.status is RunStatus.COMPENSATED
+    ):
+        raise Rejected(name(after), "a compensated run, and no other, says clean or partial")

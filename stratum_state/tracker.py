@@ -1,0 +1,208 @@
+"""State tracking: a fact is in the store first, in the cache second, and told third."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import anyio
+
+from stratum_state import moves
+from stratum_state.errors import IllegalMove, Rejected
+from stratum_state.model import (
+    CompensationRecord,
+    Fact,
+    JournalLine,
+    PipelineRun,
+    StepRecord,
+    Trail,
+    VerdictRecord,
+)
+from stratum_state.store import RunFilter, Store
+
+_KEPT = 512  # runs that ended stay readable without a query
+
+
+def _silent(_facts: Sequence[Fact]) -> None:
+    """Tell nobody."""
+
+
+@dataclass(slots=True)
+class _Known:
+    """One run of the cache: facts in the order of their latest moves, and how many moves."""
+
+    facts: dict[moves.Place, Fact] = field(default_factory=dict)
+    changes: int = 0
+
+    def take(self, fact: Fact) -> bool:
+        """Believe a durable fact; False when a later one about the same is here already."""
+        where = moves.place(fact)
+        try:
+            news = bool(moves.changes(self.facts.get(where), fact))
+        except (IllegalMove, Rejected):
+            return False
+        if news:
+            self.facts.pop(where, None)
+            self.facts[where] = fact
+            self.changes += 1
+        return news
+
+    def trail(self) -> Trail | None:
+        run = self.facts.get(("run",))
+        if not isinstance(run, PipelineRun):
+            return None
+        facts = self.facts.values()
+        return Trail(
+            run=run,
+            steps=tuple(each for each in facts if isinstance(each, StepRecord)),
+            compensations=tuple(each for each in facts if isinstance(each, CompensationRecord)),
+        )
+
+
+@dataclass(slots=True)
+class _Wait:
+    """Those who wait for a run to change."""
+
+    event: anyio.Event = field(default_factory=anyio.Event)
+    waiting: int = 0
+
+
+class StateTracker:
+    """The one door to recorded state.
+
+    The store judges moves in the order in which they are handed over, so of two moves that
+    exclude each other one raises IllegalMove. The cache believes only what is durable.
+    """
+
+    def __init__(self, store: Store, told: Callable[[Sequence[Fact]], None] = _silent) -> None:
+        self._store = store
+        self._told = told
+        self._live: dict[str, _Known] = {}
+        self._ended: OrderedDict[str, _Known] = OrderedDict()
+        self._waits: dict[str, _Wait] = {}
+
+    async def record(self, *facts: Fact) -> None:
+        """Return when the facts are durable, together. Cannot be cancelled half-way.
+
+        Raises what `Store.write` raises; the cache is then as it was.
+        """
+        with anyio.CancelScope(shield=True):
+            await self._store.write(facts)
+            for fact in facts:
+                self._believe(fact)
+            self._told(facts)
+
+    async def open(self, verdict: VerdictRecord, runs: Sequence[PipelineRun]) -> None:
+        """Record a verdict and the runs that it accepted, together."""
+        await self.record(*runs, verdict)
+
+    def trail(self, run_id: str) -> Trail | None:
+        """The run as the cache knows it: every live one, and those that ended lately."""
+        known = self._known(run_id)
+        return known.trail() if known else None
+
+    async def find(self, run_id: str) -> Trail | None:
+        """The run, from the cache or else from the store."""
+        known = self._known(run_id) or await self._fetch(run_id)
+        return known.trail() if known else None
+
+    async def changed(
+        self, run_id: str, seen: int, within_s: float
+    ) -> tuple[Trail | None, int]:
+        """The run and its change counter as soon as that is not `seen`, or the time is up.
+
+        The counter begins anew when the process does, so a different one is news too.
+        """
+        with anyio.move_on_after(within_s), self._waiting(run_id) as wait:
+            await self.find(run_id)
+            while self._changes(run_id) == seen:
+                await wait.event.wait()
+        return self.trail(run_id), self._changes(run_id)
+
+    async def recover(self) -> Sequence[Trail]:
+        """Fill the cache with every run that is not over, oldest first."""
+        trails = await self._store.unfinished()
+        for trail in trails:
+            self._remember(trail)
+        return trails
+
+    async def inbox(self, identities: Sequence[str]) -> Mapping[str, str]:
+        """Identity to run id, for those that have a run."""
+        return await self._store.inbox(identities)
+
+    async def verdict(self, verdict_id: str) -> VerdictRecord | None:
+        return await self._store.verdict(verdict_id)
+
+    async def verdicts(self, *, after: str | None, limit: int) -> Sequence[VerdictRecord]:
+        """Newest first, beginning behind the id `after`."""
+        return await self._store.verdicts(after=after, limit=limit)
+
+    async def runs(
+        self, wanted: RunFilter, *, after: str | None, limit: int
+    ) -> Sequence[PipelineRun]:
+        """Newest first, beginning behind the id `after`."""
+        return await self._store.runs(wanted, after=after, limit=limit)
+
+    async def match(self, prefix: str, *, limit: int) -> Sequence[str]:
+        """Run ids that begin with the prefix, or whose hash part does, newest first."""
+        return await self._store.match(prefix, limit=limit)
+
+    async def journal(self, run_id: str) -> Sequence[JournalLine]:
+        return await self._store.journal(run_id)
+
+    def _believe(self, fact: Fact) -> None:
+        if isinstance(fact, VerdictRecord):
+            return
+        run_id = moves.chain(fact)
+        known = self._known(run_id)
+        if known is None:
+            if not isinstance(fact, PipelineRun):
+                return  # of a run that ended long ago: the next reader fetches it whole
+            known = self._live[run_id] = _Known()
+        if known.take(fact):
+            self._file(run_id, known)
+            wait = self._waits.get(run_id)
+            if wait is not None:
+                wait.event.set()
+                wait.event = anyio.Event()
+
+    def _known(self, run_id: str) -> _Known | None:
+        return self._live.get(run_id) or self._ended.get(run_id)
+
+    def _changes(self, run_id: str) -> int:
+        known = self._known(run_id)
+        return known.changes if known else 0
+
+    async def _fetch(self, run_id: str) -> _Known | None:
+        trail = await self._store.trail(run_id)
+        if trail is None:
+            return None
+        return self._known(run_id) or self._remember(trail)
+
+    def _remember(self, trail: Trail) -> _Known:
+        facts: list[Fact] = [trail.run, *trail.steps, *trail.compensations]
+        known = _Known({moves.place(each): each for each in facts}, len(facts))
+        self._file(trail.run.id, known)
+        return known
+
+    def _file(self, run_id: str, known: _Known) -> None:
+        run = known.facts.get(("run",))
+        if not isinstance(run, PipelineRun) or not run.is_over:
+            self._live[run_id] = known
+            return
+        self._live.pop(run_id, None)
+        self._ended[run_id] = known
+        self._ended.move_to_end(run_id)
+        while len(self._ended) > _KEPT:
+            self._ended.popitem(last=False)
+
+    @contextmanager
+    def _waiting(self, run_id: str) -> Iterator[_Wait]:
+        wait = self._waits.setdefault(run_id, _Wait())
+        wait.waiting += 1
+        try:
+            yield wait
+        finally:
+            wait.waiting -= 1
+            if not wait.waiting:
+                del self._waits[run_id]

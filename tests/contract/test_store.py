@@ -1,0 +1,359 @@
+"""What every store does: the meaning of the store port."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import anyio
+import pytest
+
+from stratum_state import canonical, journal
+from stratum_state.errors import IllegalMove, Rejected, Taken
+from stratum_state.memory import MemoryStore
+from stratum_state.model import (
+    Compensation,
+    CompensationStatus,
+    RunStatus,
+    StepStatus,
+    Trail,
+    VerdictKind,
+)
+from stratum_state.store import RunFilter, Store
+from support import records
+from support.records import a_compensation, a_run, a_step, a_verdict
+
+EVERY = RunFilter()
+
+
+@pytest.fixture(params=["memory"])
+async def store() -> AsyncIterator[Store]:
+    yield MemoryStore()  # noqa: PT022
+
+
+async def test_a_written_run_is_read_back_whole(store: Store) -> None:
+    run = a_run()
+    step = a_step(run)
+
+    await store.write([run])
+    await store.write([step, records.running(run)])
+    await store.write([records.succeeded(step)])
+
+    assert await store.trail(run.id) == Trail(
+        run=records.running(run), steps=(records.succeeded(step),)
+    )
+
+
+async def test_an_unknown_run_has_no_trail(store: Store) -> None:
+    assert await store.trail(a_run().id) is None
+
+
+async def test_what_is_written_together_is_there_together(store: Store) -> None:
+    first, second = a_run("e1"), a_run("e1", pipeline="deploy")
+    verdict = a_verdict(first, second)
+
+    await store.write([first, second, verdict])
+
+    assert await store.verdict(verdict.id) == verdict
+    assert {run.id for run in await store.runs(EVERY, after=None, limit=9)} == {
+        first.id,
+        second.id,
+    }
+
+
+async def test_nothing_of_a_refused_write_is_kept(store: Store) -> None:
+    known, new = a_run("e1"), a_run("e2")
+    await store.write([known])
+
+    with pytest.raises(IllegalMove):
+        await store.write([new, replace(known, status=RunStatus.COMPLETED)])
+
+    assert await store.trail(new.id) is None
+
+
+async def test_writing_the_same_again_changes_nothing(store: Store) -> None:
+    run = a_run()
+    step = a_step(run)
+    await store.write([run, a_verdict(run)])
+    await store.write([step])
+    before = await store.journal(run.id)
+
+    await store.write([run, a_verdict(run)])
+    await store.write([step])
+
+    assert await store.journal(run.id) == before
+
+
+async def test_a_move_outside_the_table_is_refused(store: Store) -> None:
+    run = a_run()
+    await store.write([run])
+
+    with pytest.raises(IllegalMove, match="accepted and cannot become completed"):
+        await store.write([replace(run, status=RunStatus.COMPLETED)])
+
+
+async def test_a_run_begins_accepted(store: Store) -> None:
+    with pytest.raises((IllegalMove, Rejected)):
+        await store.write([records.running(a_run())])
+
+
+async def test_of_two_concurrent_moves_that_exclude_each_other_one_passes(
+    store: Store,
+) -> None:
+    step = a_step(a_run())
+    await store.write([a_run(), step])
+    ends = [records.succeeded(step), records.failed(step)]
+    refused: list[str] = []
+
+    async def write(at: int) -> None:
+        try:
+            await store.write([ends[at]])
+        except IllegalMove as error:
+            refused.append(error.wanted)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(write, 0)
+        group.start_soon(write, 1)
+
+    trail = await store.trail(step.run)
+    assert trail is not None
+    assert refused == [StepStatus.FAILED]
+    assert trail.steps == (ends[0],)
+
+
+async def test_a_node_succeeds_once(store: Store) -> None:
+    run = a_run()
+    first, second = a_step(run, attempt=1), a_step(run, attempt=2)
+    await store.write([run, first, second])
+    await store.write([records.succeeded(first)])
+
+    with pytest.raises(IllegalMove, match="done by attempt 1"):
+        await store.write([records.succeeded(second)])
+
+
+async def test_a_step_needs_its_run(store: Store) -> None:
+    with pytest.raises(Rejected, match="not on record"):
+        await store.write([a_step(a_run())])
+
+
+async def test_what_was_accepted_cannot_be_altered(store: Store) -> None:
+    run = a_run()
+    await store.write([run])
+
+    with pytest.raises(Rejected, match="data cannot change"):
+        await store.write([replace(records.running(run), data='{"ref":"evil"}')])
+
+
+async def test_a_compensated_run_says_how_well(store: Store) -> None:
+    run = records.compensating(a_run())
+    await store.write([a_run()])
+    await store.write([run])
+
+    with pytest.raises(Rejected, match="clean or partial"):
+        await store.write([replace(run, status=RunStatus.COMPENSATED)])
+
+
+async def test_an_identity_belongs_to_its_first_run(store: Store) -> None:
+    run = a_run()
+    other = replace(run, id=a_run("other").id)
+    await store.write([run])
+
+    with pytest.raises(Taken):
+        await store.write([other])
+
+    assert await store.inbox([run.identity, "f" * 64]) == {run.identity: run.id}
+    assert await store.trail(other.id) is None
+
+
+async def test_a_taken_identity_stops_only_its_own_admission(store: Store) -> None:
+    taken = a_run("e0")
+    await store.write([taken])
+    batch = [replace(taken, id=a_run("x").id), *(a_run(f"e{n}") for n in range(1, 6))]
+    ends: dict[str, str] = {}
+
+    async def admit(at: int) -> None:
+        try:
+            await store.write([batch[at]])
+            ends[batch[at].event_id] = "accepted"
+        except Taken:
+            ends[batch[at].event_id] = "taken"
+
+    async with anyio.create_task_group() as group:
+        for at in range(len(batch)):
+            group.start_soon(admit, at)
+
+    assert ends == {"e0": "taken"} | {f"e{n}": "accepted" for n in range(1, 6)}
+
+
+async def test_a_run_that_ended_is_not_made_again(store: Store) -> None:
+    run = a_run()
+    await store.write([run])
+    await store.write([records.running(run)])
+    await store.write([records.completed(records.running(run))])
+
+    with pytest.raises(IllegalMove):
+        await store.write([run])
+
+
+async def test_compensations_are_recorded_beside_the_steps(store: Store) -> None:
+    run = a_run()
+    failed = a_compensation(run).to(CompensationStatus.FAILED, ended=records.NOW, error="no")
+    again = records.undone(a_compensation(run, attempt=2))
+    await store.write([run, a_step(run)])
+    await store.write([a_compensation(run)])
+    await store.write([failed, a_compensation(run, attempt=2)])
+    await store.write([again])
+
+    trail = await store.trail(run.id)
+
+    assert trail is not None
+    assert trail.steps == (a_step(run),)
+    assert trail.compensations == (failed, again)
+
+
+async def test_a_failed_compensation_can_be_waived_after_the_run(store: Store) -> None:
+    run = records.compensating(a_run())
+    ended = records.compensated(run, Compensation.PARTIAL)
+    failed = a_compensation(run).to(CompensationStatus.FAILED, ended=records.NOW)
+    waived = failed.to(CompensationStatus.WAIVED, error="looked after by hand")
+    await store.write([a_run()])
+    await store.write([run, a_compensation(run)])
+    await store.write([failed, ended])
+
+    await store.write([waived])
+
+    assert await store.trail(run.id) == Trail(run=ended, compensations=(waived,))
+
+
+async def test_steps_come_in_the_order_of_their_latest_moves(store: Store) -> None:
+    run = a_run()
+    slow, quick = a_step(run, "slow"), a_step(run, "quick")
+    await store.write([run, slow, quick])
+    await store.write([records.succeeded(quick)])
+    await store.write([records.succeeded(slow)])
+
+    trail = await store.trail(run.id)
+
+    assert trail is not None
+    assert [step.node for step in trail.steps] == ["quick", "slow"]
+
+
+async def test_unfinished_are_the_runs_that_are_not_over_oldest_first(store: Store) -> None:
+    old, young, over = a_run("e1", at=1000), a_run("e2", at=2000), a_run("e3", at=1500)
+    await store.write([young, old, over])
+    await store.write([records.running(over), a_step(old)])
+    await store.write([records.completed(records.running(over))])
+
+    unfinished = await store.unfinished()
+
+    assert unfinished == [Trail(run=old, steps=(a_step(old),)), Trail(run=young)]
+
+
+async def test_runs_are_listed_newest_first_page_by_page(store: Store) -> None:
+    runs = [a_run(f"e{n}", at=records.NOW + n) for n in range(5)]
+    await store.write(runs)
+
+    first = await store.runs(EVERY, after=None, limit=2)
+    second = await store.runs(EVERY, after=first[-1].id, limit=9)
+
+    assert [*first, *second] == runs[::-1]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        (RunFilter(status=RunStatus.RUNNING), ["e2"]),
+        (RunFilter(pipeline="deploy"), ["e3"]),
+        (RunFilter(pipeline="build", status=RunStatus.ACCEPTED), ["e1"]),
+        (RunFilter(publisher="UNOBODY"), []),
+    ],
+)
+async def test_runs_can_be_filtered(store: Store, wanted: RunFilter, found: list[str]) -> None:
+    await store.write([a_run("e1"), a_run("e2"), a_run("e3", pipeline="deploy")])
+    await store.write([records.running(a_run("e2"))])
+
+    runs = await store.runs(wanted, after=None, limit=9)
+
+    assert [run.event_id for run in runs] == found
+
+
+async def test_a_run_is_found_by_the_beginning_of_its_id_or_of_its_hash(store: Store) -> None:
+    run, other = a_run("e1", at=records.NOW), a_run("e2", at=records.NOW + 10**9)
+    await store.write([run, other])
+
+    assert await store.match(run.id[:12], limit=9) == [run.id]
+    assert await store.match(run.id[13:20], limit=9) == [run.id]
+    assert await store.match("8", limit=9) == sorted([run.id, other.id])
+    assert await store.match("8", limit=1) == [other.id]
+
+
+async def test_verdicts_are_listed_newest_first_page_by_page(store: Store) -> None:
+    verdicts = [a_verdict(sequence=n, kind=VerdictKind.REFUSED) for n in range(1, 6)]
+    for verdict in verdicts:
+        await store.write([verdict])
+
+    first = await store.verdicts(after=None, limit=2)
+    second = await store.verdicts(after=first[-1].id, limit=9)
+
+    assert [*first, *second] == verdicts[::-1]
+    assert await store.verdict("0" * 25) is None
+
+
+async def test_a_message_has_one_verdict(store: Store) -> None:
+    await store.write([a_verdict(kind=VerdictKind.REFUSED)])
+
+    with pytest.raises(IllegalMove, match="refused and cannot become no-pipeline"):
+        await store.write([a_verdict(kind=VerdictKind.NO_PIPELINE)])
+
+
+async def test_every_move_has_its_line_in_an_unbroken_chain(store: Store) -> None:
+    run = a_run()
+    step = a_step(run)
+    await store.write([run, a_verdict(run)])
+    await store.write([records.running(run), step])
+    await store.write([records.succeeded(step)])
+    await store.write([records.completed(records.running(run))])
+
+    lines = await store.journal(run.id)
+
+    journal.verify(lines)
+    assert [line.kind for line in lines] == [
+        "run.accepted",
+        "run.running",
+        "step.started",
+        "step.succeeded",
+        "run.completed",
+    ]
+
+
+async def test_an_unknown_run_has_no_journal(store: Store) -> None:
+    assert list(await store.journal(a_run().id)) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["\0", "\ud800", '"', "\\u0000", "ü\u2028🜁", "9223372036854775808", "x" * 100_000],
+    ids=["nul", "surrogate", "quote", "escape", "unicode", "big", "long"],
+)
+async def test_foreign_text_comes_back_as_it_was(store: Store, text: str) -> None:
+    run = records.with_data(a_run(), canonical.text(text))
+    cause = records.compensating(run, cause=text)
+    step = a_step(run)
+    failed = replace(records.failed(step, error=text), stderr=text)
+    await store.write([run, step])
+
+    await store.write([failed, cause])
+
+    trail = await store.trail(run.id)
+    assert trail is not None
+    assert trail.run == cause
+    assert trail.steps == (failed,)
+
+
+async def test_large_outputs_come_back_whole(store: Store) -> None:
+    run = a_run()
+    step = a_step(run)
+    ended = records.succeeded(step, outputs='"' + "y" * 300_000 + '"')
+    await store.write([run, step])
+
+    await store.write([ended])
+
+    assert await store.trail(run.id) == Trail(run=run, steps=(ended,))

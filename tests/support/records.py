@@ -1,0 +1,126 @@
+"""Facts about runs with little to say, for tests of whatever records them."""
+
+from dataclasses import replace
+
+from stratum_state import model
+from stratum_state.model import (
+    Compensation,
+    CompensationRecord,
+    CompensationStatus,
+    PipelineRun,
+    RunStatus,
+    StepRecord,
+    StepStatus,
+    VerdictKind,
+    VerdictRecord,
+)
+
+NOW = 1_750_000_000_000
+PUBLISHER = "UPUBLISHER"
+
+
+def a_run(event_id: str = "e1", *, at: int = NOW, pipeline: str = "build") -> PipelineRun:
+    """An accepted run."""
+    identity = model.identity(PUBLISHER, event_id, pipeline)
+    return PipelineRun(
+        id=model.run_id(at, identity),
+        identity=identity,
+        pipeline=pipeline,
+        subject="events.push",
+        event_id=event_id,
+        event_time=at - 5,
+        publisher=PUBLISHER,
+        principal="ada",
+        data='{"ref":"main"}',
+        plan="sha256:plan",
+        generation="sha256:generation",
+        authorization='{"allowed":true}',
+        accepted=at,
+    )
+
+
+def a_step(
+    run: PipelineRun, node: str = "lint", *, stage: int = 0, attempt: int = 1
+) -> StepRecord:
+    """A started step."""
+    return StepRecord(
+        run=run.id, node=node, stage=stage, attempt=attempt, started=run.accepted + 10
+    )
+
+
+def a_compensation(
+    run: PipelineRun, node: str = "lint", *, stage: int = 0, attempt: int = 1
+) -> CompensationRecord:
+    """A started compensation of a step that succeeded."""
+    return CompensationRecord(
+        run=run.id,
+        node=node,
+        stage=stage,
+        attempt=attempt,
+        outcome="succeeded",
+        started=run.accepted + 30,
+    )
+
+
+def a_verdict(
+    *runs: PipelineRun, sequence: int = 1, kind: VerdictKind = VerdictKind.ACCEPTED
+) -> VerdictRecord:
+    """What became of the event of the runs, or of an event without any."""
+    at = runs[0].accepted if runs else NOW
+    return VerdictRecord(
+        id=model.verdict_id(at, sequence),
+        sequence=sequence,
+        subject="events.push",
+        event_id=runs[0].event_id if runs else f"e{sequence}",
+        publisher=PUBLISHER,
+        kind=kind,
+        code=str(kind),
+        reason="as the policies say",
+        runs=tuple(each.id for each in runs),
+        stored=at,
+        at=at,
+    )
+
+
+def running(run: PipelineRun) -> PipelineRun:
+    return run.to(RunStatus.RUNNING, started=run.accepted + 1)
+
+
+def completed(run: PipelineRun) -> PipelineRun:
+    return run.to(RunStatus.COMPLETED, ended=run.accepted + 100)
+
+
+def compensating(run: PipelineRun, cause: str = "lint failed") -> PipelineRun:
+    return run.to(RunStatus.COMPENSATING, cause=cause)
+
+
+def compensated(
+    run: PipelineRun, compensation: Compensation = Compensation.CLEAN
+) -> PipelineRun:
+    return run.to(RunStatus.COMPENSATED, ended=run.accepted + 100, compensation=compensation)
+
+
+def succeeded(step: StepRecord, outputs: str = '{"lint":true}') -> StepRecord:
+    return step.to(
+        StepStatus.SUCCEEDED,
+        ended=step.started + 10,
+        outputs=outputs,
+        exit_code=0,
+        level="landlock",
+        resources='{"cpu_ms":1}',
+    )
+
+
+def failed(step: StepRecord, error: str = "it exited with 1") -> StepRecord:
+    return step.to(
+        StepStatus.FAILED, ended=step.started + 10, error_class="exit", error=error, exit_code=1
+    )
+
+
+def undone(compensation: CompensationRecord) -> CompensationRecord:
+    return compensation.to(CompensationStatus.DONE, ended=compensation.started + 10)
+
+
+def with_data(run: PipelineRun, data: str) -> PipelineRun:
+    """The same run with another payload."""
+    return replace(run, data=data)
