@@ -7,7 +7,7 @@ from enum import Enum, auto
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One message of the event stream. Sequence and stored time are stable over redeliveries."""
+    """One message of the event stream. A redelivery has the same sequence and stored time."""
 
     subject: str
     body: bytes

@@ -1,0 +1,162 @@
+"""A connection to the broker: refused with the real reason, or kept for ever."""
+
+import logging
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from ssl import SSLContext
+
+import anyio
+import nats.errors
+from nats.aio.client import Client
+from nats.js import JetStreamContext
+
+from platform_nats.errors import ConnectionLost, NoServer, NotAuthorized, TransportError
+from platform_nats.nkey import UserKey
+from platform_nats.permissions import inbox
+
+log = logging.getLogger(__name__)
+
+_API_S = 5.0
+_CLOSE_S = 2.0
+_PING_S = 5  # a silent partition shows after two of them; nats-py's default takes minutes
+_PINGS = 2
+_UNAUTHORIZED = ("authorization violation", "authentication expired", "authentication revoked")
+_DENIED = "permissions violation for publish"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionSettings:
+    """Where the broker is, and who connects."""
+
+    url: str
+    """One or more, separated by commas."""
+    seed: str = field(repr=False)
+    """Of the user's NKey."""
+    name: str = "stratum"
+    """Shown in the server's list of connections."""
+    first_connect_s: float = 10.0
+    """How long the first connection may take."""
+    reconnect_wait_s: float = 0.25
+    """Between attempts, once connected."""
+    tls: SSLContext | None = None
+
+
+class Connection:
+    """A connection that comes back by itself until the broker ends it for good."""
+
+    def __init__(self, url: str, key: UserKey) -> None:
+        self.client = Client()
+        self.key = key
+        self.closed = anyio.Event()
+        """Set when it will not come back."""
+        self._url = url
+        self._trouble = ""
+        self._first: anyio.CancelScope | None = None
+        self._denials: dict[anyio.CancelScope, str] = {}
+
+    @property
+    def jetstream(self) -> JetStreamContext:
+        return self.client.jetstream(timeout=_API_S)
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it is connected as far as known: a dead server shows a moment late."""
+        return self.client.is_connected
+
+    @property
+    def reconnects(self) -> int:
+        """How often it came back: requests made before that are lost."""
+        return self.client.stats["reconnects"]
+
+    def lost(self) -> ConnectionLost:
+        return ConnectionLost(self._trouble or "no reason given")
+
+    @contextmanager
+    def until_denied(self, subject: str) -> Iterator[anyio.CancelScope]:
+        """Cancel the block when the server forbids to publish under the subject.
+
+        The server says so only beside the request, in lower case; the request itself would
+        wait for its time-out.
+        """
+        with anyio.CancelScope() as scope:
+            self._denials[scope] = f'"{subject.lower()}"'
+            try:
+                yield scope
+            finally:
+                del self._denials[scope]
+
+    async def open(self, settings: ConnectionSettings) -> None:
+        """Connect within the first deadline; NoServer or NotAuthorized when that fails."""
+        try:
+            with anyio.move_on_after(settings.first_connect_s) as self._first:
+                await self.client.connect(
+                    [url.strip() for url in settings.url.split(",")],
+                    error_cb=self._on_error,
+                    closed_cb=self._on_closed,
+                    reconnected_cb=self._on_reconnected,
+                    name=settings.name,
+                    nkeys_seed_str=self.key.seed(),
+                    inbox_prefix=inbox(self.key.public),
+                    max_reconnect_attempts=-1,
+                    reconnect_time_wait=settings.reconnect_wait_s,  # type: ignore[arg-type]
+                    ping_interval=_PING_S,
+                    max_outstanding_pings=_PINGS,
+                    tls=settings.tls,
+                )
+        except (nats.errors.Error, OSError, ValueError) as error:
+            self._trouble = self._trouble or str(error)
+        if not self.client.is_connected:
+            await self.close()
+            raise self._why()
+        self._first = None
+
+    async def close(self) -> None:
+        """Send what is buffered and close. Never drain: that hangs behind used pulls."""
+        with anyio.move_on_after(_CLOSE_S, shield=True):
+            if self.client.is_connected:
+                await self.client.flush()
+        with anyio.move_on_after(_CLOSE_S, shield=True):
+            await self.client.close()
+
+    def _why(self) -> TransportError:
+        if _is_unauthorized(self._trouble):
+            return NotAuthorized(self._url, self.key.public)
+        return NoServer(self._url, self._trouble or "no answer in time")
+
+    async def _on_error(self, error: Exception) -> None:
+        text = str(error) or type(error).__name__
+        if text != self._trouble:  # once, not at every attempt
+            log.warning("broker trouble", extra={"url": self._url, "why": text})
+        self._trouble = text
+        if self._first is not None and _is_unauthorized(text):
+            self._first.cancel()
+        if _DENIED in text.lower():
+            self._deny(text.lower())
+
+    def _deny(self, text: str) -> None:
+        for scope, subject in self._denials.items():
+            if subject in text:
+                scope.cancel()
+
+    async def _on_closed(self) -> None:
+        self.closed.set()
+
+    async def _on_reconnected(self) -> None:
+        log.info("broker is back", extra={"url": self._url})
+        self._trouble = ""
+
+
+def _is_unauthorized(text: str) -> bool:
+    return any(each in text.lower() for each in _UNAUTHORIZED)
+
+
+@asynccontextmanager
+async def connect(settings: ConnectionSettings) -> AsyncIterator[Connection]:
+    """Connect, keep it, close it. Raises InvalidKey, NoServer, NotAuthorized."""
+    connection = Connection(settings.url, UserKey(settings.seed))
+    await connection.open(settings)
+    try:
+        yield connection
+    finally:
+        await connection.close()

@@ -1,0 +1,108 @@
+"""The pull loop: take what may be in hand, hand it over, keep it alive, answer."""
+
+import logging
+
+import anyio
+from anyio.abc import TaskGroup
+from nats.aio.msg import Msg
+
+from platform_nats.answer import IN_PROGRESS, later, settle, tell
+from platform_nats.connection import Connection
+from platform_nats.credit import Bell, Credit
+from platform_nats.delivery import Answer, Delivery, Handler
+from platform_nats.errors import ConsumerGone, TransportError
+from platform_nats.position import delivery
+from platform_nats.pull import Pull, pull
+
+log = logging.getLogger(__name__)
+
+_TICK_S = 1.0
+_KEEP_ALIVE_S = 10.0  # a third of ack_wait
+_SURPLUS_S = 0.5  # with no delay a request of our own would bring it straight back
+
+
+class Consumer:
+    """Serves a durable pull consumer, which all instances share."""
+
+    def __init__(self, connection: Connection, stream: str, durable: str) -> None:
+        self._connection = connection
+        self._stream = stream
+        self._durable = durable
+        self._in_hand = 0
+        self._stopping = False
+        self._bell = Bell()
+
+    @property
+    def in_hand(self) -> int:
+        """Events handed over and not yet answered."""
+        return self._in_hand
+
+    def stop(self) -> None:
+        """Take nothing more, give back what nobody began, let `serve` end after the rest."""
+        self._stopping = True
+        self._bell.ring()
+
+    async def serve(self, handle: Handler, *, slots: int | Credit = 8) -> None:
+        """Hand over events until stopped, never more at once than the credit allows.
+
+        Raises ConnectionLost or ConsumerGone, after what is in hand has ended. A broker that
+        is away for a while is no error, and cancels no handler.
+        """
+        credit = slots if isinstance(slots, Credit) else Credit(slots)
+        self._bell = credit.bell
+        async with (
+            anyio.create_task_group() as handlers,
+            pull(self._connection, self._stream, self._durable, self._bell) as taken,
+        ):
+            end = await self._take(taken, handle, credit, handlers)
+        if end is not None:
+            raise end
+
+    async def _take(
+        self, taken: Pull, handle: Handler, credit: Credit, handlers: TaskGroup
+    ) -> TransportError | None:
+        while not self._stopping:
+            while taken.arrived and self._in_hand < credit.limit:
+                self._in_hand += 1
+                handlers.start_soon(self._carry, taken.arrived.popleft(), handle)
+            await taken.give_back(_SURPLUS_S)  # its credit was withdrawn meanwhile
+            if self._connection.closed.is_set():
+                return self._connection.lost()
+            if taken.is_gone:
+                return ConsumerGone(self._stream, self._durable)
+            if self._connection.is_up and self._in_hand < credit.limit:
+                await taken.ask(credit.limit - self._in_hand)
+            await self._bell.wait(_TICK_S)
+        return None
+
+    async def _carry(self, message: Msg, handle: Handler) -> None:
+        answer = None
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._keep_alive, message)
+                answer = await _ask(handle, delivery(message))
+                tasks.cancel_scope.cancel()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._answer(message, answer)
+            self._in_hand -= 1
+            self._bell.ring()
+
+    async def _answer(self, message: Msg, answer: Answer | None) -> None:
+        if answer is None:  # cancelled: another instance's turn, at once
+            await tell(self._connection, message, later(0.0))
+        else:
+            await settle(self._connection, message, answer)
+
+    async def _keep_alive(self, message: Msg) -> None:
+        while True:
+            await anyio.sleep(_KEEP_ALIVE_S)
+            await tell(self._connection, message, IN_PROGRESS)
+
+
+async def _ask(handle: Handler, event: Delivery) -> Answer:
+    try:
+        return await handle(event)
+    except Exception:  # a bug met by one event must not stop the others
+        log.exception("event not handled", extra={"sequence": event.sequence})
+        return Answer.LATER
