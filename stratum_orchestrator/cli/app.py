@@ -1,0 +1,57 @@
+"""The command `stratum`: what can be said to it, by name. Nothing else is imported here."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import click
+
+from stratum_orchestrator.cli.lazy import Entry, LazyGroup
+from stratum_orchestrator.cli.options import shared
+
+_HERE = "stratum_orchestrator.cli.commands"
+_EXITS = """\b
+Exit codes:
+  0   done; the run completed
+  1   the run failed and was compensated; a check failed
+  2   wrong usage
+  3   compensated, but a compensation failed
+  4   refused: signature, schema or policy
+  5   the wait timed out
+  6   not found
+  65  bad definitions      69  daemon or dependency unavailable
+  74  input or output      75  data folder in use
+  77  permission           78  configuration
+"""
+
+
+class Stratum(LazyGroup):
+    """The root of all commands."""
+
+    entries: ClassVar[Mapping[str, Entry]] = {
+        "dev": Entry(f"{_HERE}.daemon:dev", "Run everything here, for development."),
+        "serve": Entry(f"{_HERE}.daemon:serve", "Run the daemon."),
+        "emit": Entry(f"{_HERE}.emit:emit", "Sign an event and publish it."),
+        "runs": Entry(f"{_HERE}.runs:runs", "List runs, newest first."),
+        "run": Entry(f"{_HERE}.run:run", "Show, watch or cancel one run; read its journal."),
+        "verdicts": Entry(f"{_HERE}.verdicts:verdicts", "List what became of events."),
+        "plan": Entry(f"{_HERE}.plan:plan", "Show the stages that an event would run."),
+        "explain": Entry(f"{_HERE}.explain:explain", "Say what an event would do, and why."),
+        "lint": Entry(f"{_HERE}.lint:lint", "Check definitions and report all findings."),
+        "graph": Entry(f"{_HERE}.graph:graph", "Draw the graph of capabilities."),
+        "new": Entry(f"{_HERE}.new:new", "Write a new node."),
+        "node": Entry(f"{_HERE}.node:node", "Test a node against its case."),
+        "keys": Entry(f"{_HERE}.keys:keys", "Make and show publisher keys."),
+        "doctor": Entry(f"{_HERE}.doctor:doctor", "Check what Stratum needs of this machine."),
+        "config": Entry(f"{_HERE}.config:config", "Show the configuration in effect."),
+        "version": Entry(f"{_HERE}.version:version", "Print the version."),
+    }
+
+
+@click.command(
+    cls=Stratum,
+    epilog=_EXITS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@shared
+def stratum() -> None:
+    """Signed events run pipelines of nodes; what fails is undone."""

@@ -1,0 +1,171 @@
+"""A run as a picture in text: its stages, what came back, and how it ended."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from stratum_orchestrator.cli.ink import Line, Span
+from stratum_orchestrator.cli.marks import mark, sign, word
+from stratum_orchestrator.cli.moment import between, spent
+from stratum_orchestrator.cli.reading import Failure, Run, Step, Undo
+
+_WORD = len("not reached") + 2
+_TIME = len("59m 59s") + 2
+_TAIL = 6  # lines of a failed attempt's log
+_SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+_FRAMES_A_SECOND = 10
+
+Attempt = TypeVar("Attempt", Step, Undo)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Painter:
+    """Draws runs for one moment and one kind of screen."""
+
+    now: datetime
+    unicode: bool = True
+    moving: bool = False
+    """Whether the picture is drawn again and again."""
+
+    def run(self, run: Run) -> list[Line]:
+        """The whole picture: head, stages, compensations, verdict."""
+        lines = [*self._head(run), [], *self._stages(run)]
+        if run.compensations or run.status == "compensating":
+            back = "↩ " if self.unicode else "< "
+            lines += [[], [Span(f"  {back}undone, last stage first", "undo")]]
+            lines += self._undone(run)
+        return [*lines, [], self.verdict(run)] if run.is_over else lines
+
+    def verdict(self, run: Run) -> Line:
+        """One line: how it stands or ended, how long that took, and why."""
+        how = "partial" if run.compensation == "partial" else run.status
+        style = mark(how).style
+        took = spent(between(run.accepted, run.ended, self.now))
+        quality = f" {run.compensation}" if run.compensation else ""
+        line = [
+            sign(how, unicode=self.unicode),
+            Span(f" {run.status}{quality}", style),
+            Span(f" in {took}" if run.is_over else f" for {took}"),
+        ]
+        return [*line, Span(": "), Span(run.cause)] if run.cause else line
+
+    def _head(self, run: Run) -> Iterator[Line]:
+        took = spent(between(run.accepted, run.ended, self.now))
+        yield [
+            self._sign(run.status),
+            Span(" "),
+            Span(run.pipeline, "strong"),
+            Span("  "),
+            word(run.status),
+            Span(f"  {took}", "dim"),
+        ]
+        yield [Span("  run    ", "dim"), Span(run.id)]
+        yield [
+            Span("  event  ", "dim"),
+            Span(run.subject),
+            Span("  by ", "dim"),
+            Span(run.event.principal),
+            Span(f"  {run.event.id}", "dim"),
+        ]
+        yield [Span("  plan   ", "dim"), Span(run.plan, "dim")]
+
+    def _stages(self, run: Run) -> Iterator[Line]:
+        latest = _latest(run.steps)
+        columns = _name_columns(run)
+        for number, stage in enumerate(run.stages):
+            for at, node in enumerate(stage):
+                step = latest.get((number, node))
+                rail = self._rail(number, at, len(stage))
+                if step is None:
+                    status = "not reached" if run.is_over or run.cause else "waiting"
+                    yield [*rail, *self._named(node, status, columns)]
+                else:
+                    yield [*rail, *self._attempted(step, columns), *_gave(step)]
+                    yield from self._log(step)
+
+    def _undone(self, run: Run) -> Iterator[Line]:
+        columns = _name_columns(run)
+        by_stage: dict[int, list[Undo]] = {}
+        for undo in _latest(run.compensations).values():
+            by_stage.setdefault(undo.stage, []).append(undo)
+        for number in sorted(by_stage, reverse=True):
+            for at, undo in enumerate(by_stage[number]):
+                rail = self._rail(number, at, len(by_stage[number]))
+                yield [*rail, *self._attempted(undo, columns), *_undid(undo)]
+                yield from self._log(undo)
+
+    def _attempted(self, attempt: Step | Undo, columns: int) -> Line:
+        took = between(attempt.started, attempt.ended, self.now)
+        return [
+            *self._named(attempt.node, attempt.status, columns),
+            Span(f"{spent(took if attempt.ended else self._so_far(took)):>{_TIME}}  ", "dim"),
+            Span(f"attempt {attempt.attempt}  " if attempt.attempt > 1 else "", "warn"),
+        ]
+
+    def _named(self, node: str, status: str, columns: int) -> Line:
+        return [
+            self._sign(status),
+            Span(f" {node:<{columns}}  "),
+            word(status, _WORD),
+        ]
+
+    def _rail(self, stage: int, at: int, of: int) -> Line:
+        single, first, middle, last = "─┬├└" if self.unicode else "-+||"
+        joint = single if of == 1 else first if at == 0 else last if at == of - 1 else middle
+        number = f"{stage + 1}" if at == 0 else ""
+        return [Span(f"  {number:>2} {joint} ", "dim")]
+
+    def _log(self, attempt: Step | Undo) -> Iterator[Line]:
+        if attempt.error is None or not attempt.stderr:
+            return
+        bar = "│" if self.unicode else "|"
+        for text in [x for x in attempt.stderr.splitlines() if x.strip()][-_TAIL:]:
+            yield [Span(f"       {bar} {text}", "dim")]
+
+    def _sign(self, status: str) -> Span:
+        if self.moving and self.unicode and status in {"started", "running", "compensating"}:
+            frame = int(self.now.timestamp() * _FRAMES_A_SECOND) % len(_SPINNER)
+            return Span(_SPINNER[frame], mark(status).style)
+        return sign(status, unicode=self.unicode)
+
+    def _so_far(self, took: timedelta | None) -> timedelta | None:
+        return took if self.moving else None
+
+
+def summary(outputs: Mapping[str, object] | None) -> str:
+    """What a step gave, as `name=value` pairs."""
+    told = (outputs or {}).items()
+    return "  ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in told)
+
+
+def complaint(error: Failure) -> str:
+    """Why an attempt failed: the class, the exit code and the message."""
+    code = f"exit {error.exit_code}" if error.exit_code is not None else error.error_class
+    return ": ".join(each for each in (code, error.message) if each)
+
+
+def _gave(step: Step) -> Line:
+    if step.error is not None:
+        return [Span(complaint(step.error), "bad")]
+    return [Span(summary(step.outputs), "dim")]
+
+
+def _undid(undo: Undo) -> Line:
+    if undo.error is not None:
+        return [Span(complaint(undo.error), "bad")]
+    return [Span(f"had {undo.outcome}", "dim")] if undo.outcome != "succeeded" else []
+
+
+def _latest(attempts: Sequence[Attempt]) -> dict[tuple[int, str], Attempt]:
+    latest: dict[tuple[int, str], Attempt] = {}
+    for each in attempts:
+        known = latest.get((each.stage, each.node))
+        if known is None or known.attempt <= each.attempt:
+            latest[each.stage, each.node] = each
+    return latest
+
+
+def _name_columns(run: Run) -> int:
+    return max((len(node) for stage in run.stages for node in stage), default=0)

@@ -1,0 +1,135 @@
+"""What the daemon answers, decoded. Fields that a newer daemon adds are passed over."""
+
+from msgspec import Struct, field
+
+
+class Failure(Struct, frozen=True):
+    """Why an attempt did not give what it should."""
+
+    message: str | None = None
+    exit_code: int | None = None
+    error_class: str | None = field(name="class", default=None)
+
+
+class Step(Struct, frozen=True):
+    """One attempt at a node."""
+
+    node: str
+    stage: int
+    status: str
+    attempt: int
+    started: str | None = None
+    ended: str | None = None
+    outputs: dict[str, object] | None = None
+    error: Failure | None = None
+    stderr: str | None = None
+
+
+class Undo(Struct, frozen=True):
+    """One attempt at undoing a node."""
+
+    node: str
+    stage: int
+    status: str
+    attempt: int
+    outcome: str
+    started: str | None = None
+    ended: str | None = None
+    error: Failure | None = None
+    stderr: str | None = None
+
+
+class Event(Struct, frozen=True):
+    """The event that opened a run."""
+
+    id: str
+    time: str | None
+    publisher: str
+    principal: str
+
+
+class Run(Struct, frozen=True):
+    """A run; in a list, without its stages, steps and compensations."""
+
+    id: str = field(name="run")
+    pipeline: str
+    status: str
+    subject: str
+    event: Event
+    plan: str
+    accepted: str
+    started: str | None = None
+    ended: str | None = None
+    cause: str | None = None
+    compensation: str | None = None
+    stages: tuple[tuple[str, ...], ...] = ()
+    steps: tuple[Step, ...] = ()
+    compensations: tuple[Undo, ...] = ()
+    change: int = 0
+
+    @property
+    def is_over(self) -> bool:
+        return self.status in {"completed", "compensated", "abandoned"}
+
+
+class Verdict(Struct, frozen=True):
+    """What became of one event."""
+
+    sequence: int
+    subject: str
+    event_id: str
+    publisher: str
+    kind: str
+    code: str
+    reason: str
+    runs: tuple[str, ...]
+    at: str
+
+
+class Entry(Struct, frozen=True):
+    """One line of a run's journal."""
+
+    run: str
+    n: int
+    at: str
+    kind: str
+    body: str
+    hash: str
+
+
+class Runs(Struct, frozen=True):
+    """A page of runs."""
+
+    runs: tuple[Run, ...]
+    next: str | None = None
+
+
+class Verdicts(Struct, frozen=True):
+    """A page of verdicts."""
+
+    verdicts: tuple[Verdict, ...]
+    next: str | None = None
+
+
+class Journal(Struct, frozen=True):
+    """A run's whole journal."""
+
+    journal: tuple[Entry, ...]
+
+
+class Complaint(Struct, frozen=True):
+    """The problem details of an answer that is an error (RFC 9457)."""
+
+    detail: str = ""
+    remedy: str = ""
+    code: str = ""
+
+
+class Address(Struct, frozen=True):
+    """Where the daemon of a home is, as it says itself in `run/daemon.json`."""
+
+    http: str
+    nats: str
+    pid: int
+    audience: str
+    stream: str
