@@ -13,7 +13,7 @@ from msgspec import Struct
 JsonSchema = Mapping[str, object]
 Condition = Mapping[str, object]
 Effect = Literal["pure", "external", "irreversible"]
-ErrorClass = Literal["exit", "timeout", "bad-output", "limit", "spawn", "lost"]
+ErrorClass = Literal["exit", "timeout", "bad-input", "bad-output", "limit", "spawn", "lost"]
 Undone = Literal["succeeded", "interrupted", "failed"]
 
 
@@ -158,4 +158,4 @@ class Plan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Capability to the index of the node that produces it."""
     pruned: tuple[Pruned, ...] = ()
     digest: str = ""
-    """`sha256:…` over everything that shapes the run."""
+    """`sha256:…` over the plan's own JSON with sorted keys and an empty digest."""

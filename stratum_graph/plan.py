@@ -53,7 +53,7 @@ def make_plan(
         },
         pruned=pruned,
     )
-    return msgspec.structs.replace(plan, digest=_plan_digest(plan))
+    return msgspec.structs.replace(plan, digest=digest_of(plan))
 
 
 def _close(
@@ -109,11 +109,3 @@ def _prune(
             for index in idle
         ]
     return kept, tuple(sorted(pruned, key=lambda each: each.node))
-
-
-def _plan_digest(plan: Plan) -> str:
-    shape = [
-        (each.definition.node, each.definition.tree, each.stage, each.triggered)
-        for each in plan.nodes
-    ]
-    return digest_of((plan.pipeline, shape, plan.providers))

@@ -1,1 +1,1 @@
-"""The saga: an event becomes runs, a run goes forward through its stages or back through them."""
+"""The saga: an event becomes runs; a run goes forward through its stages, or back."""

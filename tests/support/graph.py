@@ -30,7 +30,9 @@ def node(
         produces=tuple(gives.split()),
         trigger=Trigger(pipeline=pipeline, subjects=tuple(on.split())) if on else None,
         handler=Handler(script="run.nu"),
-        compensate=Compensate(script="undo.nu", retry=Retry(delay=0.01)) if undo else None,
+        compensate=Compensate(script="undo.nu", retry=Retry(attempts=3, delay=0.001))
+        if undo
+        else None,
         **fields,  # type: ignore[arg-type]
     )
     return Definition(node=declared, file=f"{name}/node.ncl", tree=f"sha256:{name}")

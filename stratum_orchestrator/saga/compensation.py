@@ -1,0 +1,177 @@
+"""The way back: everything that happened is undone in reverse, each undoing on record."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import anyio
+import msgspec
+
+from stratum_graph.model import Plan, PlannedNode
+from stratum_orchestrator.errors import BadReference
+from stratum_orchestrator.ports import Clock, Ended, Failure, Rng, Runner
+from stratum_orchestrator.saga import command
+from stratum_orchestrator.saga.backoff import pause_s
+from stratum_orchestrator.saga.command import Undoing
+from stratum_orchestrator.saga.context import RunContext
+from stratum_orchestrator.saga.step import LOST_ATTEMPTS, outcome_facts
+from stratum_state.model import (
+    Compensation,
+    CompensationRecord,
+    CompensationStatus,
+    StepRecord,
+    StepStatus,
+)
+from stratum_state.tracker import StateTracker
+
+_INTERRUPTED = (StepStatus.CANCELLED, StepStatus.LOST, StepStatus.TIMED_OUT)
+_NEVER_DECLARED = "not-declared"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undo:
+    """A node that has to be undone, and what became of it on the way forward."""
+
+    planned: PlannedNode
+    outcome: str
+    outputs: Mapping[str, object] | None
+    ended: int
+
+
+class Compensator:
+    """Undoes nodes one after the other; one that cannot be undone never stops the others."""
+
+    def __init__(self, runner: Runner, tracker: StateTracker, clock: Clock, rng: Rng) -> None:
+        self._runner = runner
+        self._tracker = tracker
+        self._clock = clock
+        self._rng = rng
+
+    async def undo_all(
+        self,
+        plan: Plan,
+        context: RunContext,
+        steps: Sequence[StepRecord],
+        before: Sequence[CompensationRecord],
+    ) -> Compensation:
+        """Undo what the steps did, newest first; attempts in `before` are on record already."""
+        partial = False
+        for undo in to_undo(plan, steps):
+            name = undo.planned.definition.node.name
+            attempts = [each for each in before if each.node == name]
+            last = await self._undo(undo, context, attempts)
+            partial |= last.status is CompensationStatus.FAILED
+        return Compensation.PARTIAL if partial else Compensation.CLEAN
+
+    async def _undo(
+        self, undo: Undo, context: RunContext, attempts: list[CompensationRecord]
+    ) -> CompensationRecord:
+        compensate = undo.planned.definition.node.compensate
+        if attempts and not attempts[-1].is_over:
+            attempts[-1] = await self._lose(attempts[-1])
+        if compensate is None:
+            return attempts[-1] if attempts else await self._admit(undo, context)
+        allowed = compensate.retry.attempts
+        if any(each.error_class == "lost" for each in attempts):
+            allowed = max(allowed, LOST_ATTEMPTS)
+        while not attempts or (
+            attempts[-1].status is CompensationStatus.FAILED and len(attempts) < allowed
+        ):
+            if attempts and attempts[-1].error_class != "lost":
+                await anyio.sleep(pause_s(compensate.retry, len(attempts), self._rng))
+            attempts.append(await self._attempt(undo, context, len(attempts) + 1))
+        return attempts[-1]
+
+    async def _attempt(
+        self, undo: Undo, context: RunContext, number: int
+    ) -> CompensationRecord:
+        record = self._begin(undo, context, number)
+        await self._tracker.record(record)
+        what = Undoing(outputs=undo.outputs, outcome=undo.outcome, cause=context.run.cause)
+        try:
+            ended = await self._runner.run(command.undo(undo.planned, context, number, what))
+        except BadReference as bad:
+            ended = Ended(
+                outputs=None, failure=Failure(error_class="bad-input", message=str(bad))
+            )
+        good = ended.failure is None
+        status = CompensationStatus.DONE if good else CompensationStatus.FAILED
+        over = record.to(status, ended=self._clock.now_ms(), **outcome_facts(ended))
+        await self._tracker.record(over)
+        return over
+
+    async def _lose(self, record: CompensationRecord) -> CompensationRecord:
+        over = record.to(
+            CompensationStatus.FAILED,
+            ended=self._clock.now_ms(),
+            error_class="lost",
+            error="the daemon ended while it ran",
+        )
+        await self._tracker.record(over)
+        return over
+
+    async def _admit(self, undo: Undo, context: RunContext) -> CompensationRecord:
+        """Say on record that an effect stays, because nothing undoes it."""
+        node = undo.planned.definition.node
+        started = self._begin(undo, context, 1)
+        over = started.to(
+            CompensationStatus.FAILED,
+            ended=started.started,
+            error_class=_NEVER_DECLARED,
+            error=f"`{node.name}` is {node.effect} and declares no compensation",
+        )
+        await self._tracker.record(started, over)
+        return over
+
+    def _begin(self, undo: Undo, context: RunContext, number: int) -> CompensationRecord:
+        return CompensationRecord(
+            run=context.run.id,
+            node=undo.planned.definition.node.name,
+            stage=undo.planned.stage,
+            attempt=number,
+            outcome=undo.outcome,
+            started=self._clock.now_ms(),
+        )
+
+
+def to_undo(plan: Plan, steps: Sequence[StepRecord]) -> Sequence[Undo]:
+    """What has to be undone: reverse stage order, within a stage in reverse order of ending."""
+    planned = {each.definition.node.name: each for each in plan.nodes}
+    by_node = sorted(steps, key=lambda step: (step.node, step.attempt))
+    found = [
+        undo
+        for name, attempts in groupby(by_node, key=lambda step: step.node)
+        for undo in _judge(planned[name], list(attempts))
+    ]
+    return sorted(
+        found,
+        key=lambda undo: (undo.planned.stage, undo.ended, undo.planned.definition.node.name),
+        reverse=True,
+    )
+
+
+def _judge(planned: PlannedNode, attempts: Sequence[StepRecord]) -> Iterator[Undo]:
+    node = planned.definition.node
+    outcome = outcome_of(attempts)
+    leaves_traces = node.effect != "pure" and outcome != "failed"
+    wanted = outcome in node.compensate.on if node.compensate else leaves_traces
+    if not outcome or not wanted:
+        return
+    outputs = attempts[-1].outputs if outcome == "succeeded" else None
+    produced = msgspec.json.decode(outputs) if outputs else None
+    yield Undo(
+        planned=planned,
+        outcome=outcome,
+        outputs=produced,
+        ended=attempts[-1].ended or attempts[-1].started,
+    )
+
+
+def outcome_of(attempts: Sequence[StepRecord]) -> str:
+    """`succeeded`, `interrupted` (an attempt's effect is unknown), `failed`, or empty."""
+    statuses = {each.status for each in attempts}
+    if StepStatus.SUCCEEDED in statuses:
+        return "succeeded"
+    if statuses & {*_INTERRUPTED, StepStatus.STARTED}:
+        return "interrupted"
+    return "failed" if StepStatus.FAILED in statuses else ""

@@ -1,0 +1,141 @@
+"""The door: every delivered event gets one verdict, and an accepted one its runs."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from platform_nats.delivery import Answer, Delivery
+from platform_nats.envelope import Limits, open_envelope
+from platform_nats.errors import EnvelopeRefused
+from stratum_orchestrator.errors import Refused
+from stratum_orchestrator.ports import Clock
+from stratum_orchestrator.saga.live import LiveRuns
+from stratum_orchestrator.saga.rules import Judgement, Rules, judge
+from stratum_orchestrator.saga.verdict import Drafted, Signed, draft, no_pipeline, refused
+from stratum_orchestrator.strict_json import NotStrictJson, decode
+from stratum_state.errors import Taken, Unavailable
+from stratum_state.model import Trail, VerdictKind, VerdictRecord, identity, verdict_id
+from stratum_state.tracker import StateTracker
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What an event has to satisfy before anybody reads it."""
+
+    audience: str
+    """The deployment that it has to be signed for."""
+    limits: Limits = field(default_factory=Limits)
+
+
+class Intake:
+    """Decides, in one place, what every event deserves."""
+
+    def __init__(
+        self,
+        rules: Callable[[], Rules],
+        tracker: StateTracker,
+        live: LiveRuns,
+        clock: Clock,
+        terms: Terms,
+    ) -> None:
+        self._rules = rules
+        self._tracker = tracker
+        self._live = live
+        self._clock = clock
+        self._terms = terms
+
+    async def handle(self, delivery: Delivery) -> Answer:
+        """The broker's answer, once the verdict and the accepted runs are durable."""
+        try:
+            drafted = await self._decide(delivery)
+        except Unavailable:
+            log.warning("store unavailable", extra={"sequence": delivery.sequence})
+            return Answer.LATER
+        verdict = drafted.verdict
+        log.info("event judged", extra=_summary(verdict))
+        if verdict.kind is VerdictKind.REFUSED:
+            return Answer.REFUSED
+        return Answer.DONE
+
+    async def _decide(self, delivery: Delivery) -> Drafted:
+        known = await self._tracker.verdict(verdict_id(delivery.stored_ms, delivery.sequence))
+        if known is not None:
+            return Drafted(verdict=known)
+        rules = self._rules()
+        try:
+            event = self._open(delivery, rules)
+        except Refused as refusal:
+            return await self._record(refused(delivery, refusal, self._clock.now_ms()))
+        principal = rules.principals[event.envelope.publisher]
+        judgements = judge(rules, principal, delivery.subject, event.data, event.now_ms)
+        if not judgements:
+            near = rules.generation.nearest_subject(delivery.subject)
+            return await self._record(no_pipeline(event, near))
+        return await self._admit(event, judgements)
+
+    async def _admit(self, event: Signed, judgements: Sequence[Judgement]) -> Drafted:
+        publisher, event_id = event.envelope.publisher, event.envelope.event_id
+        keys = [identity(publisher, event_id, each.plan.pipeline) for each in judgements]
+        judged = list(zip(keys, judgements, strict=True))
+        while True:
+            drafted = draft(event, judged, await self._tracker.inbox(keys))
+            try:
+                return await self._open_runs(drafted)
+            except Taken:  # somebody else was faster with the same identity: look again
+                continue
+
+    async def _open_runs(self, drafted: Drafted) -> Drafted:
+        if not drafted.runs:
+            return await self._record(drafted)
+        await self._live.slot()
+        try:
+            for _, plan in drafted.runs:
+                self._live.keep(plan)
+            await self._record(drafted)
+        except BaseException:
+            self._live.release()
+            raise
+        for number, (run, plan) in enumerate(drafted.runs):
+            self._live.start(Trail(run=run), plan, in_slot=number == 0)
+        return drafted
+
+    async def _record(self, drafted: Drafted) -> Drafted:
+        await self._tracker.open(drafted.verdict, [run for run, _ in drafted.runs])
+        return drafted
+
+    def _open(self, delivery: Delivery, rules: Rules) -> Signed:
+        """Check envelope and payload; Refused with the code of the first check that fails."""
+        try:
+            envelope = open_envelope(
+                delivery,
+                self._terms.audience,
+                rules.principals.__contains__,
+                self._terms.limits,
+            )
+            data = decode(delivery.body, safe_integers=True)
+        except EnvelopeRefused as why:
+            raise Refused(why.code, why.reason) from None
+        except NotStrictJson as why:
+            raise Refused("bad-json", f"the payload {why.reason}") from None
+        return Signed(
+            delivery=delivery,
+            envelope=envelope,
+            data=data,
+            principal=rules.principals[envelope.publisher].name,
+            generation=rules.generation.digest,
+            now_ms=self._clock.now_ms(),
+        )
+
+
+def _summary(verdict: VerdictRecord) -> dict[str, object]:
+    return {
+        "event": verdict.event_id,
+        "subject": verdict.subject,
+        "sequence": verdict.sequence,
+        "verdict": str(verdict.kind),
+        "code": verdict.code,
+        "runs": list(verdict.runs),
+        "reason": verdict.reason,
+    }

@@ -1,0 +1,25 @@
+"""At the start: every run that is not over goes on from its last durable step."""
+
+import logging
+
+from stratum_orchestrator.saga.live import LiveRuns
+from stratum_state.tracker import StateTracker
+
+log = logging.getLogger(__name__)
+
+
+async def resume(tracker: StateTracker, live: LiveRuns) -> dict[str, str]:
+    """Start what is unfinished; the runs that cannot be resumed, each with the reason.
+
+    One run's trouble never stops another's.
+    """
+    left: dict[str, str] = {}
+    for trail in await tracker.recover():
+        try:
+            live.resume(trail)
+        except Exception as why:  # whatever is wrong with it, the next one goes on
+            log.exception("run not resumed", extra={"run": trail.run.id})
+            left[trail.run.id] = f"its plan {trail.run.plan} cannot be read: {why}"
+            continue
+        log.info("run resumed", extra={"run": trail.run.id, "status": str(trail.run.status)})
+    return left

@@ -1,0 +1,204 @@
+"""One node of one run: its attempts, each on record before it starts and when it has ended."""
+
+from collections.abc import Mapping, Sequence
+
+import anyio
+
+from stratum_graph.condition import holds
+from stratum_graph.model import ActionNode, PlannedNode
+from stratum_graph.schemas import compile_schema
+from stratum_orchestrator.errors import BadReference
+from stratum_orchestrator.ports import Clock, Ended, Failure, Rng, Runner
+from stratum_orchestrator.saga import command
+from stratum_orchestrator.saga.backoff import pause_s
+from stratum_orchestrator.saga.context import RunContext
+from stratum_orchestrator.saga.halt import Halt
+from stratum_state import canonical
+from stratum_state.model import StepRecord, StepStatus
+from stratum_state.tracker import StateTracker
+
+RETRY_CODE = 75
+"""The exit code by which a script itself asks for another attempt (EX_TEMPFAIL)."""
+LOST_ATTEMPTS = 3
+"""A step that was running each time the daemon died is failed after so many attempts."""
+
+
+class StepRunner:
+    """Runs a node until it succeeds or nothing is left to try."""
+
+    def __init__(self, runner: Runner, tracker: StateTracker, clock: Clock, rng: Rng) -> None:
+        self._runner = runner
+        self._tracker = tracker
+        self._clock = clock
+        self._rng = rng
+
+    async def run(
+        self,
+        planned: PlannedNode,
+        context: RunContext,
+        halt: Halt,
+        before: Sequence[StepRecord] = (),
+    ) -> StepRecord:
+        """The node's last attempt, when it is over; `before` are attempts already on record.
+
+        A success on record is returned as it is; an attempt that was running when the
+        daemon ended counts as lost.
+        """
+        attempts = list(before)
+        if attempts and not attempts[-1].is_over:
+            attempts[-1] = await self._lose(attempts[-1])
+        if not attempts and (why := _skips(planned.definition.node, context)):
+            return await self._skip(planned, context, why)
+        while not attempts or is_worth_another(planned.definition.node, attempts):
+            if attempts and attempts[-1].status is not StepStatus.LOST:
+                retry = planned.definition.node.retry
+                await anyio.sleep(pause_s(retry, len(attempts), self._rng))
+            attempts.append(await self._attempt(planned, context, halt, len(attempts) + 1))
+        return attempts[-1]
+
+    async def _attempt(
+        self, planned: PlannedNode, context: RunContext, halt: Halt, number: int
+    ) -> StepRecord:
+        node = planned.definition.node
+        step = StepRecord(
+            run=context.run.id,
+            node=node.name,
+            stage=planned.stage,
+            attempt=number,
+            started=self._clock.now_ms(),
+        )
+        await self._tracker.record(step)
+        try:
+            ended = await self._perform(planned, context, number)
+        except anyio.get_cancelled_exc_class():
+            if halt.cause is not None:
+                await self._end(step, StepStatus.CANCELLED, error=halt.cause)
+            raise
+        return await self._conclude(step, node, ended)
+
+    async def _perform(self, planned: PlannedNode, context: RunContext, number: int) -> Ended:
+        node = planned.definition.node
+        if problems := misfits(node.input_schemas, context.inputs(node)):
+            return _never_ran("bad-input", f"what it consumes does not fit: {problems}")
+        try:
+            process = command.do(planned, context, number)
+        except BadReference as bad:
+            return _never_ran("bad-input", str(bad))
+        ended = await self._runner.run(process)
+        if ended.outputs is None or ended.failure:
+            return ended
+        problems = _unpromised(node, ended.outputs) or misfits(
+            node.output_schemas, ended.outputs
+        )
+        return _spoiled(ended, problems) if problems else ended
+
+    async def _conclude(self, step: StepRecord, node: ActionNode, ended: Ended) -> StepRecord:
+        facts = outcome_facts(ended)
+        if ended.failure is None and ended.outputs is not None:
+            said = {name: ended.outputs[name] for name in node.produces}
+            return await self._end(
+                step, StepStatus.SUCCEEDED, outputs=canonical.text(said), **facts
+            )
+        timed_out = ended.failure is not None and ended.failure.error_class == "timeout"
+        status = StepStatus.TIMED_OUT if timed_out else StepStatus.FAILED
+        return await self._end(step, status, **facts)
+
+    async def _end(self, step: StepRecord, status: StepStatus, **facts: object) -> StepRecord:
+        over = step.to(status, ended=self._clock.now_ms(), **facts)
+        await self._tracker.record(over)
+        return over
+
+    async def _lose(self, step: StepRecord) -> StepRecord:
+        return await self._end(
+            step, StepStatus.LOST, error_class="lost", error="the daemon ended while it ran"
+        )
+
+    async def _skip(self, planned: PlannedNode, context: RunContext, why: str) -> StepRecord:
+        now = self._clock.now_ms()
+        step = StepRecord(
+            run=context.run.id,
+            node=planned.definition.node.name,
+            stage=planned.stage,
+            attempt=1,
+            status=StepStatus.SKIPPED,
+            started=now,
+            ended=now,
+            error=why,
+        )
+        await self._tracker.record(step)
+        return step
+
+
+def is_worth_another(node: ActionNode, attempts: Sequence[StepRecord]) -> bool:
+    """Whether the node's policy allows one more attempt after these."""
+    last = attempts[-1]
+    if last.status is StepStatus.LOST:
+        allowed = "lost" in node.retry.on
+        return allowed and len(attempts) < max(node.retry.attempts, LOST_ATTEMPTS)
+    if last.status not in (StepStatus.FAILED, StepStatus.TIMED_OUT):
+        return False
+    asked = last.exit_code == RETRY_CODE and last.error_class == "exit"
+    return len(attempts) < node.retry.attempts and (asked or last.error_class in node.retry.on)
+
+
+def misfits(schemas: Mapping[str, Mapping[str, object]], values: Mapping[str, object]) -> str:
+    """What of the values breaks its schema, as one sentence; empty when nothing does."""
+    problems = [
+        problem
+        for name, schema in schemas.items()
+        if name in values
+        for problem in compile_schema(schema).problems(values[name], name=name)
+    ]
+    return "; ".join(problems)
+
+
+def outcome_facts(ended: Ended) -> dict[str, object]:
+    """What a record keeps of how a process ended."""
+    used = ended.resources
+    return {
+        "error_class": ended.failure.error_class if ended.failure else None,
+        "error": ended.failure.message if ended.failure else None,
+        "exit_code": ended.exit_code,
+        "stderr": ended.stderr or None,
+        "level": ended.level or None,
+        "resources": used
+        and canonical.text(
+            {"cpu_ms": used.cpu_ms, "max_rss": used.max_rss, "wall_ms": used.wall_ms}
+        ),
+    }
+
+
+def _skips(node: ActionNode, context: RunContext) -> str:
+    absent = sorted(set(node.consumes) - set(context.values))
+    if absent:
+        return f"`{absent[0]}` is absent, because the node that produces it was skipped"
+    if node.when is not None and not holds(node.when, context.facts(node)):
+        return "its `when` is false for this event"
+    return ""
+
+
+def _unpromised(node: ActionNode, said: Mapping[str, object]) -> str:
+    missing = sorted(set(node.produces) - set(said))
+    extra = sorted(set(said) - set(node.produces))
+    problems = [f"`{name}` is missing" for name in missing]
+    problems += [f"`{name}` is not declared in `produces`" for name in extra]
+    return "; ".join(problems)
+
+
+def _spoiled(ended: Ended, problems: str) -> Ended:
+    failure = Failure(error_class="bad-output", message=f"its output does not fit: {problems}")
+    return Ended(
+        outputs=None,
+        failure=failure,
+        exit_code=ended.exit_code,
+        stderr=ended.stderr,
+        level=ended.level,
+        resources=ended.resources,
+    )
+
+
+def _never_ran(error_class: str, message: str) -> Ended:
+    return Ended(
+        outputs=None,
+        failure=Failure(error_class=error_class, message=message),  # type: ignore[arg-type]
+    )

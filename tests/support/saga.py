@@ -1,0 +1,171 @@
+"""The whole saga on in-memory adapters: no server, no process, no waiting for real time."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from hashlib import sha256
+from random import Random
+
+import anyio
+import anyio.lowlevel
+
+from stratum_graph.generation import Generation, compile_graph
+from stratum_graph.model import Definition, Principal
+from stratum_orchestrator.ports import Decision, Runner
+from stratum_orchestrator.saga.compensation import Compensator
+from stratum_orchestrator.saga.live import LiveRuns, live_runs
+from stratum_orchestrator.saga.pipeline import Pipeline
+from stratum_orchestrator.saga.plans import Plans
+from stratum_orchestrator.saga.step import StepRunner
+from stratum_state.memory import MemoryStore
+from stratum_state.model import (
+    CompensationRecord,
+    Fact,
+    PipelineRun,
+    StepRecord,
+    Trail,
+    identity,
+    run_id,
+)
+from stratum_state.tracker import StateTracker
+from support.runner import ScriptedRunner
+
+START_MS = 1_790_000_000_000
+
+
+class TickingClock:
+    """Each look is a millisecond later, so that order shows in the records."""
+
+    def __init__(self) -> None:
+        self.ms = START_MS
+
+    def now_ms(self) -> int:
+        self.ms += 1
+        return self.ms
+
+
+class MemoryBlobs:
+    """Content-addressed bytes in a dict."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, bytes] = {}
+
+    def put(self, data: bytes) -> str:
+        digest = "sha256:" + sha256(data).hexdigest()
+        self.kept[digest] = data
+        return digest
+
+    def get(self, digest: str) -> bytes:
+        return self.kept[digest]
+
+
+class Everyone:
+    """Allows everything but the pipelines that are named."""
+
+    def __init__(self, but: str = "") -> None:
+        self._but = set(but.split())
+
+    def decide(
+        self, principal: Principal, action: str, pipeline: str, context: Mapping[str, object]
+    ) -> Decision:
+        del principal, action, context
+        allowed = pipeline not in self._but
+        return Decision(
+            allowed=allowed,
+            policies=("test.everyone",) if allowed else (),
+            errors=(),
+            policy_set="sha256:test",
+            reason="permitted by test.everyone" if allowed else "no permit matched",
+        )
+
+
+@dataclass
+class World:
+    """Everything around the saga, which outlives a daemon that is killed."""
+
+    definitions: Sequence[Definition]
+    runner: Runner = field(default_factory=ScriptedRunner)
+    store: MemoryStore = field(default_factory=MemoryStore)
+    blobs: MemoryBlobs = field(default_factory=MemoryBlobs)
+    clock: TickingClock = field(default_factory=TickingClock)
+    limit_s: float = 3600
+    capacity: int = 8
+
+    @property
+    def generation(self) -> Generation:
+        compiled = compile_graph(self.definitions)
+        assert compiled.generation is not None, compiled.diagnostics
+        return compiled.generation
+
+    @asynccontextmanager
+    async def daemon(self) -> AsyncIterator[tuple[StateTracker, LiveRuns]]:
+        """One life of the daemon; leaving it lets the runs end."""
+        tracker, rng = StateTracker(self.store), Random(1)  # noqa: S311 - jitter
+        pipeline = Pipeline(
+            StepRunner(self.runner, tracker, self.clock, rng),
+            Compensator(self.runner, tracker, self.clock, rng),
+            tracker,
+            self.clock,
+            limit_s=self.limit_s,
+        )
+        plans = Plans(self.blobs)
+        async with live_runs(pipeline, plans, capacity=self.capacity, grace_s=30) as live:
+            yield tracker, live
+
+    async def carry(self, subject: str = "events.go", data: str = "{}") -> Trail:
+        """Accept one event and carry its run to the end."""
+        async with self.daemon() as (tracker, live):
+            run = await self.accept(tracker, live, subject, data)
+        found = await self.store.trail(run)
+        assert found is not None
+        return found
+
+    async def accept(
+        self,
+        tracker: StateTracker,
+        live: LiveRuns,
+        subject: str = "events.go",
+        data: str = "{}",
+    ) -> str:
+        [plan] = self.generation.plans(subject)
+        key = identity("UTEST", f"e{self.clock.now_ms()}", plan.pipeline)
+        run = PipelineRun(
+            id=run_id(self.clock.now_ms(), key),
+            identity=key,
+            pipeline=plan.pipeline,
+            subject=subject,
+            event_id="e1",
+            event_time=START_MS,
+            publisher="UTEST",
+            principal="tester",
+            data=data,
+            plan=plan.digest,
+            generation="sha256:g",
+            authorization="{}",
+            accepted=self.clock.now_ms(),
+        )
+        live.keep(plan)
+        await tracker.record(run)
+        await live.slot()
+        live.start(Trail(run=run), plan, in_slot=True)
+        return run.id
+
+
+def told(facts: Sequence[Fact]) -> list[str]:
+    """The moves in a few words each: `lint started`, `undo lint done`, `run completed`."""
+    words = []
+    for fact in facts:
+        if isinstance(fact, PipelineRun):
+            words.append(f"run {fact.status}")
+        elif isinstance(fact, StepRecord):
+            words.append(f"{fact.node} {fact.status}")
+        elif isinstance(fact, CompensationRecord):
+            words.append(f"undo {fact.node} {fact.status}")
+    return words
+
+
+async def until_started(runner: ScriptedRunner, node: str) -> None:
+    """Wait until the node's process runs."""
+    with anyio.fail_after(5):
+        while (node, "do") not in runner.ran:
+            await anyio.lowlevel.checkpoint()
