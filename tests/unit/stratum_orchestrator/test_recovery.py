@@ -52,9 +52,10 @@ OUTPUTS = {
 
 
 async def history_of(
-    nodes: list[Definition], fails: set[str]
+    nodes: list[Definition], fails: set[str], later_ms: int = 0
 ) -> tuple[list[Fact], MemoryBlobs]:
     world = World(nodes, ScriptedRunner(outputs=OUTPUTS, fails=fails))
+    world.clock.ms += later_ms
     await world.carry()
     return world.store.history, world.blobs
 
@@ -153,7 +154,7 @@ async def test_a_step_that_kills_the_daemon_each_time_is_failed_after_its_attemp
 async def test_a_run_whose_plan_is_gone_is_named_and_does_not_hold_up_the_others() -> None:
     history, blobs = await history_of(DIAMOND, set())
     world = await resumed(DIAMOND, history[:4], blobs)
-    second = await history_of(MIXED, set())
+    second = await history_of(MIXED, set(), later_ms=1000)
     for fact in second[0][:2]:
         await world.store.write([fact])
     world.blobs = second[1]
