@@ -87,18 +87,11 @@ class Intake:
                 continue
 
     async def _open_runs(self, drafted: Drafted) -> Drafted:
-        if not drafted.runs:
-            return await self._record(drafted)
-        await self._live.slot()
-        try:
-            for _, plan in drafted.runs:
-                self._live.keep(plan)
-            await self._record(drafted)
-        except BaseException:
-            self._live.release()
-            raise
-        for number, (run, plan) in enumerate(drafted.runs):
-            self._live.start(Trail(run=run), plan, in_slot=number == 0)
+        for _, plan in drafted.runs:
+            self._live.keep(plan)
+        await self._record(drafted)
+        for run, plan in drafted.runs:
+            self._live.start(Trail(run=run), plan)
         return drafted
 
     async def _record(self, drafted: Drafted) -> Drafted:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 import anyio
 from anyio.abc import TaskGroup
@@ -26,16 +27,23 @@ class Stuck:
     why: str
 
 
+class Room(Protocol):
+    """Is told how many more runs may begin: backpressure reaches the broker through it."""
+
+    def set(self, limit: int) -> None: ...
+
+
 class LiveRuns:
-    """Carries runs side by side, at most `capacity` of them."""
+    """Carries runs side by side; `room` shrinks with each of them."""
 
     def __init__(
-        self, pipeline: Pipeline, plans: Plans, tasks: TaskGroup, capacity: int
+        self, pipeline: Pipeline, plans: Plans, tasks: TaskGroup, room: Room, capacity: int
     ) -> None:
         self._pipeline = pipeline
         self._plans = plans
         self._tasks = tasks
-        self._slots = anyio.Semaphore(capacity)
+        self._room = room
+        self._capacity = capacity
         self._journeys: dict[str, Journey] = {}
         self._stuck: dict[str, Stuck] = {}
 
@@ -46,46 +54,37 @@ class LiveRuns:
     def stuck(self) -> tuple[Stuck, ...]:
         return tuple(self._stuck.values())
 
-    async def slot(self) -> None:
-        """Wait for room for one more run; its end, or `release`, gives the slot back."""
-        await self._slots.acquire()
-
-    def release(self) -> None:
-        self._slots.release()
-
     def keep(self, plan: Plan) -> None:
         """Make the plan durable, before the run that needs it is on record."""
         self._plans.keep(plan)
 
     def resume(self, trail: Trail) -> None:
         """Start a run that recovery found; raises what the plans raise."""
-        self.start(trail, self._plans.get(trail.run.plan), in_slot=False)
+        self.start(trail, self._plans.get(trail.run.plan))
 
-    def start(self, trail: Trail, plan: Plan, *, in_slot: bool) -> None:
+    def start(self, trail: Trail, plan: Plan) -> None:
         """Carry the run from where its trail ends; at once, and only once in this process."""
         if trail.run.id in self._journeys:
-            if in_slot:
-                self.release()
             return
         journey = self._pipeline.depart(trail, plan)
         self._journeys[trail.run.id] = journey
-        self._tasks.start_soon(self._carry, journey, in_slot)
+        self._room.set(self._capacity - len(self))
+        self._tasks.start_soon(self._carry, journey)
 
     async def cancel(self, run_id: str, cause: str) -> bool:
         """Turn the run back; False when it is not going forward here. Durable on return."""
         journey = self._journeys.get(run_id)
         return journey is not None and await journey.turn_back(cause)
 
-    async def _carry(self, journey: Journey, in_slot: bool) -> None:  # noqa: FBT001 - start_soon
+    async def _carry(self, journey: Journey) -> None:
         try:
             if not await self._attempt(journey):
                 await journey.turn_back("a fault inside the daemon; its log says more")
                 if journey.run.status is RunStatus.COMPENSATING and not journey.run.is_over:
                     await self._attempt(journey)
         finally:
-            self._journeys.pop(journey.run.id, None)
-            if in_slot:
-                self.release()
+            del self._journeys[journey.run.id]
+            self._room.set(self._capacity - len(self))
 
     async def _attempt(self, journey: Journey) -> bool:
         """False when a fault of ours got in the way; a store that is away ends the daemon."""
@@ -106,11 +105,11 @@ class LiveRuns:
 
 @asynccontextmanager
 async def live_runs(
-    pipeline: Pipeline, plans: Plans, *, capacity: int, grace_s: float
+    pipeline: Pipeline, plans: Plans, room: Room, *, capacity: int, grace_s: float
 ) -> AsyncIterator[LiveRuns]:
     """On leaving, runs get `grace_s` seconds to end; the rest stays on record to be resumed."""
     async with anyio.create_task_group() as tasks:
-        live = LiveRuns(pipeline, plans, tasks, capacity)
+        live = LiveRuns(pipeline, plans, tasks, room, capacity)
         try:
             yield live
         finally:

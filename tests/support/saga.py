@@ -59,6 +59,16 @@ class MemoryBlobs:
         return self.kept[digest]
 
 
+class RecordingRoom:
+    """Remembers how many more runs might have begun."""
+
+    def __init__(self) -> None:
+        self.told: list[int] = []
+
+    def set(self, limit: int) -> None:
+        self.told.append(limit)
+
+
 class Everyone:
     """Allows everything but the pipelines that are named."""
 
@@ -89,6 +99,7 @@ class World:
     blobs: MemoryBlobs = field(default_factory=MemoryBlobs)
     clock: TickingClock = field(default_factory=TickingClock)
     limit_s: float = 3600
+    room: RecordingRoom = field(default_factory=RecordingRoom)
     capacity: int = 8
 
     @property
@@ -109,7 +120,9 @@ class World:
             limit_s=self.limit_s,
         )
         plans = Plans(self.blobs)
-        async with live_runs(pipeline, plans, capacity=self.capacity, grace_s=30) as live:
+        async with live_runs(
+            pipeline, plans, self.room, capacity=self.capacity, grace_s=30
+        ) as live:
             yield tracker, live
 
     async def carry(self, subject: str = "events.go", data: str = "{}") -> Trail:
@@ -146,8 +159,7 @@ class World:
         )
         live.keep(plan)
         await tracker.record(run)
-        await live.slot()
-        live.start(Trail(run=run), plan, in_slot=True)
+        live.start(Trail(run=run), plan)
         return run.id
 
 

@@ -1,4 +1,3 @@
-import anyio
 import msgspec
 import pytest
 
@@ -274,17 +273,15 @@ async def test_a_fault_of_ours_turns_the_run_back_and_spares_the_others() -> Non
     assert undone(trail)[0] == "build"
 
 
-async def test_no_more_runs_than_slots_are_under_way() -> None:
-    executor = runner(hangs={"build"})
-    world = World(BUILD, executor, capacity=1)
+async def test_room_shrinks_with_each_run_and_comes_back_at_its_end() -> None:
+    world = World(BUILD, runner(), capacity=2)
 
     async with world.daemon() as (tracker, live):
-        run = await world.accept(tracker, live)
-        with anyio.move_on_after(0.05) as waited:
-            await live.slot()
-        await live.cancel(run, "enough")
+        await world.accept(tracker, live)
+        await world.accept(tracker, live, data='{"again":1}')
 
-    assert waited.cancelled_caught
+    assert world.room.told[:2] == [1, 0]
+    assert world.room.told[-1] == 2
 
 
 def _retried(definition: Definition, **policy: object) -> Definition:

@@ -1,0 +1,181 @@
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import msgspec
+import pytest
+
+from platform_nats.delivery import Answer, Delivery
+from platform_nats.envelope import Outgoing, seal
+from platform_nats.nkey import UserKey
+from stratum_graph.model import Principal
+from stratum_orchestrator.saga.intake import Intake, Terms
+from stratum_orchestrator.saga.rules import Rules
+from stratum_state.model import RunStatus, VerdictKind, VerdictRecord
+from support.graph import node, shape
+from support.runner import ScriptedRunner
+from support.saga import START_MS, Everyone, World
+
+KEY = UserKey.generate()
+NODES = [
+    node(
+        "a", gives="x", on="events.go", input_schemas={"event": shape(size={"type": "integer"})}
+    )
+]
+BODY = b'{"size":1}'
+
+
+@dataclass
+class Door:
+    intake: Intake
+    world: World
+
+    async def judged(self, delivery: Delivery) -> tuple[Answer, VerdictRecord]:
+        answer = await self.intake.handle(delivery)
+        [verdict] = [
+            each
+            for each in self.world.store.history
+            if isinstance(each, VerdictRecord) and each.sequence == delivery.sequence
+        ]
+        return answer, verdict
+
+
+@asynccontextmanager
+async def door(world: World, denied: str = "", audience: str = "here") -> AsyncIterator[Door]:
+    principal = Principal(key=KEY.public, name="ada")
+    rules = Rules(
+        generation=world.generation,
+        principals={KEY.public: principal},
+        authorizer=Everyone(but=denied),
+    )
+    async with world.daemon() as (tracker, live):
+        intake = Intake(lambda: rules, tracker, live, world.clock, Terms(audience=audience))
+        yield Door(intake, world)
+
+
+def event(
+    sequence: int = 1, body: bytes = BODY, subject: str = "events.go", event_id: str = "e1"
+) -> Delivery:
+    outgoing = Outgoing(
+        subject=subject, body=body, event_id=event_id, time_ms=START_MS, headers={}
+    )
+    return Delivery(
+        subject=subject,
+        body=body,
+        headers=seal(KEY, "here", outgoing),
+        sequence=sequence,
+        stored_ms=START_MS + sequence,
+    )
+
+
+def world() -> World:
+    return World(NODES, ScriptedRunner(outputs={"a": {"x": 1}}))
+
+
+async def test_a_good_event_becomes_one_run_that_is_carried_to_its_end() -> None:
+    around = world()
+
+    async with door(around) as entrance:
+        answer, verdict = await entrance.judged(event())
+
+    assert (answer, verdict.kind) == (Answer.DONE, VerdictKind.ACCEPTED)
+    [run_id] = verdict.runs
+    trail = await around.store.trail(run_id)
+    assert trail is not None
+    assert trail.run.status is RunStatus.COMPLETED
+    assert trail.run.principal == "ada"
+    assert msgspec.json.decode(trail.run.authorization)["policies"] == ["test.everyone"]
+
+
+async def test_a_redelivery_changes_nothing() -> None:
+    around = world()
+
+    async with door(around) as entrance:
+        await entrance.judged(event())
+        answer, _ = await entrance.judged(event())
+
+    assert answer is Answer.DONE
+    assert around.runner.ran == [("a", "do")]  # type: ignore[attr-defined]
+
+
+async def test_the_same_id_again_is_a_duplicate_that_names_the_run() -> None:
+    around = world()
+
+    async with door(around) as entrance:
+        _, first = await entrance.judged(event(1))
+        answer, second = await entrance.judged(event(2))
+
+    assert (answer, second.kind) == (Answer.DONE, VerdictKind.DUPLICATE)
+    assert second.runs == first.runs
+    assert around.runner.ran == [("a", "do")]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("delivery", "code", "said"),
+    [
+        (
+            event(body=b'{"size":"x"}'),
+            "bad-payload",
+            'event.size: "x" is not of type "integer"',
+        ),
+        (event(body=b"{"), "bad-json", "the payload is not JSON"),
+        (event(body=b'{"size":NaN}'), "bad-json", "NaN"),
+        (event(body=b"\xff"), "bad-json", "UTF-8"),
+    ],
+)
+async def test_what_cannot_be_read_is_refused_with_its_reason(
+    delivery: Delivery, code: str, said: str
+) -> None:
+    async with door(world()) as entrance:
+        answer, verdict = await entrance.judged(delivery)
+
+    assert (answer, verdict.kind, verdict.code) == (Answer.REFUSED, VerdictKind.REFUSED, code)
+    assert said in verdict.reason
+
+
+async def test_an_event_for_another_deployment_is_refused() -> None:
+    async with door(world(), audience="elsewhere") as entrance:
+        _, verdict = await entrance.judged(event())
+
+    assert verdict.code == "bad-signature"
+
+
+async def test_an_unsigned_event_is_recorded_with_what_it_claims() -> None:
+    bare = Delivery(subject="events.go", body=BODY, headers={}, sequence=1, stored_ms=START_MS)
+
+    async with door(world()) as entrance:
+        answer, verdict = await entrance.judged(bare)
+
+    assert (answer, verdict.code, verdict.publisher) == (Answer.REFUSED, "unsigned", "")
+
+
+async def test_who_may_not_is_denied_before_anything_runs() -> None:
+    around = world()
+
+    async with door(around, denied="p") as entrance:
+        answer, verdict = await entrance.judged(event())
+
+    assert (answer, verdict.code) == (Answer.REFUSED, "denied")
+    assert verdict.reason == "p: ada may not trigger p: no permit matched"
+    assert around.runner.ran == []  # type: ignore[attr-defined]
+
+
+async def test_a_subject_without_a_pipeline_is_recorded_with_the_nearest_trigger() -> None:
+    async with door(world()) as entrance:
+        answer, verdict = await entrance.judged(event(subject="events.gone"))
+
+    assert (answer, verdict.kind) == (Answer.DONE, VerdictKind.NO_PIPELINE)
+    assert verdict.reason.endswith("; the nearest trigger is events.go")
+
+
+async def test_one_pipeline_may_be_opened_while_another_is_denied() -> None:
+    around = World(
+        [*NODES, node("b", gives="y", on="events.>", pipeline="q")], ScriptedRunner()
+    )
+
+    async with door(around, denied="p") as entrance:
+        answer, verdict = await entrance.judged(event())
+
+    assert (answer, verdict.kind) == (Answer.DONE, VerdictKind.ACCEPTED)
+    assert len(verdict.runs) == 1
+    assert "p: ada may not trigger p" in verdict.reason
