@@ -1,0 +1,130 @@
+"""What a step's process may reach, and how sure that is on this machine."""
+# ruff: noqa: TRY003 - the message is all that the raised errors consist of
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+
+from stratum_graph.definitions import landlock
+from stratum_orchestrator.execution.errors import CannotStart, LevelMissing
+from stratum_orchestrator.execution.settings import ExecutionSettings
+from stratum_orchestrator.ports import Command
+
+_SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/nix/store")
+_DEVICES_READ = ("/dev/urandom", "/dev/random", "/dev/zero")
+_DEVICES_WRITTEN = ("/dev/null",)
+_RESOLVER = "/etc/resolv.conf"
+_ABI_TRUNCATE, _ABI_TCP, _ABI_SCOPE = 3, 4, 6
+
+
+class Level(IntEnum):
+    """How strictly a process is contained; a greater one includes the lesser."""
+
+    LIMITS = 1
+    """Resource limits, own session, clean environment."""
+    LANDLOCK = 2
+    """Also: only declared files and, on newer kernels, only declared TCP."""
+
+    def __str__(self) -> str:
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What one process needs besides what its command declares."""
+
+    tree: str
+    """The definition's folder."""
+    scratch: str
+    data: str
+    """The pipeline's durable folder."""
+
+
+class Containment:
+    """The level in force, and the rules that it makes for a command."""
+
+    def __init__(self, settings: ExecutionSettings, tools: Iterable[str]) -> None:
+        """Choose the level; `tools` are paths of ours that every step reads and executes.
+
+        Raises LevelMissing when the configured level does not exist on this machine.
+        """
+        self._abi = landlock.abi()
+        if settings.level == "landlock" and self._abi == 0:
+            raise LevelMissing("landlock", "this kernel has no Landlock (needs Linux 5.13)")
+        fenced = self._abi > 0 and settings.level != "limits"
+        self.level = Level.LANDLOCK if fenced else Level.LIMITS
+        self._own = os.path.realpath(settings.data), os.path.realpath(settings.scratch)
+        self._execute = _existing((*_SYSTEM, *settings.path, *settings.execute, *tools))
+
+    def rules(self, command: Command, reach: Reach) -> landlock.Rules | None:
+        """Return the fence for a command; None when the level has none.
+
+        Raises CannotStart for a declared path that must not be given or is not there.
+        """
+        read = tuple(self._declared(path) for path in command.read)
+        write = tuple(self._declared(path) for path in command.write)
+        missing = [path for path in write if not Path(path).exists()]
+        if missing:
+            raise CannotStart(
+                f"the node may write {missing[0]}, which does not exist: create it first"
+            )
+        if self.level < Level.LANDLOCK:
+            return None
+        resolver = (os.path.realpath(_RESOLVER),) if command.network else ()
+        return landlock.Rules(
+            read=_existing(("/etc", *_DEVICES_READ, *resolver, reach.tree, *read, *write)),
+            execute=(*self._execute, *_existing(command.path)),
+            write=(*_existing(_DEVICES_WRITTEN), reach.scratch, reach.data, *write),
+            network=command.network,
+        )
+
+    def describe(self) -> Mapping[str, object]:
+        """Return the level and, in sentences, what it does not do here."""
+        return {"level": str(self.level), "landlock_abi": self._abi, "gaps": self._gaps()}
+
+    def _gaps(self) -> tuple[str, ...]:
+        gaps = {
+            "A step can read and write whatever the daemon's user can, the environment of the"
+            " daemon and of other steps included: this kernel has no Landlock, or it is"
+            " switched off in `executor.level`.": self.level < Level.LANDLOCK,
+            "A step can truncate files that it may not write (needs Linux 6.2).": self._lacks(
+                _ABI_TRUNCATE
+            ),
+            "A step without `network` can still use TCP (needs Linux 6.7).": self._lacks(
+                _ABI_TCP
+            ),
+            "A step can send signals to the daemon (needs Linux 6.12).": self._lacks(
+                _ABI_SCOPE
+            ),
+            "A step without `network` can still send UDP and use sockets in the file system:"
+            " Landlock has no rule for them.": self.level == Level.LANDLOCK,
+            "A step that clears its environment, resets its resource limits and leaves its"
+            " session is not found when it is ended: only a process namespace could.": True,
+            "The daemon runs as root, and so do its steps: use a user of its own.": (
+                os.geteuid() == 0
+            ),
+        }
+        return tuple(gap for gap, present in gaps.items() if present)
+
+    def _lacks(self, abi: int) -> bool:
+        return self.level == Level.LANDLOCK and self._abi < abi
+
+    def _declared(self, path: str) -> str:
+        """Return the real path; what it names may come from an event, so it is not trusted."""
+        real = Path(os.path.realpath(path))
+        if not Path(path).is_absolute():
+            raise CannotStart(f"the node declares the path {path}, which is not absolute")
+        for kept in ("/proc", *self._own):
+            if real.is_relative_to(kept) or Path(kept).is_relative_to(real):
+                raise CannotStart(
+                    f"the node declares the path {path}, which holds or is part of {kept}:"
+                    " no step may reach that; name a folder apart from it"
+                )
+        return str(real)
+
+
+def _existing(paths: Iterable[str]) -> tuple[str, ...]:
+    unique = dict.fromkeys(paths)
+    return tuple(path for path in unique if Path(path).exists())

@@ -1,0 +1,118 @@
+"""The adapter behind the `Runner` port: a command becomes a Nushell process and comes back."""
+# ruff: noqa: TRY003 - the message is all that the raised errors consist of
+
+import math
+import resource
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from anyio import CapacityLimiter
+
+from stratum_graph.model import Limits
+from stratum_orchestrator.execution.binary import find
+from stratum_orchestrator.execution.containment import Containment, Reach
+from stratum_orchestrator.execution.environment import environment
+from stratum_orchestrator.execution.errors import CannotStart
+from stratum_orchestrator.execution.marks import RLIMIT_LOCKS, Mark, Marks
+from stratum_orchestrator.execution.process import Task, carry
+from stratum_orchestrator.execution.scratch import Scratch
+from stratum_orchestrator.execution.settings import ExecutionSettings
+from stratum_orchestrator.execution.spawn import Program
+from stratum_orchestrator.execution.strays import adopt
+from stratum_orchestrator.execution.verdict import judge
+from stratum_orchestrator.ports import Command, Ended, Failure
+
+LIBRARY = Path(__file__).parent / "lib"
+"""Our Nushell module: `use stratum.nu *`."""
+_STARTS_AT_A_TIME = 4
+
+
+class NushellRunner:
+    """Runs steps, as many at a time as the settings allow, first come first served."""
+
+    def __init__(self, settings: ExecutionSettings, trees: Callable[[str], Path]) -> None:
+        """Check this machine and prepare the scratch folder; blocks for some 50 ms.
+
+        `trees` gives the folder in the content store for a digest. Makes this process the
+        parent of its steps' orphans. Raises an ExecutionError when steps cannot run here.
+        """
+        self._settings = settings
+        self._trees = trees
+        self._nu = find(settings)
+        self.scratch = Scratch(settings.scratch)
+        tools = (str(Path(self._nu).parent), self.scratch.shim, str(LIBRARY))
+        self.containment = Containment(settings, tools)
+        self._marks = Marks(settings.token)
+        self._turns = CapacityLimiter(settings.parallel)
+        self._spawners = CapacityLimiter(_STARTS_AT_A_TIME)
+        adopt()
+
+    async def run(self, command: Command) -> Ended:
+        """Return how the command ended; its time starts when its turn has come.
+
+        Background processes of a script are ended half a second after it, at the latest.
+        """
+        async with self._turns:
+            try:
+                return await self._run(command)
+            except (CannotStart, OSError) as error:
+                failure = Failure(error_class="spawn", message=f"could not be started: {error}")
+        return Ended(outputs=None, failure=failure, level=str(self.containment.level))
+
+    async def _run(self, command: Command) -> Ended:
+        tree = self._trees(command.tree).resolve()
+        script = _script(tree, command.script)
+        step = f"{command.run}/{command.node}/{command.kind.value}/{command.attempt}"
+        async with self.scratch.folder() as scratch:
+            reach = Reach(tree=str(tree), scratch=scratch, data=self._data(command.pipeline))
+            with self._marks.mark(step) as mark:
+                program = self._program(command, script, reach, mark)
+                task = Task(
+                    program=program,
+                    stdin=command.stdin,
+                    output=command.limits.output,
+                    timeout_s=command.timeout_s,
+                    grace_s=self._settings.grace_s,
+                    stray=lambda pid: self._marks.stray(pid, mark),
+                )
+                course = await carry(task, self._spawners)
+        return judge(command, course, str(self.containment.level))
+
+    def _program(self, command: Command, script: str, reach: Reach, mark: Mark) -> Program:
+        path = (self.scratch.shim, *command.path, *self._settings.path)
+        return Program(
+            argv=self._argv(script, std_lib=command.std_lib),
+            env=environment(command, reach, path, mark.name),
+            cwd=reach.scratch,
+            ceilings={**_ceilings(command.limits), RLIMIT_LOCKS: mark.number},
+            rules=self.containment.rules(command, reach),
+        )
+
+    def _argv(self, script: str, *, std_lib: bool) -> tuple[str, ...]:
+        library = () if std_lib else ("--no-std-lib",)
+        style = ("--error-style", "plain", "--include-path", str(LIBRARY))
+        return (self._nu, "--no-config-file", *library, *style, "--stdin", script)
+
+    def _data(self, pipeline: str) -> str:
+        folder = self._settings.data.resolve() / "pipelines" / pipeline
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return str(folder)
+
+
+def _script(tree: Path, script: str) -> str:
+    path = (tree / script).resolve()
+    if not path.is_relative_to(tree):
+        raise CannotStart(f"the script {script} lies outside its definition's folder")
+    if not path.is_file():
+        raise CannotStart(f"the definition's folder has no file {script}")
+    return str(path)
+
+
+def _ceilings(limits: Limits) -> Mapping[int, int]:
+    return {
+        resource.RLIMIT_AS: limits.memory,
+        resource.RLIMIT_CPU: math.ceil(limits.cpu),
+        resource.RLIMIT_NOFILE: limits.open_files,
+        resource.RLIMIT_FSIZE: limits.file_size,
+        resource.RLIMIT_CORE: 0,
+    }

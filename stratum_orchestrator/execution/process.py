@@ -1,0 +1,176 @@
+"""One process and everything that it starts: when this returns, all of it is gone."""
+
+import math
+import os
+import resource
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from logging import getLogger
+from typing import Self
+
+import anyio
+from anyio import CapacityLimiter, to_thread
+
+from stratum_orchestrator.execution.pipes import Head, Pipes, Tail
+from stratum_orchestrator.execution.spawn import Program, spawn
+from stratum_orchestrator.execution.strays import sweep
+from stratum_orchestrator.ports import Resources
+
+log = getLogger(__name__)
+
+STDERR_KEPT = 64 << 10
+"""Bytes; the rest is counted."""
+LINGER_S = 0.5
+"""How long background children may go on writing after their script has ended."""
+KILL_S = 10
+"""Seconds within which the kernel must have ended what was killed."""
+_LOOK = os.WEXITED | os.WNOHANG | os.WNOWAIT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """A program, what to tell it and how long to bear it."""
+
+    program: Program
+    stdin: bytes
+    output: int
+    """Most bytes of stdout."""
+    timeout_s: float
+    grace_s: float
+    """Seconds between TERM and KILL."""
+    stray: Callable[[int], bool]
+    """Whether a child of the daemon is a descendant of this program."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """How a process went, before anybody judges what it said."""
+
+    status: int
+    """Exit code, or the negative number of the signal that ended it."""
+    timed_out: bool
+    overflowed: bool
+    """It wrote more than it may to stdout."""
+    stdout: bytes
+    stderr: bytes
+    """The end of it."""
+    stderr_lost: int
+    """Bytes before that end."""
+    resources: Resources
+
+
+class Leader:
+    """The process itself, leader of its session and group; let go with the block."""
+
+    def __init__(self, pid: int, pidfd: int) -> None:
+        """Take a child that nobody else reaps, at its start."""
+        self._pid = pid
+        self._pidfd = pidfd
+        self._began = anyio.current_time()
+        self._reaped = False
+        self.status = -int(signal.SIGKILL)
+        self.resources = Resources(cpu_ms=0, max_rss=0, wall_ms=0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._pidfd)
+        if not self._reaped:
+            log.error("killed process does not end", extra={"pid": self._pid})
+
+    async def gone(self, within_s: float) -> bool:
+        """Wait for its end, for so many seconds at most; whether it has ended."""
+        with anyio.move_on_after(within_s):
+            await anyio.wait_readable(self._pidfd)
+        return self._over()
+
+    async def end(self, grace_s: float) -> None:
+        """End the group: TERM and grace while the leader still runs, KILL in any case; reap."""
+        if not self._over():
+            self._signal(signal.SIGTERM)
+            await self.gone(grace_s)
+        self.kill()
+        await anyio.wait_readable(self._pidfd)
+        self._reap()
+
+    def kill(self) -> None:
+        self._signal(signal.SIGKILL)
+
+    def _over(self) -> bool:
+        return os.waitid(os.P_PIDFD, self._pidfd, _LOOK) is not None
+
+    def _reap(self) -> None:
+        _, status, usage = os.wait4(self._pid, os.WNOHANG)
+        self._reaped = True
+        self.status = os.waitstatus_to_exitcode(status)
+        self.resources = _resources(usage, anyio.current_time() - self._began)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._reaped:
+            return  # the group's id may be somebody else's by now
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._pid, number)
+
+
+async def carry(task: Task, spawners: CapacityLimiter) -> Course:
+    """Run a program to its end, whatever that takes, and return how it went.
+
+    `spawners` bounds how many are being started at a time. OSError when it cannot be started.
+    When cancelled, the whole tree of processes is ended first.
+    """
+    with Pipes() as pipes, await _start(task.program, pipes.theirs, spawners) as leader:
+        pipes.close_theirs()
+        return await _follow(task, pipes, leader)
+
+
+async def _start(
+    program: Program, streams: tuple[int, int, int], spawners: CapacityLimiter
+) -> Leader:
+    # A start under way is never abandoned: nobody would end what it starts.
+    with anyio.CancelScope(shield=True):
+        pid, pidfd = await to_thread.run_sync(spawn, program, streams, limiter=spawners)
+    return Leader(pid, pidfd)
+
+
+async def _follow(task: Task, pipes: Pipes, leader: Leader) -> Course:
+    stdout, stderr = Head(task.output, leader.kill), Tail(STDERR_KEPT)
+    timed_out = False
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(pipes.flow, task.stdin, stdout, stderr)
+        try:
+            timed_out = not await leader.gone(task.timeout_s)
+            if not timed_out:
+                await pipes.dry(LINGER_S)
+        finally:
+            with anyio.move_on_after(task.grace_s + KILL_S, shield=True):
+                await leader.end(task.grace_s)
+                await sweep(task.stray)
+                await pipes.dry(LINGER_S)
+            pipes.stop()
+    kept, lost = stderr.kept()
+    return Course(
+        status=leader.status,
+        timed_out=timed_out,
+        overflowed=stdout.overflowed,
+        stdout=bytes(stdout.kept),
+        stderr=kept,
+        stderr_lost=lost,
+        resources=leader.resources,
+    )
+
+
+def _resources(usage: resource.struct_rusage, wall_s: float) -> Resources:
+    """Convert what a process and the descendants that it waited for have used.
+
+    Until exec, the kernel counts the daemon's own memory as the child's: a child that never
+    had more than that is reported with 0.
+    """
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return Resources(
+        cpu_ms=math.ceil(1000 * (usage.ru_utime + usage.ru_stime)),
+        max_rss=usage.ru_maxrss * 1024 if usage.ru_maxrss > own else 0,
+        wall_ms=math.ceil(1000 * wall_s),
+    )

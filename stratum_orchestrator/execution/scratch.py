@@ -1,0 +1,76 @@
+"""Folders that live as long as one process."""
+
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import anyio
+from anyio import to_thread
+
+_STEPS = "steps"
+_SHIM = "shim"
+_REMOVE_S = 60
+
+
+class Scratch:
+    """The daemon's own folder for what is temporary; nobody else writes to it."""
+
+    def __init__(self, root: Path) -> None:
+        """Create the folder when it is missing, readable by us alone."""
+        self._steps = root.absolute() / _STEPS
+        self._steps.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.shim = str(_shim(root.absolute() / _SHIM))
+        """A folder for the front of PATH."""
+
+    @asynccontextmanager
+    async def folder(self) -> AsyncIterator[str]:
+        """Give an empty folder that is gone, with all in it, when the block ends."""
+        path = tempfile.mkdtemp(dir=self._steps, prefix="")
+        try:
+            yield path
+        finally:
+            await _remove(path)
+
+    async def clear(self) -> None:
+        """Remove what an earlier daemon left; call it before the first step."""
+        for left in await to_thread.run_sync(os.listdir, self._steps):
+            await _remove(str(self._steps / left))
+
+
+def _shim(folder: Path) -> Path:
+    """Make a folder with an empty executable `tput`.
+
+    Without a terminal, Nushell starts `tput` eight times to learn its width. An empty file
+    cannot be executed, and ends the search along PATH: a start costs a third.
+    """
+    folder.mkdir(mode=0o700, exist_ok=True)
+    tput = folder / "tput"
+    tput.touch()
+    tput.chmod(0o755)
+    return folder
+
+
+async def _remove(path: str) -> None:
+    try:
+        os.rmdir(path)  # noqa: PTH106 - most are empty, and this needs no thread
+    except OSError:
+        with anyio.move_on_after(_REMOVE_S, shield=True):
+            await to_thread.run_sync(_remove_tree, path, abandon_on_cancel=True)
+
+
+def _remove_tree(path: str) -> None:
+    shutil.rmtree(path, onerror=_with_rights)
+
+
+def _with_rights(remove: Callable[[str], object], path: str, _: object) -> None:
+    """Take back the rights that a tool has taken from its own folders, and try again."""
+    with suppress(OSError):
+        parent = os.path.dirname(path)  # noqa: PTH120
+        for each in (parent, path):
+            if not os.path.islink(each):  # noqa: PTH114
+                os.chmod(each, stat.S_IRWXU)  # noqa: PTH101
+        shutil.rmtree(path) if os.path.isdir(path) else remove(path)  # noqa: PTH112
