@@ -18,9 +18,6 @@ MAX_BODY = 64 * 1024
 MAX_HEADER = 8 * 1024
 MAX_REQUESTS = 256
 """Requests in hand at one time, those that wait for a change included."""
-READ_S = 10.0
-"""How long a client may take for a request's headers, and again for its body."""
-
 _CONTENT_SECURITY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -47,6 +44,8 @@ class Door:
     host: str = "127.0.0.1"
     port: int = 0
     """0 takes a free one."""
+    read_s: float = 10.0
+    """How long a client may take for a request's headers, and again for its body."""
     names: tuple[str, ...] = ()
     """Further host names that requests may be addressed to, without a port."""
 
@@ -135,16 +134,16 @@ class Guard:
             )
 
 
-async def body(request: web.Request) -> bytes:
+async def body(request: web.Request, within_s: float) -> bytes:
     """The request's body; a Problem when it is too large or too slow in coming."""
     try:
-        with anyio.fail_after(READ_S):
+        with anyio.fail_after(within_s):
             return await request.read()
     except TimeoutError:
         raise Problem(
             HTTPStatus.REQUEST_TIMEOUT,
             "slow-body",
-            f"the body did not arrive within {READ_S:.0f} seconds",
+            f"the body did not arrive within {within_s:.0f} seconds",
             "send it in one piece",
         ) from None
 

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from stratum_orchestrator.api import graph_view, metrics as exposition, views
 from stratum_orchestrator.api.desk import CancelResult, Check, Desk
-from stratum_orchestrator.api.guard import body
+from stratum_orchestrator.api.guard import Door, body
 from stratum_orchestrator.api.metrics import Metrics
 from stratum_orchestrator.api.problem import Problem
 from stratum_orchestrator.api.question import Question, run_prefix, whole
@@ -21,9 +21,10 @@ _MAX_REASON = 500
 class Routes:
     """The handlers, and the table of their paths."""
 
-    def __init__(self, desk: Desk, metrics: Metrics) -> None:
+    def __init__(self, desk: Desk, metrics: Metrics, door: Door) -> None:
         self._desk = desk
         self._metrics = metrics
+        self._door = door
 
     def table(self) -> Sequence[web.RouteDef]:
         """Every path that is answered."""
@@ -124,7 +125,7 @@ class Routes:
 
     async def cancel(self, request: web.Request) -> web.Response:
         """Turn a run back; 202 when it will be."""
-        reason = _reason(await body(request))
+        reason = _reason(await body(request, self._door.read_s))
         run_id = await self._resolve(request)
         cancelled = await self._desk.cancel(run_id, by=_OPERATOR, reason=reason)
         match cancelled.result:

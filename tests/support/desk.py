@@ -1,0 +1,175 @@
+"""A desk over the store in memory, and the API served from it on loopback."""
+
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+import aiohttp
+import anyio
+
+from stratum_graph.diagnostics import Diagnostic
+from stratum_graph.generation import Generation, compile_graph
+from stratum_graph.model import Plan
+from stratum_orchestrator.api.desk import Cancelled, CancelResult, Check, Status
+from stratum_orchestrator.api.guard import Door
+from stratum_orchestrator.api.http import serve
+from stratum_orchestrator.api.metrics import Metrics
+from stratum_state.memory import MemoryStore
+from stratum_state.model import Fact, JournalLine, PipelineRun, Trail, VerdictRecord
+from stratum_state.store import RunFilter
+from support.graph import node
+
+TOKEN = "let-me-in"  # noqa: S105 - guards nothing
+
+
+class MemoryDesk:
+    """Answers from a store in memory; each write is a change."""
+
+    def __init__(self) -> None:
+        self.store = MemoryStore()
+        self.found: list[Check] = [Check(name="nats", ok=True), Check(name="store", ok=True)]
+        self.generation: Generation | None = compile_graph(
+            [node("lint", gives="linted", on="events.push"), node("build", needs="linted")]
+        ).generation
+        self.cancelled: list[tuple[str, str, str]] = []
+        self.waiting = 0
+        self._change = 0
+        self._changed = anyio.Event()
+
+    async def write(self, *facts: Fact) -> None:
+        """Record facts and wake whoever waits."""
+        await self.store.write(facts)
+        self._change += 1
+        woken, self._changed = self._changed, anyio.Event()
+        woken.set()
+
+    async def runs(
+        self, wanted: RunFilter, *, after: str | None, limit: int
+    ) -> Sequence[PipelineRun]:
+        return await self.store.runs(wanted, after=after, limit=limit)
+
+    async def match(self, prefix: str, *, limit: int) -> Sequence[str]:
+        return await self.store.match(prefix, limit=limit)
+
+    async def change(self, run_id: str, *, seen: int | None, within_s: float) -> int:
+        del run_id
+        if seen == self._change:
+            await self._wait(within_s)
+        return self._change
+
+    async def trail(self, run_id: str) -> Trail | None:
+        return await self.store.trail(run_id)
+
+    async def plan(self, digest: str) -> Plan | None:
+        del digest
+        return self.generation.plans("events.push")[0] if self.generation else None
+
+    async def journal(self, run_id: str) -> Sequence[JournalLine]:
+        return await self.store.journal(run_id)
+
+    async def verdicts(self, *, after: str | None, limit: int) -> Sequence[VerdictRecord]:
+        return await self.store.verdicts(after=after, limit=limit)
+
+    async def verdict(self, sequence: int, *, within_s: float) -> VerdictRecord | None:
+        if (known := await self._verdict(sequence)) is None:
+            await self._wait(within_s)
+            known = await self._verdict(sequence)
+        return known
+
+    async def cancel(self, run_id: str, *, by: str, reason: str) -> Cancelled:
+        trail = await self.store.trail(run_id)
+        if trail is None or trail.run.is_over:
+            return Cancelled(result=CancelResult.OVER, detail="it is completed")
+        self.cancelled.append((run_id, by, reason))
+        return Cancelled(result=CancelResult.REQUESTED)
+
+    def graph(self) -> Generation | None:
+        return self.generation
+
+    def checks(self) -> Sequence[Check]:
+        return self.found
+
+    def status(self) -> Status:
+        return Status(
+            version="1.2.3",
+            instance="here",
+            started=1_750_000_000_000,
+            generation="sha256:generation",
+            diagnostics=(Diagnostic(file="a.ncl", message="a field is unknown"),),
+            checks=tuple(self.found),
+        )
+
+    async def _verdict(self, sequence: int) -> VerdictRecord | None:
+        known = await self.store.verdicts(after=None, limit=1000)
+        return next((each for each in known if each.sequence == sequence), None)
+
+    async def _wait(self, within_s: float) -> None:
+        self.waiting += 1
+        with anyio.move_on_after(within_s):
+            await self._changed.wait()
+        self.waiting -= 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One answer of the API, read whole."""
+
+    status: int
+    headers: Mapping[str, str]
+    text: str
+
+    @property
+    def json(self) -> dict[str, object]:
+        decoded = json.loads(self.text)
+        assert isinstance(decoded, dict)
+        return decoded
+
+
+class FixedClock:
+    """Always the same moment."""
+
+    def now_ms(self) -> int:
+        return 1_750_000_010_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """A desk with its API in front of it, and a client that has the token."""
+
+    desk: MemoryDesk
+    metrics: Metrics
+    url: str
+    session: aiohttp.ClientSession = field(repr=False)
+
+    async def get(self, path: str, **headers: str | None) -> Answer:
+        return await self.ask("GET", path, headers)
+
+    async def post(self, path: str, told: object, **headers: str | None) -> Answer:
+        asked = {"Content-Type": "application/json"} | headers
+        return await self.ask("POST", path, asked, json.dumps(told).encode())
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str | None],
+        body: bytes | None = None,
+    ) -> Answer:
+        asked = {"Authorization": f"Bearer {TOKEN}"} | dict(headers)
+        sent = {name.replace("_", "-"): value for name, value in asked.items() if value}
+        async with self.session.request(
+            method, self.url + path, headers=sent, data=body
+        ) as response:
+            text = await response.text()
+        return Answer(status=response.status, headers=response.headers, text=text)
+
+
+@asynccontextmanager
+async def served(*, read_s: float = 10) -> AsyncIterator[Served]:
+    """The API on a free port, over an empty desk."""
+    desk, metrics = MemoryDesk(), Metrics(FixedClock(), version="1.2.3")
+    door = Door(token_sha256=sha256(TOKEN.encode()).hexdigest(), read_s=read_s)
+    async with serve(desk, metrics, door) as url, aiohttp.ClientSession() as session:
+        yield Served(desk=desk, metrics=metrics, url=url, session=session)

@@ -1,0 +1,153 @@
+from collections.abc import AsyncIterator
+
+import anyio
+import pytest
+
+from support.desk import TOKEN, Served, served
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[Served]:
+    async with served() as api:
+        yield api
+
+
+@pytest.mark.parametrize("given", [None, "Bearer wrong", f"Basic {TOKEN}", "Bearer", TOKEN])
+async def test_the_api_is_closed_without_the_token(api: Served, given: str | None) -> None:
+    answer = await api.get("/api/v1/status", Authorization=given)
+
+    assert (answer.status, answer.json["code"]) == (401, "no-token")
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics"])
+async def test_probes_and_metrics_need_no_token(api: Served, path: str) -> None:
+    answer = await api.get(path, Authorization=None)
+
+    assert answer.status == 200
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil", "["])
+async def test_a_foreign_host_name_is_misdirected(api: Served, host: str) -> None:
+    answer = await api.get("/livez", Host=host)
+
+    assert (answer.status, answer.json["code"]) == (421, "foreign-host")
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1"])
+async def test_another_web_site_is_turned_away(api: Served, origin: str) -> None:
+    answer = await api.post("/api/v1/runs/12/cancel", {"reason": "x"}, Origin=origin)
+
+    assert (answer.status, answer.json["code"]) == (403, "foreign-origin")
+
+
+async def test_the_own_origin_is_let_in(api: Served) -> None:
+    answer = await api.get("/api/v1/status", Origin=api.url)
+
+    assert answer.status == 200
+
+
+async def test_a_browser_that_says_cross_site_is_turned_away(api: Served) -> None:
+    answer = await api.get("/api/v1/status", Sec_Fetch_Site="cross-site")
+
+    assert answer.status == 403
+
+
+async def test_a_form_cannot_command_anything(api: Served) -> None:
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+
+    answer = await api.ask("POST", "/api/v1/runs/12/cancel", form, b"reason=x")
+
+    assert (answer.status, answer.json["code"]) == (415, "not-json")
+
+
+async def test_a_body_beyond_the_limit_is_refused(api: Served) -> None:
+    answer = await api.post("/api/v1/runs/12/cancel", {"reason": "x" * 70_000})
+
+    assert answer.status == 413
+    assert answer.headers["Content-Type"].startswith("application/problem+json")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "limit=0",
+        "limit=201",
+        "limit=x",
+        "status=lost",
+        "after=../x",
+        "colour=red",
+        f"limit={'9' * 5000}",
+    ],
+)
+async def test_a_parameter_that_cannot_be_used_is_named(api: Served, query: str) -> None:
+    answer = await api.get(f"/api/v1/runs?{query}")
+
+    assert (answer.status, answer.json["code"]) == (400, "bad-parameter")
+    assert query.partition("=")[0] in str(answer.json["detail"])
+    assert answer.json["remedy"]
+
+
+@pytest.mark.parametrize("wait", ["-1", "61", "nan", "inf", "x"])
+async def test_nobody_waits_longer_than_the_limit(api: Served, wait: str) -> None:
+    answer = await api.get(f"/api/v1/verdicts/1?wait={wait}")
+
+    assert answer.status == 400
+
+
+async def test_every_answer_forbids_what_a_browser_could_do_with_it(api: Served) -> None:
+    for path in ("/livez", "/nowhere", "/api/v1/status"):
+        answer = await api.get(path)
+
+        assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Server"] == "stratum"
+
+
+async def test_an_unknown_path_is_a_problem_too(api: Served) -> None:
+    answer = await api.get("/nowhere")
+
+    assert (answer.status, answer.json["title"]) == (404, "Not Found")
+
+
+@pytest.mark.parametrize(
+    "request_text",
+    [
+        "POST /livez HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        f"GET /livez HTTP/1.1\r\nHost: localhost\r\nX: {'a' * 20_000}\r\n\r\n",
+        "GET\r\n\r\n",
+    ],
+)
+async def test_malformed_http_is_answered_with_400(api: Served, request_text: str) -> None:
+    port = int(api.url.rpartition(":")[2])
+
+    async with await anyio.connect_tcp("127.0.0.1", port) as stream:
+        await stream.send(request_text.encode())
+        answer = await stream.receive()
+
+    assert answer.startswith((b"HTTP/1.1 400", b"HTTP/1.0 400"))
+
+
+@pytest.mark.parametrize(
+    ("begun", "answered"),
+    [
+        ("GET /livez HTTP/1.1\r\nHost: local", b""),
+        (
+            "POST /api/v1/runs/12/cancel HTTP/1.1\r\nHost: localhost\r\n"
+            f"Authorization: Bearer {TOKEN}\r\nContent-Type: application/json\r\n"
+            "Content-Length: 9\r\nConnection: close\r\n\r\n{",
+            b"HTTP/1.1 408",
+        ),
+    ],
+)
+async def test_a_client_that_never_finishes_is_cut_off(begun: str, answered: bytes) -> None:
+    async with served(read_s=0.05) as api:
+        port = int(api.url.rpartition(":")[2])
+        async with await anyio.connect_tcp("127.0.0.1", port) as stream:
+            await stream.send(begun.encode())
+
+            answer = b"".join([part async for part in stream])
+
+    assert answer.startswith(answered)
+    assert bool(answer) == bool(answered)

@@ -1,0 +1,85 @@
+from stratum_orchestrator.api.metrics import Metrics, Names
+from stratum_state.model import Compensation, VerdictKind
+from support import records
+from support.desk import FixedClock
+
+
+def test_runs_count_when_they_end_and_are_in_progress_before() -> None:
+    metrics = Metrics(FixedClock(), version="1.2.3")
+    ended, alive = records.running(records.a_run("e1")), records.a_run("e2")
+
+    metrics.observe([records.a_run("e1"), alive, ended, records.completed(ended)])
+
+    assert _samples(metrics) >= {
+        'stratum_runs_total{pipeline="build",status="completed"} 1.0',
+        'stratum_runs_in_progress{pipeline="build"} 1.0',
+        'stratum_run_duration_seconds_sum{pipeline="build",status="completed"} 0.1',
+        "stratum_oldest_run_age_seconds 10.0",
+    }
+
+
+def test_attempts_and_their_durations_are_counted_by_node() -> None:
+    metrics = Metrics(FixedClock(), version="1.2.3")
+    step = records.a_step(records.a_run())
+
+    metrics.observe([step, records.failed(step)])
+
+    assert _samples(metrics) >= {
+        'stratum_step_attempts_total{node="lint"} 1.0',
+        'stratum_step_duration_seconds_count{node="lint",status="failed"} 1.0',
+    }
+
+
+def test_compensations_are_counted_by_their_result() -> None:
+    metrics = Metrics(FixedClock(), version="1.2.3")
+    run = records.a_run()
+    undo = records.a_compensation(run)
+    back = records.compensating(records.running(run))
+
+    metrics.observe([undo, records.undone(undo), records.compensated(back, Compensation.CLEAN)])
+
+    assert _samples(metrics) >= {
+        'stratum_compensations_total{node="lint",result="done"} 1.0',
+        'stratum_runs_total{pipeline="build",status="compensated"} 1.0',
+    }
+
+
+def test_refused_events_are_counted_by_reason() -> None:
+    metrics = Metrics(FixedClock(), version="1.2.3")
+
+    metrics.observe([records.a_verdict(), records.a_verdict(kind=VerdictKind.REFUSED)])
+
+    assert _samples(metrics) >= {
+        'stratum_events_received_total{verdict="accepted"} 1.0',
+        'stratum_events_received_total{verdict="refused"} 1.0',
+        'stratum_events_rejected_total{reason="refused"} 1.0',
+    }
+
+
+def test_the_state_of_the_daemon_is_told() -> None:
+    metrics = Metrics(FixedClock(), version="1.2.3", commit="abc")
+
+    metrics.generation(12)
+    metrics.generation_refused()
+    metrics.decision(allowed=False)
+    metrics.recovered(3)
+
+    assert _samples(metrics) >= {
+        'stratum_build_info{commit="abc",version="1.2.3"} 1.0',
+        "stratum_graph_nodes 12.0",
+        'stratum_graph_reloads_total{result="refused"} 1.0',
+        'stratum_authz_decisions_total{decision="deny"} 1.0',
+        "stratum_recovered_runs_total 3.0",
+    }
+
+
+def test_names_beyond_the_limit_are_counted_together() -> None:
+    names = Names(2)
+
+    kept = [names(each) for each in ("a", "b", "c", "a")]
+
+    assert kept == ["a", "b", "other", "a"]
+
+
+def _samples(metrics: Metrics) -> set[str]:
+    return set(metrics.exposition().decode().splitlines())
