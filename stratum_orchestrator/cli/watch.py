@@ -65,9 +65,11 @@ class Sink(Protocol):
     def show(self, state: State) -> None: ...
 
 
-def follow(daemon: Daemon, run_id: str, screen: Screen, deadline: Deadline) -> State:
-    """Show the run until it is over; Expired when the deadline comes first."""
-    with _sink(screen) as sink:
+def follow(
+    daemon: Daemon, run_id: str, screen: Screen, deadline: Deadline, *, quiet: bool = False
+) -> State:
+    """Show the run until it is over, unless quiet; Expired when the deadline comes first."""
+    with nullcontext(_Silence()) if quiet else _sink(screen) as sink:
         latest = None
         for latest in states(daemon, run_id, deadline):
             sink.show(latest)

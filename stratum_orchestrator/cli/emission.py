@@ -1,0 +1,161 @@
+"""Publishing an event and following what becomes of it, as one story."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import NamedTuple
+
+from platform_nats.publisher import Receipt
+from stratum_orchestrator.cli import keyring, publishing
+from stratum_orchestrator.cli.client import Daemon, Refusal
+from stratum_orchestrator.cli.exits import Exit, Stop
+from stratum_orchestrator.cli.ink import Span
+from stratum_orchestrator.cli.marks import sign, word
+from stratum_orchestrator.cli.options import Face
+from stratum_orchestrator.cli.portrait import Painter
+from stratum_orchestrator.cli.reading import Verdict
+from stratum_orchestrator.cli.screen import Screen
+from stratum_orchestrator.cli.watch import Deadline, State, follow, outcome
+
+_POLL_S = 20.0
+_VERDICT_S = 10.0  # how long an emit that does not wait for runs looks for its verdict
+_REST_S = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Emission:
+    """What to publish, as whom, and how far to follow it."""
+
+    subject: str
+    data: str
+    """JSON text, `@FILE` or `-`."""
+    event_id: str | None = None
+    who: str = keyring.DEFAULT
+    """The name of a key in the home, or the path of a key file."""
+    wait: bool = False
+    """Until its runs have ended."""
+    watch: bool = False
+    """Likewise, and show them."""
+    timeout_s: float = 600.0
+
+
+class Decided(NamedTuple):
+    """The verdict, decoded and as plain JSON."""
+
+    verdict: Verdict
+    raw: object
+
+
+class Undecided(Stop):
+    """The event is stored, and nobody has judged it in time."""
+
+    def __init__(self, sequence: int) -> None:
+        super().__init__(
+            f"event {sequence} is stored, but has no verdict within the time",
+            remedy="see whether the daemon is ready: stratum doctor",
+            code=Exit.TIMEOUT,
+        )
+
+
+def emit(face: Face, emission: Emission) -> Exit:
+    """Publish, tell the verdict, and follow the runs as far as asked for."""
+    daemon, screen = Daemon.at(face.home), face.screen
+    payload = publishing.data(emission.data)
+    key = keyring.read(keyring.locate(face.home, emission.who))
+    receipt = publishing.publish(
+        daemon.address, key, emission.subject, payload, emission.event_id
+    )
+    _tell_receipt(screen, emission.subject, receipt)
+    follows = emission.wait or emission.watch
+    deadline = Deadline(emission.timeout_s if follows else _VERDICT_S)
+    decided = _decided(daemon, receipt, deadline)
+    if decided is None:
+        return _untold(screen, receipt, waited=follows)
+    if screen.for_people:
+        _tell_verdict(screen, decided.verdict)
+    watch = emission.watch and screen.for_people
+    runs = decided.verdict.runs if follows else ()
+    ended = _followed(daemon, screen, runs, deadline, watch=watch)
+    if not screen.for_people:
+        screen.value(_told(receipt, decided.raw, ended))
+    return _code(decided.verdict, ended, follows=follows)
+
+
+def _decided(daemon: Daemon, receipt: Receipt, deadline: Deadline) -> Decided | None:
+    path = f"/api/v1/verdicts/{receipt.sequence}"
+    while True:
+        wait_s = deadline.left(_POLL_S)
+        try:
+            return Decided(*daemon.ask(path, Verdict, wait_s=wait_s))
+        except Refusal as refusal:
+            if refusal.status != HTTPStatus.NOT_FOUND:
+                raise
+        if not deadline.left(_POLL_S):
+            return None
+        time.sleep(_REST_S)
+
+
+def _followed(
+    daemon: Daemon, screen: Screen, runs: Sequence[str], deadline: Deadline, *, watch: bool
+) -> list[State]:
+    ended = []
+    for run_id in runs:
+        state = follow(daemon, run_id, screen, deadline, quiet=not watch)
+        if screen.for_people and not watch:
+            _tell_end(screen, state)
+        ended.append(state)
+    return ended
+
+
+def _tell_receipt(screen: Screen, subject: str, receipt: Receipt) -> None:
+    if screen.for_people:
+        screen.line(
+            sign("ok", unicode=screen.unicode),
+            Span(" published", "good"),
+            Span(f"   {subject}  "),
+            Span(f"#{receipt.sequence}  {receipt.event_id}", "dim"),
+        )
+
+
+def _tell_verdict(screen: Screen, verdict: Verdict) -> None:
+    runs = "  ".join(verdict.runs)
+    screen.line(
+        sign(verdict.kind, unicode=screen.unicode),
+        Span(" "),
+        word(verdict.kind, len("no-pipeline")),
+        Span(f" {runs}" if runs else f" {verdict.code}: {verdict.reason}"),
+    )
+
+
+def _tell_end(screen: Screen, state: State) -> None:
+    painter = Painter(now=screen.now(), unicode=screen.unicode)
+    screen.line(*painter.verdict(state.run), Span(f"  {state.run.id}", "dim"))
+
+
+def _told(receipt: Receipt, verdict: object, ended: Sequence[State]) -> dict[str, object]:
+    return {
+        "event_id": receipt.event_id,
+        "sequence": receipt.sequence,
+        "duplicate": receipt.duplicate,
+        "verdict": verdict,
+        "runs": [state.raw for state in ended],
+    }
+
+
+def _untold(screen: Screen, receipt: Receipt, *, waited: bool) -> Exit:
+    if waited:
+        raise Undecided(receipt.sequence)
+    screen.note("it has no verdict yet; the daemon takes it up as soon as it can")
+    if not screen.for_people:
+        screen.value(_told(receipt, None, ()))
+    return Exit.OK
+
+
+def _code(verdict: Verdict, ended: Sequence[State], *, follows: bool) -> Exit:
+    if verdict.kind == "refused":
+        return Exit.REFUSED
+    if verdict.kind == "no-pipeline" and follows:
+        return Exit.NOT_FOUND
+    codes = {outcome(state.run) for state in ended}
+    return next((code for code in (Exit.PARTIAL, Exit.FAILED) if code in codes), Exit.OK)
