@@ -1,0 +1,94 @@
+"""Logging: sentences for people on a terminal, JSON lines for everything else.
+
+A record is a constant event and facts (`extra`). Nothing foreign reaches a terminal raw.
+"""
+
+import json
+import logging
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Literal, TextIO
+
+from typing_extensions import override
+
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_OURS = ("stratum_graph", "stratum_state", "platform_nats", "stratum_orchestrator")
+_COLORS = {"DEBUG": "2", "INFO": "36", "WARNING": "33", "ERROR": "31", "CRITICAL": "31;1"}
+_SHOWN = 300  # characters of one fact on a terminal
+
+Format = Literal["auto", "human", "json"]
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line: `ts`, `level`, `logger`, `event` and the facts."""
+
+    @override
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "ts": _stamp(record).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "event": record.getMessage(),
+            **facts(record),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+class Sentences(logging.Formatter):
+    """Time, level, event, and the facts as `name=value`; a trace only where it helps."""
+
+    def __init__(self, *, colored: bool) -> None:
+        super().__init__()
+        self._colored = colored
+
+    @override
+    def format(self, record: logging.LogRecord) -> str:
+        stamp = _stamp(record).astimezone().strftime("%H:%M:%S.%f")[:-3]
+        level = f"{record.levelname.lower():<7}"
+        if self._colored:
+            level = f"\x1b[{_COLORS.get(record.levelname, '0')}m{level}\x1b[0m"
+        told = [f"{name}={_short(value)}" for name, value in facts(record).items()]
+        line = f"{stamp} {level} {' '.join([_plain(record.getMessage()), *told])}"
+        if record.exc_info:
+            line += "\n" + "\n".join(
+                map(_plain, self.formatException(record.exc_info).split("\n"))
+            )
+        return line
+
+
+def facts(record: logging.LogRecord) -> Mapping[str, object]:
+    """What was passed as `extra`, without what is empty."""
+    return {
+        name: value
+        for name, value in vars(record).items()
+        if name not in _STANDARD and value not in (None, "", (), [])
+    }
+
+
+def start(level: str, form: Format, stream: TextIO = sys.stderr) -> None:
+    """Send our records from `level` up, and warnings of others, to the stream."""
+    human = form == "human" or (form == "auto" and stream.isatty())
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(Sentences(colored=stream.isatty()) if human else JsonLines())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    for name in _OURS:
+        logging.getLogger(name).setLevel(level.upper())
+
+
+def _stamp(record: logging.LogRecord) -> datetime:
+    return datetime.fromtimestamp(record.created, UTC)
+
+
+def _short(value: object) -> str:
+    text = _plain(str(value))
+    text = text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+    return f'"{text}"' if " " in text else text
+
+
+def _plain(text: str) -> str:
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
