@@ -1,0 +1,224 @@
+"""A private copy of the files below the watched folders: what is evaluated, checked and kept.
+
+Only the copy is looked at afterwards, so nobody can swap a file between check and use.
+"""
+
+import os
+import re
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from stratum_graph.definitions import source_text
+from stratum_graph.diagnostics import Diagnostic
+
+MAX_SOURCE = 1 << 20
+"""Bytes of one `.ncl` file."""
+MAX_TREE = 4 << 20
+"""Bytes of one definition's folder."""
+MAX_TREE_FILES = 256
+MAX_FILES = 20_000
+MAX_TOTAL = 256 << 20
+"""Bytes of all files together."""
+MAX_DEPTH = 16
+MAX_NESTING = 200
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+_IGNORED = re.compile(r"\..*|.*~|#.*#|__pycache__|node_modules")
+_BAD_NAME = "is left out for its name"
+_GOOD_NAME = "use letters, digits, `.`, `_` and `-`"
+_OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+Files = Mapping[str, bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """Files by path, and what was left out and why."""
+
+    roots: tuple[str, ...]
+    """Prefix of each watched folder: empty, or a name and a slash."""
+    files: Files
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def take(folders: Sequence[Path]) -> Snapshot:
+    """Copy what lies below the folders into memory.
+
+    With one folder, paths are below it; with several, they begin with the folder's name.
+    Anything but a plain file of bearable size becomes a diagnostic; nothing waits on it.
+    """
+    copy = _Copy()
+    roots = _roots(folders)
+    for root, folder in zip(roots, folders, strict=True):
+        if folder.is_dir():
+            copy.add_folder(folder.resolve(), root)
+        else:
+            copy.refuse(str(folder), "there is no such folder", "watch a folder that exists")
+    return Snapshot(roots=roots, files=copy.files, diagnostics=tuple(copy.diagnostics))
+
+
+def read_file(path: Path, name: str) -> bytes | Diagnostic:
+    """Read a file that lies outside the watched folders, under the same rules.
+
+    `name` is what diagnostics call it.
+    """
+    copy = _Copy()
+    if _NAME.fullmatch(path.name) is None:
+        return Diagnostic(file=name, message=_BAD_NAME, hint=_GOOD_NAME)
+    try:
+        parent = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        return Diagnostic(file=name, message=f"cannot be read: {error.strerror}")
+    try:
+        copy.add_file(path.name, name, parent)
+    finally:
+        os.close(parent)
+    return copy.diagnostics[0] if copy.diagnostics else copy.files[name]
+
+
+def source_problems(files: Files, name: str) -> Iterator[Diagnostic]:
+    """What can be said against a `.ncl` file before it is evaluated."""
+    if not name.endswith(".ncl"):
+        return
+    try:
+        text = files[name].decode()
+    except UnicodeDecodeError as error:
+        yield Diagnostic(file=name, message=f"not UTF-8 text: {error.reason}")
+        return
+    for found in source_text.imports(text):
+        if found.problem:
+            yield Diagnostic(
+                file=name,
+                line=found.place.line,
+                column=found.place.column,
+                message=f"import of `{found.path}` is not allowed: {found.problem}",
+                hint="name a file beside this one or below the watched folder",
+            )
+    if source_text.nesting(text) > MAX_NESTING:
+        yield Diagnostic(file=name, message=f"brackets are nested deeper than {MAX_NESTING}")
+
+
+def size(count: int) -> str:
+    """Write a number of bytes for a reader."""
+    for unit, factor in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if count >= factor:
+            return f"{count / factor:.4g} {unit}"
+    return f"{count} bytes"
+
+
+@dataclass(slots=True)
+class _Copy:
+    files: dict[str, bytes] = field(default_factory=dict)
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    total: int = 0
+
+    def refuse(self, name: str, message: str, hint: str = "") -> None:
+        self.diagnostics.append(Diagnostic(file=name, message=message, hint=hint))
+
+    def add_folder(self, folder: Path, root: str) -> None:
+        walk = os.fwalk(folder, follow_symlinks=False)
+        for place, inner, names, descriptor in walk:
+            below = Path(place).relative_to(folder).as_posix()
+            prefix = root if below == "." else f"{root}{below}/"
+            for name in sorted(names):
+                if self._is_wanted(name, prefix):
+                    self.add_file(name, prefix + name, descriptor)
+                if self._is_full(prefix):
+                    return
+            inner[:] = [
+                name for name in sorted(inner) if self._enters(name, prefix, descriptor)
+            ]
+
+    def add_file(self, name: str, path: str, parent: int) -> None:
+        try:
+            content = _read(name, parent, _limit(name))
+        except OSError as error:
+            content = _Refusal(f"cannot be read: {error.strerror}", "")
+        if isinstance(content, _Refusal):
+            self.refuse(path, content.message, content.hint)
+        else:
+            self.files[path] = content
+            self.total += len(content)
+
+    def _enters(self, name: str, prefix: str, parent: int) -> bool:
+        if not self._is_wanted(name, prefix):
+            return False
+        if stat.S_ISLNK(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
+            self.refuse(prefix + name, "is a symbolic link", "put the folder itself here")
+            return False
+        if prefix.count("/") >= MAX_DEPTH:
+            self.refuse(prefix + name, f"folders are nested deeper than {MAX_DEPTH}")
+            return False
+        return True
+
+    def _is_wanted(self, name: str, prefix: str) -> bool:
+        if _IGNORED.fullmatch(name):
+            return False
+        if _NAME.fullmatch(name):
+            return True
+        self.diagnostics.append(
+            Diagnostic(
+                file=prefix + name.encode(errors="backslashreplace").decode(),
+                message=_BAD_NAME,
+                hint=_GOOD_NAME,
+                severity="error" if name.endswith(".ncl") else "warning",
+            )
+        )
+        return False
+
+    def _is_full(self, prefix: str) -> bool:
+        if len(self.files) <= MAX_FILES and self.total <= MAX_TOTAL:
+            return False
+        limits = f"{MAX_FILES} files and {size(MAX_TOTAL)}"
+        self.refuse(prefix, f"the watched folders hold more than {limits}", "watch fewer")
+        return True
+
+
+class _Refusal(NamedTuple):
+    """Why a file is not copied."""
+
+    message: str
+    hint: str
+
+
+def _read(name: str, parent: int, limit: int) -> bytes | _Refusal:
+    # Looked at before it is opened: to open a device can already do something.
+    refusal = _refusal(os.stat(name, dir_fd=parent, follow_symlinks=False), limit)
+    if refusal:
+        return refusal
+    with os.fdopen(os.open(name, _OPEN, dir_fd=parent), "rb") as file:
+        refusal = _refusal(os.fstat(file.fileno()), limit)
+        content = b"" if refusal else file.read(limit + 1)
+    if len(content) > limit:
+        return _Refusal(f"grows beyond {size(limit)}", "keep data elsewhere")
+    return refusal or content
+
+
+def _refusal(facts: os.stat_result, limit: int) -> _Refusal | None:
+    if stat.S_ISLNK(facts.st_mode):
+        return _Refusal("is a symbolic link", "put the file itself here")
+    if not stat.S_ISREG(facts.st_mode):
+        return _Refusal("is not a plain file", "keep pipes, sockets and devices elsewhere")
+    if facts.st_size > limit:
+        return _Refusal(
+            f"has {size(facts.st_size)}, of at most {size(limit)}",
+            "keep data elsewhere and name it in `handler.read`",
+        )
+    return None
+
+
+def _limit(name: str) -> int:
+    return MAX_SOURCE if name.endswith(".ncl") else MAX_TREE
+
+
+def _roots(folders: Sequence[Path]) -> tuple[str, ...]:
+    if len(folders) == 1:
+        return ("",)
+    names: list[str] = []
+    for number, folder in enumerate(folders, start=1):
+        name = folder.name if _NAME.fullmatch(folder.name) else f"folder-{number}"
+        names.append(f"{name}-{number}/" if f"{name}/" in names else f"{name}/")
+    return tuple(names)
