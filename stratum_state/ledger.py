@@ -124,13 +124,20 @@ class Ledger:
         }
         return frozenset(named - begun - self._accounts.keys())
 
-    def enter(self, rows: Iterable[Row]) -> None:
-        """Take over what was read from the record."""
+    def enter(self, rows: Iterable[Row]) -> bool:
+        """Take over what was read from the record; whether a run is known only since now."""
+        rows = [row for row in rows if moves.chain(row.fact) not in self._accounts]
         for row in sorted(rows, key=lambda each: each.head.n):
             chain = moves.chain(row.fact)
             self._put(chain, row)
             self._ended[chain] = None
         self._trim()
+        return bool(rows)
+
+    def awaits(self, facts: Sequence[Fact]) -> bool:
+        """Whether something about the same runs is not durable yet."""
+        accounts = (self._accounts.get(moves.chain(each)) for each in facts)
+        return any(account is not None and account.pending for account in accounts)
 
     def apply(self, facts: Sequence[Fact], stamp: Stamp) -> tuple[Move, ...]:
         """Move the accounts by all the facts, or by none.

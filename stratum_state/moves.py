@@ -1,5 +1,6 @@
 """Which fact may follow which: the move tables applied to whole facts."""
 
+from collections.abc import Mapping
 from dataclasses import fields
 
 from stratum_state.errors import IllegalMove, Rejected
@@ -20,7 +21,7 @@ from stratum_state.model import (
 
 Place = tuple[str, ...] | tuple[str, int, str, int]
 
-_MOVING = {
+_MOVING: Mapping[type[Fact], set[str]] = {
     PipelineRun: {"status", "started", "ended", "cause", "compensation"},
     StepRecord: {
         *("status", "ended", "outputs", "error_class", "error"),
@@ -30,11 +31,12 @@ _MOVING = {
         *("status", "ended", "error_class", "error"),
         *("exit_code", "stderr", "level", "resources"),
     },
-    VerdictRecord: set[str](),
+    VerdictRecord: set(),
 }
-_FIELDS: dict[type, tuple[str, ...]] = {
+FIELDS: Mapping[type[Fact], tuple[str, ...]] = {
     kind: tuple(each.name for each in fields(kind)) for kind in _MOVING
 }
+"""The names of a fact's fields."""
 
 
 def chain(fact: Fact) -> str:
@@ -84,7 +86,7 @@ def changes(before: Fact | None, after: Fact) -> dict[str, object]:
     """
     if before is None:
         _begin(after)
-        every = ((field, getattr(after, field)) for field in _FIELDS[type(after)])
+        every = ((field, getattr(after, field)) for field in FIELDS[type(after)])
         return {field: value for field, value in every if value is not None}
     changed = _differences(before, after)
     if changed:
@@ -95,7 +97,7 @@ def changes(before: Fact | None, after: Fact) -> dict[str, object]:
 
 def _differences(before: Fact, after: Fact) -> dict[str, object]:
     changed: dict[str, object] = {}
-    for field in _FIELDS[type(after)]:
+    for field in FIELDS[type(after)]:
         value = getattr(after, field)
         if value != getattr(before, field):
             changed[field] = value

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 
 import anyio
 import pytest
@@ -18,15 +19,21 @@ from stratum_state.model import (
     VerdictKind,
 )
 from stratum_state.store import RunFilter, Store
+from stratum_state.surreal import open_store
 from support import records
 from support.records import a_compensation, a_run, a_step, a_verdict
 
 EVERY = RunFilter()
 
 
-@pytest.fixture(params=["memory"])
-async def store() -> AsyncIterator[Store]:
-    yield MemoryStore()  # noqa: PT022
+@pytest.fixture(params=["memory", "surreal-memory", "surreal-file"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
+    if request.param == "memory":
+        yield MemoryStore()
+        return
+    url = "mem://" if request.param == "surreal-memory" else f"surrealkv://{tmp_path}/state"
+    async with open_store(url, lane="main", namespace="test", database="test") as store:
+        yield store
 
 
 async def test_a_written_run_is_read_back_whole(store: Store) -> None:

@@ -1,0 +1,167 @@
+"""What is on record, read back. Few at a time: the engine has no more threads than cores."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import cast
+
+import anyio
+
+from stratum_state import journal, moves
+from stratum_state.errors import Taken, Unavailable
+from stratum_state.ledger import Account, Row
+from stratum_state.model import Fact, JournalLine, PipelineRun, Trail, VerdictRecord
+from stratum_state.store import RunFilter
+from stratum_state.surreal import replies, rows
+from stratum_state.surreal.cbor import Id, Range
+from stratum_state.surreal.transport import Transport
+
+_AT_ONCE = 2
+_LAST = "~"  # behind every character of an id
+_HASH = 12  # how much of the identity a run's id ends with
+_MATCHES = 1000
+
+_RUN = """
+RETURN array::flatten([(SELECT * FROM $run), (SELECT * FROM $steps), (SELECT * FROM $undone)])
+"""
+_RUNS = """
+SELECT * FROM $range WHERE ($status = NONE OR status = $status)
+  AND ($pipeline = NONE OR pipeline = $pipeline)
+  AND ($publisher = NONE OR publisher = $publisher) LIMIT $limit
+"""
+_ACTIVE = "SELECT VALUE id FROM run WHERE active = true AND lane = $lane"
+_PAGE = "SELECT * FROM $range LIMIT $limit"
+_MATCH = """
+RETURN {
+  ids: (SELECT VALUE id FROM $ids LIMIT $limit),
+  runs: (SELECT VALUE run FROM $hashes LIMIT $limit)
+}
+"""
+
+
+class Reader:
+    """Reads beside the lane; sees only what is durable. Raises Unavailable."""
+
+    def __init__(self, transport: Transport, lane: str) -> None:
+        self._transport = transport
+        self._lane = lane
+        self._turn = anyio.Semaphore(_AT_ONCE)
+
+    async def known(self, runs: Iterable[str]) -> list[Row]:
+        """Every row of the runs, as the ledger enters them."""
+        return [row for run in runs for row in await self._rows(run)]
+
+    async def on_record(self, facts: Sequence[Fact]) -> list[Row]:
+        """Every row of the chains that the facts belong to; Taken when an identity is."""
+        begun = [each for each in facts if isinstance(each, PipelineRun)]
+        held = await self.inbox([run.identity for run in begun])
+        for run in begun:
+            if held.get(run.identity, run.id) != run.id:
+                raise Taken(run.identity)
+        said = [each for each in facts if isinstance(each, VerdictRecord)]
+        found = await self._decoded(
+            await self._select([Id("verdict", each.id) for each in said])
+        )
+        runs = {moves.chain(each) for each in facts if not isinstance(each, VerdictRecord)}
+        return [*found, *await self.known(sorted(runs))]
+
+    async def inbox(self, identities: Sequence[str]) -> Mapping[str, str]:
+        found = await self._select([Id("inbox", each) for each in identities])
+        return {str(_key(each)): cast("str", each["run"]) for each in found}
+
+    async def verdict(self, verdict_id: str) -> VerdictRecord | None:
+        found = await self._decoded(await self._select([Id("verdict", verdict_id)]))
+        return cast("VerdictRecord", found[0].fact) if found else None
+
+    async def verdicts(self, after: str | None, limit: int) -> list[VerdictRecord]:
+        found = await self._query(_PAGE, {"range": _behind("verdict", after), "limit": limit})
+        return [cast("VerdictRecord", row.fact) for row in await self._decoded(found)]
+
+    async def runs(self, wanted: RunFilter, after: str | None, limit: int) -> list[PipelineRun]:
+        params = {
+            "range": _behind("run", after),
+            "limit": limit,
+            "status": wanted.status,
+            "pipeline": wanted.pipeline,
+            "publisher": wanted.publisher,
+        }
+        found = await self._query(_RUNS, params)
+        return [cast("PipelineRun", row.fact) for row in await self._decoded(found)]
+
+    async def trail(self, run_id: str) -> Trail | None:
+        return trail(await self._rows(run_id))
+
+    async def unfinished(self) -> list[list[Row]]:
+        """The rows of every run of this lane that is not over, oldest run first."""
+        ids = cast("list[Id]", await self._call(_ACTIVE, {"lane": self._lane}))
+        runs = sorted((str(each.key) for each in ids), reverse=True)
+        return [await self._rows(run) for run in runs]
+
+    async def match(self, prefix: str, limit: int) -> list[str]:
+        hashes = prefix if 0 < len(prefix) <= _HASH else _LAST
+        params = {
+            "ids": _begins("run", prefix),
+            "hashes": _begins("inbox", hashes),
+            "limit": max(limit, _MATCHES),
+        }
+        found = cast("dict[str, list[object]]", await self._call(_MATCH, params))
+        ids = {str(cast("Id", each).key) for each in found["ids"]}
+        return sorted(ids | {str(each) for each in found["runs"]})[:limit]
+
+    async def journal(self, run_id: str) -> list[JournalLine]:
+        numbers = sorted({each for row in await self._rows(run_id) for each in row.batches})
+        keys = [Id("journal", [self._lane, number]) for number in numbers]
+        mark = f'"run":"{run_id}"'
+        lines = [
+            journal.read(line)
+            for batch in await self._select(keys)
+            for line in str(batch["body"]).split("\n")
+            if mark in line
+        ]
+        return sorted((line for line in lines if line.run == run_id), key=lambda line: line.n)
+
+    async def _rows(self, run_id: str) -> list[Row]:
+        whole = Range([run_id, None], [run_id, []])  # NONE sorts before, an array after numbers
+        params = {
+            "run": Id("run", run_id),
+            "steps": Id("step", whole),
+            "undone": Id("compensation", whole),
+        }
+        return await self._decoded(await self._query(_RUN, params))
+
+    async def _decoded(self, found: Sequence[rows.Found]) -> list[Row]:
+        digests = sorted({digest for each in found for digest in rows.large(each)})
+        blobs = await self._select([Id("blob", digest) for digest in digests])
+        texts = {str(_key(each)): str(each["text"]) for each in blobs}
+        return [rows.decode(each, texts) for each in found]
+
+    async def _select(self, ids: Sequence[Id]) -> list[dict[str, object]]:
+        return await self._query("SELECT * FROM $ids", {"ids": list(ids)}) if ids else []
+
+    async def _query(self, query: str, params: Mapping[str, object]) -> list[dict[str, object]]:
+        return replies.rows(await self._call(query, params))
+
+    async def _call(self, query: str, params: Mapping[str, object]) -> object:
+        try:
+            async with self._turn:
+                return (await self._transport.call(query, params))[-1]
+        except replies.SurrealError as error:
+            raise Unavailable(str(error)) from error
+
+
+def trail(found: Sequence[Row]) -> Trail | None:
+    """What the rows of one run tell."""
+    account = Account()
+    for row in sorted(found, key=lambda each: each.head.n):
+        account.put(row)
+    return account.trail()
+
+
+def _key(found: rows.Found) -> object:
+    return cast("Id", found["id"]).key
+
+
+def _behind(table: str, after: str | None) -> Id:
+    return Id(table, Range(after or "", _LAST, behind=after is not None))
+
+
+def _begins(table: str, prefix: str) -> Id:
+    return Id(table, Range(prefix, prefix + _LAST))

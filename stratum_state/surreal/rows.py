@@ -1,0 +1,119 @@
+"""Facts as rows, and rows as facts."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import cast
+
+from stratum_state import canonical, moves
+from stratum_state.journal import Head
+from stratum_state.ledger import Move, Row
+from stratum_state.model import (
+    Compensation,
+    CompensationRecord,
+    CompensationStatus,
+    Fact,
+    PipelineRun,
+    RunStatus,
+    StepRecord,
+    StepStatus,
+    VerdictKind,
+    VerdictRecord,
+)
+from stratum_state.surreal.cbor import Id, Raw, dumps
+
+INLINE = 64 << 10
+"""Characters of a payload that its own row still holds; a larger one goes to a blob."""
+
+_TEXTS = frozenset({"cause", "error", "stderr", "reason"})
+_PAYLOADS = frozenset({"data", "outputs"})
+_KEYS = frozenset({"id", "run", "stage", "node", "attempt"})
+_WORDS: Mapping[tuple[str, str], Callable[[str], object]] = {
+    ("run", "status"): RunStatus,
+    ("run", "compensation"): Compensation,
+    ("step", "status"): StepStatus,
+    ("compensation", "status"): CompensationStatus,
+    ("verdict", "kind"): VerdictKind,
+}
+
+Found = Mapping[str, object]
+
+
+def row_id(fact: Fact) -> Id:
+    """The id of the fact's row."""
+    where = moves.place(fact)
+    if isinstance(fact, StepRecord | CompensationRecord):
+        return Id(str(where[0]), [fact.run, *where[1:]])
+    return Id(where[0], fact.id)
+
+
+def blobs(move: Move) -> dict[str, str]:
+    """Digest to text of the payloads that are too large for the row."""
+    said = (move.changed.get(name) for name in _PAYLOADS)
+    texts = [each for each in said if isinstance(each, str) and len(each) > INLINE]
+    return {canonical.digest(each): each for each in texts}
+
+
+def encode(move: Move, lane: str) -> Raw:
+    """The row to insert, or `{id, m}` with what to merge into it. Raises Unencodable."""
+    fact, head, batches = move.after
+    said: dict[str, object] = {"n": head.n, "head": head.hash, "batches": batches}
+    for name, value in move.changed.items():
+        if name not in _KEYS:
+            _say(said, name, value)
+    if isinstance(fact, PipelineRun):
+        said["active"] = not fact.is_over
+    if move.before is not None:
+        return dumps({"id": row_id(fact), "m": said})
+    if isinstance(fact, PipelineRun):
+        said["lane"] = lane
+    return dumps({"id": row_id(fact), **said})
+
+
+def large(found: Found) -> set[str]:
+    """The digests of the blobs that the row names."""
+    named = (found.get(f"{name}_blob") for name in _PAYLOADS)
+    return {each for each in named if isinstance(each, str)}
+
+
+def decode(found: Found, texts: Mapping[str, str]) -> Row:
+    """The row that was found; `texts` are the blobs that it names."""
+    batches = cast("list[int]", found["batches"])
+    head = Head(cast("int", found["n"]), cast("str", found["head"]))
+    return Row(fact(found, texts), head, tuple(batches))
+
+
+def fact(found: Found, texts: Mapping[str, str]) -> Fact:
+    """The fact of a row; `texts` are the blobs that it names."""
+    table, key = cast("Id", found["id"])
+    kinds = {"run": PipelineRun, "step": StepRecord, "compensation": CompensationRecord}
+    kind = cast("type[Fact]", kinds.get(table, VerdictRecord))
+    said: dict[str, object] = {}
+    for name in moves.FIELDS[kind]:
+        value = found.get(name)
+        if value is None and name in _PAYLOADS and found.get(f"{name}_blob"):
+            value = texts[cast("str", found[f"{name}_blob"])]
+        if value is not None:
+            said[name] = _heard(table, name, value)
+    if isinstance(key, list):
+        said |= dict(zip(("run", "stage", "node", "attempt"), key, strict=True))
+    else:
+        said["id"] = key
+    return kind(**said)  # type: ignore[arg-type]
+
+
+def _say(said: dict[str, object], name: str, value: object) -> None:
+    if name in _TEXTS and isinstance(value, str):
+        said[name] = canonical.text(value)
+    elif name in _PAYLOADS and isinstance(value, str) and len(value) > INLINE:
+        said[f"{name}_blob"] = canonical.digest(value)
+    else:
+        said[name] = value
+
+
+def _heard(table: str, name: str, value: object) -> object:
+    if name in _TEXTS:
+        return json.loads(cast("str", value))
+    word = _WORDS.get((table, name))
+    if word is not None:
+        return word(cast("str", value))
+    return tuple(value) if isinstance(value, list) else value

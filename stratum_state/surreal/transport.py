@@ -1,0 +1,93 @@
+"""How statements reach SurrealDB: the port, and the engine within this process."""
+
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, nullcontext
+from pathlib import Path
+from typing import Protocol
+
+import anyio
+import anyio.to_thread
+from surrealdb.connections.async_embedded import AsyncEmbeddedSurrealConnection
+
+from stratum_state.errors import Unavailable
+from stratum_state.surreal import cbor, folder, replies
+
+_SETTINGS = {
+    "SURREAL_SYNC_DATA": "true",  # exactly so: `1` and `True` mean off, without a word
+    "SURREAL_SURREALKV_MAX_VALUE_CACHE_SIZE": str(64 << 20),  # or half of the memory
+    "SURREAL_SURREALKV_MAX_SEGMENT_SIZE": str(folder.SEGMENT),
+}
+
+
+class Transport(Protocol):
+    """A connection that sends one query at a time, or several at once."""
+
+    path: Path | None
+    """Where the store is, when it is a folder of ours."""
+
+    async def call(
+        self, query: str, params: Mapping[str, object], *, within_s: float = 30
+    ) -> list[object]:
+        """The results of all statements. Raises Conflict, Stale, Refusal, Lost.
+
+        Cancelling it leaves the outcome unknown.
+        """
+        ...
+
+
+class Embedded:
+    """SurrealDB within this process.
+
+    The process should end with `os._exit` once it is closed: the interpreter's own way out
+    may abort when the engine's threads are still at work.
+    """
+
+    def __init__(self, handle: "_Handle", path: Path | None) -> None:
+        self.path = path
+        self._handle = handle
+
+    async def call(
+        self, query: str, params: Mapping[str, object], *, within_s: float = 30
+    ) -> list[object]:
+        request = cbor.dumps({"id": "1", "method": "query", "params": [query, params]})
+        try:
+            with anyio.fail_after(within_s):
+                reply = await self._handle.execute(request)
+        except TimeoutError as error:
+            raise replies.Lost(f"no answer within {within_s} s") from error  # noqa: TRY003
+        except RuntimeError as error:  # the query itself cannot be read
+            raise replies.Refusal(str(error)) from error
+        return replies.results(cbor.loads(reply))
+
+
+class _Handle(Protocol):
+    async def execute(self, request: bytes) -> bytes: ...
+
+
+@asynccontextmanager
+async def embedded(url: str, namespace: str, database: str) -> AsyncIterator[Embedded]:
+    """Open `surrealkv:///absolute/path` or `mem://`. Raises StoreInUse, Unavailable."""
+    path = _path(url)
+    os.environ.update(_SETTINGS)  # noqa: TID251 - the engine reads them nowhere else
+    with folder.held(path) if path else nullcontext():
+        # Opening replays the log and blocks for as long as that takes.
+        sdk = await anyio.to_thread.run_sync(AsyncEmbeddedSurrealConnection, url)
+        await sdk.use(namespace, database)
+        try:
+            yield Embedded(sdk._db, path)  # noqa: SLF001 - its own codec is seven times slower
+        finally:
+            with anyio.move_on_after(10, shield=True):
+                await sdk.close()
+
+
+def _path(url: str) -> Path | None:
+    scheme, _, rest = url.partition("://")
+    if scheme == "mem" and not rest:
+        return None
+    path = Path(rest)
+    if scheme != "surrealkv" or not path.is_absolute() or "?" in rest:
+        raise Unavailable(  # noqa: TRY003
+            f"{url} is no store: give surrealkv:// and an absolute path, or mem://"
+        )
+    return path
