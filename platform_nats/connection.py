@@ -8,9 +8,9 @@ from ssl import SSLContext
 
 import anyio
 import nats.errors
-from nats.aio.client import Client
 from nats.js import JetStreamContext
 
+from platform_nats.client import SturdyClient
 from platform_nats.errors import ConnectionLost, NoServer, NotAuthorized, TransportError
 from platform_nats.nkey import UserKey
 from platform_nats.permissions import inbox
@@ -46,7 +46,7 @@ class Connection:
     """A connection that comes back by itself until the broker ends it for good."""
 
     def __init__(self, url: str, key: UserKey) -> None:
-        self.client = Client()
+        self.client = SturdyClient()
         self.key = key
         self.closed = anyio.Event()
         """Set when it will not come back."""
@@ -68,6 +68,12 @@ class Connection:
     def reconnects(self) -> int:
         """How often it came back: requests made before that are lost."""
         return self.client.stats["reconnects"]
+
+    def refusal(self) -> NotAuthorized | None:
+        """Return why it will not come back by itself, when the server has dropped our key."""
+        if self.is_up or not _is_unauthorized(self._trouble):
+            return None
+        return NotAuthorized(self._url, self.key.public)
 
     def lost(self) -> ConnectionLost:
         return ConnectionLost(self._trouble or "no reason given")
@@ -120,9 +126,7 @@ class Connection:
             await self.client.close()
 
     def _why(self) -> TransportError:
-        if _is_unauthorized(self._trouble):
-            return NotAuthorized(self._url, self.key.public)
-        return NoServer(self._url, self._trouble or "no answer in time")
+        return self.refusal() or NoServer(self._url, self._trouble or "no answer in time")
 
     async def _on_error(self, error: Exception) -> None:
         text = str(error) or type(error).__name__

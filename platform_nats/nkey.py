@@ -63,10 +63,10 @@ def check_public(public: str) -> None:
 
 
 def verify(public: str, message: bytes, signature: bytes) -> bool:
-    """Tell whether the signature is the key's own; InvalidKey when the key is none."""
+    """Tell whether the signature is the key's own; no signature is that of no key."""
     try:
         _verify_key(public).verify(message, signature)
-    except (BadSignatureError, ValueError):  # ValueError: not 64 bytes
+    except (BadSignatureError, InvalidKey, ValueError):  # ValueError: not 64 bytes
         return False
     return True
 
