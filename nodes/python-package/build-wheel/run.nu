@@ -17,7 +17,9 @@ def main [] {
   let built = ^python3 -m build --no-isolation --wheel --outdir out source | complete
   print --stderr $built.stdout $built.stderr
   if $built.exit_code != 0 {
-    stratum fail $"the build failed: ($built.stdout + $built.stderr | lines | compact --empty | last)"
+    let said = $built.stdout + $built.stderr | lines | compact --empty
+    let error = $said | where $it =~ '^[A-Za-z.]+Error: ' | append ($said | last) | first
+    stratum fail $"the build failed: ($error)"
   }
 
   # Moved into place whole: a run that was killed half-way is run again and finds either
