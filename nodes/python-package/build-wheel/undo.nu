@@ -5,6 +5,6 @@ def main [] {
   let folder = $env.STRATUM_DATA | path join "builds" $input.run.id
   if not ($folder | path exists) { return }
 
-  for file in (glob $"($folder)/*.whl*") { rm --force $file }
+  for file in (ls --all $folder | get name | where $it =~ '\.whl(\.part)?$') { rm --force $file }
   if (ls --all $folder | is-empty) { rm --recursive --force $folder }
 }
