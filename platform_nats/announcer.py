@@ -31,7 +31,7 @@ class Announcer:
         self.dropped = 0
         """Facts that nobody will hear of, because the broker was away too long."""
 
-    async def announce(self, run: str, what: str, fact: Mapping[str, object]) -> None:
+    def announce(self, run: str, what: str, fact: Mapping[str, object]) -> None:
         """Queue a fact; the oldest one makes room when there is none. Returns at once."""
         self.dropped += len(self._waiting) == self._waiting.maxlen
         self._waiting.append((f"{STATUS_PREFIX}.{run}.{what}", fact))

@@ -46,6 +46,13 @@ async def settle(connection: Connection, message: Msg, answer: Answer) -> None:
 
 async def _confirmed(connection: Connection, message: Msg, word: bytes) -> None:
     try:
-        await connection.client.request(message.reply, word, timeout=_CONFIRM_S)
+        with connection.attempt():
+            await connection.client.request(message.reply, word, timeout=_CONFIRM_S)
+            return
     except nats.errors.Error as error:
-        log.warning("answer not confirmed", extra={"reply": message.reply, "why": str(error)})
+        facts = {"reply": message.reply, "why": str(error)}
+        log.warning("answer not confirmed", extra=facts)
+        return
+    # The connection was lost and is back. A server that started again may not know the delivery
+    # any more, and then says nothing: tell it, and let it deliver once more if it must.
+    await tell(connection, message, word)

@@ -6,8 +6,9 @@ a vertical tab or a form feed in it. The reader would end there, and again at ev
 """
 
 import re
+from contextlib import suppress
 
-from nats.aio.client import Client
+from nats.aio.client import Client, Srv
 from nats.aio.msg import Msg
 from nats.protocol import parser
 
@@ -24,6 +25,24 @@ _ILLEGIBLE = re.compile(r"[\x00-\x1f\x7f]")
 
 class SturdyClient(Client):
     """A client that goes on reading whatever a publisher has sent, and gives legible text."""
+
+    async def _connect_to_server(self, s: Srv) -> None:
+        self._abandon()  # a refused attempt leaves its socket open
+        await super()._connect_to_server(s)
+
+    async def close(self) -> None:
+        if (
+            not self.is_connected
+        ):  # nobody is there to send it to; nats-py would stumble over it
+            self._pending.clear()
+            self._pending_data_size = 0
+        with suppress(OSError):
+            await super().close()
+        self._abandon()  # a connection that was never complete keeps its socket, too
+
+    def _abandon(self) -> None:
+        if self._transport is not None:
+            self._transport.close()  # type: ignore[no-untyped-call]
 
     async def _process_headers(self, headers: bytes) -> dict[str, str] | None:
         try:

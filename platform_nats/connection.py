@@ -11,7 +11,7 @@ import nats.errors
 from nats.js import JetStreamContext
 
 from platform_nats.client import SturdyClient
-from platform_nats.errors import ConnectionLost, NoServer, NotAuthorized, TransportError
+from platform_nats.errors import ConnectionLost, NoServer, NotAuthorized
 from platform_nats.nkey import UserKey
 from platform_nats.permissions import inbox
 
@@ -42,6 +42,16 @@ class ConnectionSettings:
     tls: SSLContext | None = None
 
 
+@dataclass(eq=False, slots=True)
+class Attempt:
+    """A request that waits for its answer."""
+
+    scope: anyio.CancelScope
+    subject: str
+    is_denied: bool = False
+    """The server forbids to publish under its subject."""
+
+
 class Connection:
     """A connection that comes back by itself until the broker ends it for good."""
 
@@ -52,8 +62,8 @@ class Connection:
         """Set when it will not come back."""
         self._url = url
         self._trouble = ""
-        self._first: anyio.CancelScope | None = None
-        self._denials: dict[anyio.CancelScope, str] = {}
+        self._is_first = True
+        self._attempts: set[Attempt] = set()
 
     @property
     def jetstream(self) -> JetStreamContext:
@@ -79,23 +89,24 @@ class Connection:
         return ConnectionLost(self._trouble or "no reason given")
 
     @contextmanager
-    def until_denied(self, subject: str) -> Iterator[anyio.CancelScope]:
-        """Cancel the block when the server forbids to publish under the subject.
+    def attempt(self, subject: str = "") -> Iterator[Attempt]:
+        """Cancel the block when the answer that it waits for cannot come any more.
 
-        The server says so only beside the request, in lower case; the request itself would
-        wait for its time-out.
+        The server says that a subject is forbidden only beside the request, in lower case,
+        and a request that got lost with the connection would wait for its time-out.
         """
         with anyio.CancelScope() as scope:
-            self._denials[scope] = f'"{subject.lower()}"'
+            attempt = Attempt(scope, f'"{subject.lower()}"')
+            self._attempts.add(attempt)
             try:
-                yield scope
+                yield attempt
             finally:
-                del self._denials[scope]
+                self._attempts.discard(attempt)
 
     async def open(self, settings: ConnectionSettings) -> None:
         """Connect within the first deadline; NoServer or NotAuthorized when that fails."""
         try:
-            with anyio.move_on_after(settings.first_connect_s) as self._first:
+            with anyio.move_on_after(settings.first_connect_s):
                 await self.client.connect(
                     [url.strip() for url in settings.url.split(",")],
                     error_cb=self._on_error,
@@ -112,10 +123,12 @@ class Connection:
                 )
         except (nats.errors.Error, OSError, ValueError) as error:
             self._trouble = self._trouble or str(error)
-        if not self.client.is_connected:
-            await self.close()
-            raise self._why()
-        self._first = None
+        finally:
+            if not self.is_up:
+                await self.close()
+        if not self.is_up:
+            raise NoServer(self._url, self._trouble or "no answer in time")
+        self._is_first = False
 
     async def close(self) -> None:
         """Send what is buffered and close. Never drain: that hangs behind used pulls."""
@@ -125,30 +138,36 @@ class Connection:
         with anyio.move_on_after(_CLOSE_S, shield=True):
             await self.client.close()
 
-    def _why(self) -> TransportError:
-        return self.refusal() or NoServer(self._url, self._trouble or "no answer in time")
-
     async def _on_error(self, error: Exception) -> None:
         text = str(error) or type(error).__name__
         if text != self._trouble:  # once, not at every attempt
             log.warning("broker trouble", extra={"url": self._url, "why": text})
         self._trouble = text
-        if self._first is not None and _is_unauthorized(text):
-            self._first.cancel()
+        if _is_unauthorized(text):
+            self._give_up_attempts()
+            if self._is_first:  # ends nats-py's loop, which would try for ever
+                raise NotAuthorized(self._url, self.key.public)
         if _DENIED in text.lower():
             self._deny(text.lower())
 
     def _deny(self, text: str) -> None:
-        for scope, subject in self._denials.items():
-            if subject in text:
-                scope.cancel()
+        for attempt in self._attempts:
+            if attempt.subject in text:
+                attempt.is_denied = True
+                attempt.scope.cancel()
+
+    def _give_up_attempts(self) -> None:
+        for attempt in self._attempts:
+            attempt.scope.cancel()
 
     async def _on_closed(self) -> None:
         self.closed.set()
+        self._give_up_attempts()
 
     async def _on_reconnected(self) -> None:
         log.info("broker is back", extra={"url": self._url})
         self._trouble = ""
+        self._give_up_attempts()
 
 
 def _is_unauthorized(text: str) -> bool:

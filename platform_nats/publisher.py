@@ -101,7 +101,7 @@ class Publisher:
             raise NotPublished(event.subject, event.event_id, why) from silent
 
     async def _attempt(self, event: Outgoing, headers: Mapping[str, str]) -> PubAck:
-        with self._connection.until_denied(event.subject) as denial:
+        with self._connection.attempt(event.subject) as attempt:
             try:
                 return await self._connection.jetstream.publish(
                     event.subject, event.body, timeout=_ATTEMPT_S, headers=dict(headers)
@@ -113,7 +113,7 @@ class Publisher:
                 raise NotPublished(event.subject, event.event_id, why) from refused
             except (NatsError, ValueError) as error:  # ValueError: somebody else answered
                 raise NotPublished(event.subject, event.event_id, str(error)) from error
-        if denial.cancelled_caught:
+        if attempt.is_denied:
             raise NotPermitted(self._connection.key.public, event.subject)
         raise NoAnswer
 

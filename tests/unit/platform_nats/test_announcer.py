@@ -7,6 +7,6 @@ async def test_while_the_broker_is_away_the_oldest_fact_makes_room() -> None:
     announcer = Announcer(Connection("nats://nowhere", UserKey.generate()), capacity=2)
 
     for number in range(5):
-        await announcer.announce("run", "step.started", {"number": number})
+        announcer.announce("run", "step.started", {"number": number})
 
     assert announcer.dropped == 3

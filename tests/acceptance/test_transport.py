@@ -1,0 +1,320 @@
+"""Events over a real nats-server: published, taken, answered; and what is not let through."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import anyio
+import pytest
+
+from platform_nats.announcer import Announcer
+from platform_nats.connection import ConnectionSettings, connect
+from platform_nats.consumer import Consumer
+from platform_nats.credit import Credit
+from platform_nats.delivery import Answer, Delivery
+from platform_nats.envelope import Envelope, Limits, open_envelope
+from platform_nats.errors import (
+    ConsumerGone,
+    DuplicateId,
+    NoServer,
+    NotAuthorized,
+    NotPermitted,
+    NotPublished,
+    StreamRefused,
+)
+from platform_nats.nkey import UserKey
+from platform_nats.streams import EVENTS, INTAKE, STATUS, StreamSettings, ensure
+from support.broker import AUDIENCE, Broker, run_broker
+from support.wait import until
+
+pytestmark = pytest.mark.acceptance
+
+
+@pytest.fixture
+async def broker(tmp_path: Path) -> AsyncIterator[Broker]:
+    async with run_broker(tmp_path) as running:
+        yield running
+
+
+class Intake:
+    """Answers what it is told to, and stops after so many events."""
+
+    def __init__(self, consumer: Consumer, *answers: Answer) -> None:
+        self.consumer = consumer
+        self.answers = list(answers)
+        self.events: list[Delivery] = []
+
+    async def handle(self, event: Delivery) -> Answer:
+        self.events.append(event)
+        answer = self.answers.pop(0)
+        if not self.answers:
+            self.consumer.stop()
+        return answer
+
+
+async def take(broker: Broker, *answers: Answer) -> list[Delivery]:
+    async with broker.connect() as connection:
+        consumer = Consumer(connection, EVENTS, INTAKE)
+        intake = Intake(consumer, *answers)
+        await consumer.serve(intake.handle)
+    return intake.events
+
+
+def opened(event: Delivery, broker: Broker) -> Envelope:
+    return open_envelope(event, AUDIENCE, {broker.publisher.public}.__contains__, Limits())
+
+
+async def left(broker: Broker) -> int:
+    """Count what is neither acknowledged nor terminated."""
+    async with broker.connect() as connection:
+        info = await connection.jetstream.consumer_info(EVENTS, INTAKE)
+    return (info.num_pending or 0) + (info.num_ack_pending or 0)
+
+
+async def test_a_published_event_arrives_as_it_was_signed(broker: Broker) -> None:
+    async with broker.publish_as() as ours:
+        receipt = await ours.publish("events.repo.push", {"ref": "main"}, event_id="e-1")
+
+    [event] = await take(broker, Answer.DONE)
+
+    assert (receipt.stream, receipt.sequence, receipt.duplicate) == (EVENTS, 1, False)
+    assert (event.subject, event.body) == ("events.repo.push", b'{"ref":"main"}')
+    assert opened(event, broker).event_id == "e-1"
+    assert await left(broker) == 0
+
+
+async def test_a_cloudevent_arrives_with_its_attributes_signed(broker: Broker) -> None:
+    async with broker.publish_as() as ours:
+        await ours.publish("events.a", b"{}", event_id="e-1", cloudevent=True)
+
+    [event] = await take(broker, Answer.DONE)
+
+    assert opened(event, broker).headers["ce-id"] == "e-1"
+
+
+async def test_later_brings_the_same_event_again(broker: Broker) -> None:
+    async with broker.publish_as() as ours:
+        await ours.publish("events.a", {})
+
+    first, second = await take(broker, Answer.LATER, Answer.DONE)
+
+    assert (first.redelivered, second.redelivered) == (False, True)
+    assert (first.sequence, first.stored_ms) == (second.sequence, second.stored_ms)
+
+
+async def test_a_refused_event_does_not_come_again(broker: Broker) -> None:
+    async with broker.publish_as() as ours:
+        await ours.publish("events.a", {})
+
+    await take(broker, Answer.REFUSED)
+
+    assert await left(broker) == 0
+
+
+async def test_a_bug_met_by_one_event_does_not_stop_the_others(broker: Broker) -> None:
+    async with broker.publish_as() as ours:
+        await ours.publish("events.bad", {})
+        await ours.publish("events.good", {})
+
+    async with broker.connect() as connection:
+        consumer = Consumer(connection, EVENTS, INTAKE)
+        subjects: list[str] = []
+
+        async def handle(event: Delivery) -> Answer:
+            subjects.append(event.subject)
+            if event.subject == "events.bad" and not event.redelivered:
+                raise RuntimeError("bug")
+            if event.redelivered:
+                consumer.stop()
+            return Answer.DONE
+
+        await consumer.serve(handle)
+
+    assert sorted(subjects) == ["events.bad", "events.bad", "events.good"]
+
+
+async def test_no_more_is_in_hand_than_the_credit_allows(broker: Broker) -> None:
+    async with broker.publish_as() as ours:
+        for _ in range(6):
+            await ours.publish("events.a", {})
+
+    async with broker.connect() as connection:
+        consumer, credit = Consumer(connection, EVENTS, INTAKE), Credit(2)
+        seen, most, go_on = 0, 0, anyio.Event()
+
+        async def handle(_: Delivery) -> Answer:
+            nonlocal seen, most
+            seen, most = seen + 1, max(most, consumer.in_hand)
+            await go_on.wait()
+            return Answer.DONE
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(lambda: consumer.serve(handle, slots=credit))
+            await until(lambda: seen == 2)
+            credit.set(3)
+            await until(lambda: seen == 3)
+            go_on.set()
+            await until(lambda: seen == 6)
+            consumer.stop()
+
+    assert most == 3
+    assert await left(broker) == 0
+
+
+async def test_withdrawn_credit_sends_events_to_another_instance(broker: Broker) -> None:
+    async with broker.connect() as connection, broker.publish_as() as ours:
+        busy, credit = Consumer(connection, EVENTS, INTAKE), Credit(4)
+        mine: list[Delivery] = []
+
+        async def handle(event: Delivery) -> Answer:
+            mine.append(event)
+            return Answer.DONE
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(lambda: busy.serve(handle, slots=credit))
+            await ours.publish("events.first", {})
+            await until(lambda: len(mine) == 1)
+            credit.set(0)
+            await ours.publish("events.second", {})
+            [event] = await take(broker, Answer.DONE)
+            busy.stop()
+
+    assert event.subject == "events.second"
+    assert len(mine) == 1
+
+
+async def test_stopping_finishes_what_is_in_hand(broker: Broker) -> None:
+    async with broker.publish_as() as ours:
+        await ours.publish("events.a", {})
+
+    async with broker.connect() as connection:
+        consumer = Consumer(connection, EVENTS, INTAKE)
+
+        async def handle(_: Delivery) -> Answer:
+            consumer.stop()
+            for _ in range(20):
+                await anyio.lowlevel.checkpoint()
+            return Answer.DONE
+
+        await consumer.serve(handle)
+
+    assert await left(broker) == 0
+
+
+async def test_a_cancelled_instance_hands_its_event_over_at_once(broker: Broker) -> None:
+    async with broker.publish_as() as ours:
+        await ours.publish("events.a", {})
+
+    async with broker.connect() as connection:
+        consumer = Consumer(connection, EVENTS, INTAKE)
+        async with anyio.create_task_group() as tasks:
+
+            async def handle(_: Delivery) -> Answer:
+                tasks.cancel_scope.cancel()
+                await anyio.sleep_forever()
+                return Answer.DONE
+
+            tasks.start_soon(consumer.serve, handle)
+    [event] = await take(broker, Answer.DONE)
+
+    assert event.redelivered
+
+
+async def test_a_deleted_consumer_is_an_error_with_a_remedy(broker: Broker) -> None:
+    async def handle(_: Delivery) -> Answer:
+        return Answer.DONE
+
+    async def delete() -> None:
+        async with broker.connect() as admin:
+            await until_pulled(broker)
+            await admin.jetstream.delete_consumer(EVENTS, INTAKE)
+
+    async with broker.connect() as connection, anyio.create_task_group() as tasks:
+        tasks.start_soon(delete)
+        with pytest.raises(ConsumerGone, match="starting again creates it"):
+            await Consumer(connection, EVENTS, INTAKE).serve(handle)
+
+
+async def until_pulled(broker: Broker) -> None:
+    async with broker.connect() as connection:
+        while not (await connection.jetstream.consumer_info(EVENTS, INTAKE)).num_waiting:
+            await anyio.lowlevel.checkpoint()
+
+
+async def test_publishing_elsewhere_is_refused_by_name(broker: Broker) -> None:
+    async with broker.publish_as(broker.other) as ours:
+        await ours.publish("events.other.a", {})
+        with pytest.raises(NotPermitted, match=r"events\.Repo"):
+            await ours.publish("events.Repo", {})
+
+
+async def test_an_id_that_somebody_has_taken_is_an_error(broker: Broker) -> None:
+    async with broker.publish_as(broker.other) as theirs:
+        await theirs.publish("events.other.a", {}, event_id="order-1")
+
+    async with broker.publish_as() as ours:
+        with pytest.raises(DuplicateId, match="order-1"):
+            await ours.publish("events.repo.push", {}, event_id="order-1")
+
+
+async def test_a_subject_of_no_stream_is_an_error_with_a_remedy(broker: Broker) -> None:
+    async with broker.publish_as(broker.daemon) as ours:
+        with pytest.raises(NotPublished, match="no stream takes this subject"):
+            await ours.publish("elsewhere.a", {})
+
+
+async def test_an_event_too_large_for_the_stream_is_an_error(broker: Broker) -> None:
+    async with broker.publish_as() as ours:
+        with pytest.raises(NotPublished, match="exceeds maximum"):
+            await ours.publish("events.a", b"x" * 262_145)
+
+
+async def test_an_unknown_key_is_told_from_an_absent_server(broker: Broker) -> None:
+    seed = UserKey.generate().seed()
+
+    with pytest.raises(NotAuthorized, match="add this public key"):
+        async with connect(ConnectionSettings(url=broker.url, seed=seed)):
+            pass
+    with pytest.raises(NoServer, match="start one"):
+        async with connect(
+            ConnectionSettings(url="nats://127.0.0.1:1", seed=seed, first_connect_s=0.5)
+        ):
+            pass
+
+
+async def test_three_instances_may_set_up_the_streams_at_once(broker: Broker) -> None:
+    wanted = StreamSettings(max_ack_pending=99, events_bytes=64 << 20)
+
+    async with broker.connect() as connection:
+        async with anyio.create_task_group() as tasks:
+            for _ in range(3):
+                tasks.start_soon(ensure, connection.jetstream, wanted)
+        again = await ensure(connection.jetstream, wanted)
+        consumer = await connection.jetstream.consumer_info(EVENTS, INTAKE)
+        stream = await connection.jetstream.stream_info(EVENTS)
+
+    assert again == ()
+    assert (consumer.config.max_ack_pending, stream.config.max_bytes) == (99, 64 << 20)
+
+
+async def test_a_stream_in_the_way_is_named(broker: Broker) -> None:
+    async with broker.connect() as connection:
+        await connection.jetstream.add_stream(name="THEIRS", subjects=["orders.>"])
+        with pytest.raises(StreamRefused, match=r"STRATUM_EVT.*overlap"):
+            await ensure(connection.jetstream, StreamSettings(subjects=("orders.new",)))
+
+
+async def test_lifecycle_facts_are_published_once(broker: Broker) -> None:
+    async with broker.connect() as connection, anyio.create_task_group() as tasks:
+        announcer = Announcer(connection)
+        tasks.start_soon(announcer.run)
+        for _ in range(2):
+            announcer.announce("r1", "step.succeeded", {"node": "lint"})
+        announcer.announce("r1", "run.completed", {})
+
+        stream = connection.jetstream
+        while (await stream.stream_info(STATUS)).state.messages != 2:
+            await anyio.lowlevel.checkpoint()
+        stored = await stream.get_last_msg(STATUS, "stratum.status.r1.step.succeeded")
+        tasks.cancel_scope.cancel()
+
+    assert stored.data == b'{"node":"lint"}'
