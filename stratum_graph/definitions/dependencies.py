@@ -1,26 +1,33 @@
 """Which file imports which: found in the text, so that it is known before evaluation."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from posixpath import dirname, join
 
-from stratum_graph.definitions import source_text
-from stratum_graph.definitions.snapshot import Files
+from stratum_graph.definitions.source_text import Survey
 
 
 class Dependencies:
     """Imports between files, resolved in the order that Nickel resolves them in."""
 
-    def __init__(self, files: Files, roots: Iterable[str], library: Iterable[str]) -> None:
+    def __init__(
+        self,
+        files: Collection[str],
+        surveys: Mapping[str, Survey],
+        *,
+        roots: Iterable[str] = ("",),
+        library: Collection[str] = (),
+    ) -> None:
+        """Take all files, and what the texts of those that can import say."""
         self._files = files
         self._roots = tuple(roots)
-        self._library = frozenset(library)
-        self._direct: dict[str, frozenset[str]] = {}
+        self._library = library
+        self._direct = {
+            name: frozenset(self._found_in(name, surveys[name])) for name in surveys
+        }
 
     def of(self, name: str) -> frozenset[str]:
         """The files that `name` imports; those of the library are not among them."""
-        if name not in self._direct:
-            self._direct[name] = frozenset(self._found_in(name))
-        return self._direct[name]
+        return self._direct.get(name, frozenset())
 
     def closure(self, names: Iterable[str]) -> frozenset[str]:
         """`names`, what they import, and so on."""
@@ -32,11 +39,8 @@ class Dependencies:
             waiting |= self.of(name) - reached
         return frozenset(reached)
 
-    def _found_in(self, name: str) -> Iterable[str]:
-        if not name.endswith(".ncl"):
-            return
-        text = self._files[name].decode(errors="replace")
-        for found in source_text.imports(text):
+    def _found_in(self, name: str, survey: Survey) -> Iterator[str]:
+        for found in survey.imports:
             target = None if found.problem else self._resolve(dirname(name), found.path)
             if target:
                 yield target

@@ -4,22 +4,22 @@ Each `.ncl` file below a folder is a definition when it comes to a node or an ar
 One that comes to something else is a library when another file imports it, and else an error.
 """
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import anyio
 import msgspec
 
-from stratum_graph.definitions import folders, shape, snapshot
+from stratum_graph.definitions import folders, shape, snapshot, source_text
 from stratum_graph.definitions.content import ContentStore
 from stratum_graph.definitions.dependencies import Dependencies
 from stratum_graph.definitions.document import Document, evaluate_document, read_library
 from stratum_graph.definitions.folders import Folders
 from stratum_graph.definitions.nickel import Contract, Evaluated, Material, evaluate
 from stratum_graph.definitions.snapshot import Files, Snapshot
-from stratum_graph.definitions.source_text import Place, place_of_text
+from stratum_graph.definitions.source_text import Place, Survey, place_of_text
 from stratum_graph.definitions.workers import EvaluationLimits
 from stratum_graph.diagnostics import Diagnostic
 from stratum_graph.model import ActionNode, Definition, Principal
@@ -50,11 +50,11 @@ class DirectorySource:
         self._content = content
         self._limits = limits or EvaluationLimits()
         self._known: Mapping[str, Evaluated] = {}
+        self._surveys: Mapping[bytes, Survey] = {}
 
     async def load(self) -> Loaded:
         """Return what the folders hold now. EvaluationFailed: nothing can be evaluated."""
-        taken, shelf = await anyio.to_thread.run_sync(self._read)
-        reading = await anyio.to_thread.run_sync(_Reading, taken, shelf)
+        reading = await anyio.to_thread.run_sync(self._read)
         evaluated = await self._evaluate(reading)
         return await anyio.to_thread.run_sync(self._conclude, reading, evaluated)
 
@@ -67,8 +67,11 @@ class DirectorySource:
         named, problems = shape.principals(found.value, str(file))
         return named, (*found.diagnostics, *problems)
 
-    def _read(self) -> tuple[Snapshot, Files]:
-        return snapshot.take(self._folders), read_library(self._library)
+    def _read(self) -> "_Reading":
+        taken, library = snapshot.take(self._folders), read_library(self._library)
+        reading = _Reading(taken, library, self._surveys)
+        self._surveys = reading.surveys
+        return reading
 
     async def _evaluate(self, reading: "_Reading") -> Mapping[str, Evaluated]:
         keys = reading.keys
@@ -109,19 +112,24 @@ class DirectorySource:
 
 
 class _Reading:
-    """What the text of a snapshot tells before anything is evaluated."""
+    """What the texts of a snapshot tell before anything is evaluated."""
 
-    def __init__(self, taken: Snapshot, library: Files) -> None:
+    def __init__(self, taken: Snapshot, library: Files, known: Mapping[bytes, Survey]) -> None:
+        """Take surveys of earlier snapshots, by digest, so that they are not made again."""
         self.taken = taken
         self.problems: list[Diagnostic] = []
+        self.surveys: dict[bytes, Survey] = {}
         self._library = library
-        sound = self._sound(name for name in taken.files if name.endswith(".ncl"))
+        self._digests = {
+            name: sha256(content).digest() for name, content in taken.files.items()
+        }
+        sound = self._sound(known)
         self._files = {
             name: content
             for name, content in taken.files.items()
             if name in sound or not name.endswith(".ncl")
         }
-        self._depends = Dependencies(self._files, taken.roots, library)
+        self._depends = Dependencies(self._files, sound, roots=taken.roots, library=library)
         imported = frozenset[str]().union(*map(self._depends.of, sound))
         self.contracts: Mapping[str, Contract] = {
             name: "offer" if name in imported else "node" for name in sound
@@ -137,26 +145,27 @@ class _Reading:
             roots=self.taken.roots,
         )
 
-    def _sound(self, names: Iterable[str]) -> list[str]:
-        sound = []
-        for name in names:
-            wrong = list(snapshot.source_problems(self.taken.files, name))
-            self.problems += wrong
-            sound += [] if wrong else [name]
+    def _sound(self, known: Mapping[bytes, Survey]) -> Mapping[str, Survey]:
+        """Survey the `.ncl` files; those with nothing against them."""
+        sound: dict[str, Survey] = {}
+        for name, content in self.taken.files.items():
+            if name.endswith(".ncl"):
+                digest = self._digests[name]
+                survey = known.get(digest) or source_text.survey(content)
+                self.surveys[digest] = survey
+                wrong = tuple(snapshot.source_problems(name, survey))
+                self.problems += wrong
+                sound |= {} if wrong else {name: survey}
         return sound
 
     def _keys(self) -> Mapping[str, str]:
         """By file: a digest over everything that its evaluation can depend on."""
-        digests = {
-            name: hashlib.sha256(content).digest()
-            for name, content in (self._files | dict(self._library)).items()
-        }
-        shelf = b"".join(digests[name] for name in sorted(self._library))
+        shelf = sha256(repr(sorted(self._library.items())).encode()).digest()
         keys = {}
         for name, contract in self.contracts.items():
-            key = hashlib.sha256(shelf + contract.encode())
+            key = sha256(shelf + contract.encode())
             for each in [name, *sorted(self._depends.closure([name]))]:
-                key.update(each.encode() + b"\0" + digests[each])
+                key.update(each.encode() + b"\0" + self._digests[each])
             keys[name] = key.hexdigest()
         return keys
 

@@ -11,6 +11,7 @@ import msgspec
 from stratum_graph.definitions import snapshot, source_text
 from stratum_graph.definitions.nickel import Contract, Evaluated, Material, evaluate
 from stratum_graph.definitions.snapshot import Files
+from stratum_graph.definitions.source_text import Survey
 from stratum_graph.definitions.workers import EvaluationLimits
 from stratum_graph.diagnostics import Diagnostic
 from stratum_graph.errors import EvaluationFailed
@@ -74,18 +75,18 @@ def _gather(file: Path, library: Files) -> tuple[Files, list[Diagnostic]]:
             problems.append(content)
         else:
             files[name] = content
-            problems += snapshot.source_problems(files, name)
-            imported = _imported(name, content, library)
+            survey = source_text.survey(content) if name.endswith(".ncl") else Survey()
+            problems += snapshot.source_problems(name, survey)
+            imported = _imported(name, survey, library)
             waiting |= {each for each in imported if (place.parent / each).exists()}
             waiting -= files.keys()
     return files, problems
 
 
-def _imported(name: str, content: bytes, library: Files) -> Iterator[str]:
+def _imported(name: str, survey: Survey, library: Files) -> Iterator[str]:
     """Where the imports of a file may lie."""
-    if name.endswith(".ncl"):
-        for found in source_text.imports(content.decode(errors="replace")):
-            if not found.problem:
-                yield join(dirname(name), found.path)
-                if found.path not in library:
-                    yield found.path
+    for found in survey.imports:
+        if not found.problem:
+            yield join(dirname(name), found.path)
+            if found.path not in library:
+                yield found.path

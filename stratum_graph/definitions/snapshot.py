@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from stratum_graph.definitions import source_text
+from stratum_graph.definitions.source_text import Survey
 from stratum_graph.diagnostics import Diagnostic
 
 MAX_SOURCE = 1 << 20
@@ -79,16 +79,11 @@ def read_file(path: Path, name: str) -> bytes | Diagnostic:
     return copy.diagnostics[0] if copy.diagnostics else copy.files[name]
 
 
-def source_problems(files: Files, name: str) -> Iterator[Diagnostic]:
+def source_problems(name: str, survey: Survey) -> Iterator[Diagnostic]:
     """What can be said against a `.ncl` file before it is evaluated."""
-    if not name.endswith(".ncl"):
-        return
-    try:
-        text = files[name].decode()
-    except UnicodeDecodeError as error:
-        yield Diagnostic(file=name, message=f"not UTF-8 text: {error.reason}")
-        return
-    for found in source_text.imports(text):
+    if survey.garbled:
+        yield Diagnostic(file=name, message=survey.garbled)
+    for found in survey.imports:
         if found.problem:
             yield Diagnostic(
                 file=name,
@@ -97,7 +92,7 @@ def source_problems(files: Files, name: str) -> Iterator[Diagnostic]:
                 message=f"import of `{found.path}` is not allowed: {found.problem}",
                 hint="name a file beside this one or below the watched folder",
             )
-    if source_text.nesting(text) > MAX_NESTING:
+    if survey.nesting > MAX_NESTING:
         yield Diagnostic(file=name, message=f"brackets are nested deeper than {MAX_NESTING}")
 
 
@@ -190,11 +185,13 @@ def _read(name: str, parent: int, limit: int) -> bytes | _Refusal:
     if refusal:
         return refusal
     with os.fdopen(os.open(name, _OPEN, dir_fd=parent), "rb") as file:
-        refusal = _refusal(os.fstat(file.fileno()), limit)
-        content = b"" if refusal else file.read(limit + 1)
-    if len(content) > limit:
-        return _Refusal(f"grows beyond {size(limit)}", "keep data elsewhere")
-    return refusal or content
+        facts = os.fstat(file.fileno())
+        # One more than it has, to notice that it grows; asking for more costs a large buffer.
+        content = file.read(min(facts.st_size, limit) + 1)
+    grown = len(content) > facts.st_size
+    return _refusal(facts, limit) or (
+        _Refusal("grows while it is read", "") if grown else content
+    )
 
 
 def _refusal(facts: os.stat_result, limit: int) -> _Refusal | None:

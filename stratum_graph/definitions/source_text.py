@@ -36,31 +36,23 @@ class Import(NamedTuple):
     """Why it is refused; empty when it is not."""
 
 
-def imports(text: str) -> Iterator[Import]:
-    """Every path that an `import` could name.
+class Survey(NamedTuple):
+    """What the text of a file tells before it is evaluated."""
 
-    Words in comments and strings count too: to over-approximate is what makes it a fence.
-    Nickel takes only literal paths, so nothing else can name one.
-    """
-    lines = _Lines(text)
-    for found in _IMPORT.finditer(text):
-        position = found.end()
-        if text.startswith("#", position):
-            position = lines.code_after(position)
-        named = _IMPORTED.match(text, position)
-        if named:
-            path = named[2]
-            refused = "" if named[3] and not named[1] else "its name is not plain text"
-            yield Import(path, lines.place(position), refused or _problem_of(path))
+    imports: tuple[Import, ...] = ()
+    nesting: int = 0
+    """How deep brackets are nested; those in comments and strings do not count."""
+    garbled: str = ""
+    """Why the file is no text; empty when it is."""
 
 
-def nesting(text: str) -> int:
-    """Return how deep brackets are nested; those in comments and strings do not count."""
-    depth = deepest = 0
-    for bracket in _BRACKET.finditer(without_text(text)):
-        depth = depth + 1 if bracket[0] in "[({" else max(0, depth - 1)
-        deepest = max(deepest, depth)
-    return deepest
+def survey(content: bytes) -> Survey:
+    """Look through the bytes of a Nickel file."""
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        return Survey(garbled=f"not UTF-8 text: {error.reason}")
+    return Survey(imports=tuple(_imports(text)), nesting=_nesting(text))
 
 
 def without_text(text: str) -> str:
@@ -89,6 +81,32 @@ def place_of_text(text: str, value: str, *, after_line: int = 1) -> Place | None
     lines = _Lines(text)
     position = text.find(f'"{value}"', lines.start_of(after_line))
     return lines.place(position) if position >= 0 else None
+
+
+def _imports(text: str) -> Iterator[Import]:
+    """Every path that an `import` could name.
+
+    Words in comments and strings count too: to over-approximate is what makes it a fence.
+    Nickel takes only literal paths, so nothing else can name one.
+    """
+    lines = _Lines(text)
+    for found in _IMPORT.finditer(text):
+        position = found.end()
+        if text.startswith("#", position):
+            position = lines.code_after(position)
+        named = _IMPORTED.match(text, position)
+        if named:
+            path = named[2]
+            refused = "" if named[3] and not named[1] else "its name is not plain text"
+            yield Import(path, lines.place(position), refused or _problem_of(path))
+
+
+def _nesting(text: str) -> int:
+    depth = deepest = 0
+    for bracket in _BRACKET.finditer(without_text(text)):
+        depth = depth + 1 if bracket[0] in "[({" else max(0, depth - 1)
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _problem_of(path: str) -> str:

@@ -19,9 +19,9 @@ from stratum_graph.definitions.worker import Request
 from stratum_graph.errors import EvaluationFailed
 
 _WORKERS = 2
-_BATCH = 8
-"""Units evaluated together: enough to share Nickel's start, few to redo when one is bad."""
-_BATCHES_PER_WORKER = 32
+_SMALL_BATCH, _LARGE_BATCH = 4, 16
+"""Units evaluated together share Nickel's start, and are redone when one of them is bad."""
+_BATCHES_PER_WORKER = 16
 """A worker leaks about 1 MiB per unit; after this many batches another takes its place."""
 _COMMAND = (sys.executable, "-I", "-B", str(Path(__file__).with_name("worker.py")))
 _ENVIRONMENT = {"LANG": "C.UTF-8"}
@@ -217,7 +217,8 @@ class _Crew:
 
 def _shares(names: Batch) -> list[list[Batch]]:
     """Cut the names into batches, and these into what one worker does."""
-    batches = [names[start : start + _BATCH] for start in range(0, len(names), _BATCH)]
+    length = max(_SMALL_BATCH, min(_LARGE_BATCH, -(-len(names) // _WORKERS)))
+    batches = [names[start : start + length] for start in range(0, len(names), length)]
     share = min(_BATCHES_PER_WORKER, -(-len(batches) // _WORKERS)) or 1
     return [batches[start : start + share] for start in range(0, len(batches), share)]
 
