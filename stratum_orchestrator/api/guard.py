@@ -105,7 +105,7 @@ class Guard:
                 HTTPStatus.MISDIRECTED_REQUEST,
                 "foreign-host",
                 "this daemon does not answer to that host name",
-                "use 127.0.0.1 or localhost, or add the name to the daemon's http.names",
+                "use 127.0.0.1 or localhost, or add the name to http.hosts in stratum.ncl",
             )
 
     def _check_origin(self, request: web.Request) -> None:

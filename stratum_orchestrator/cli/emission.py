@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import NamedTuple
 
 from platform_nats.publisher import Receipt
-from stratum_orchestrator.cli import keyring, publishing
+from stratum_orchestrator.cli import keyring, payload, publishing
 from stratum_orchestrator.cli.client import Daemon, Refusal
 from stratum_orchestrator.cli.exits import Exit, Stop
 from stratum_orchestrator.cli.ink import Span
@@ -61,11 +61,9 @@ class Undecided(Stop):
 def emit(face: Face, emission: Emission) -> Exit:
     """Publish, tell the verdict, and follow the runs as far as asked for."""
     daemon, screen = Daemon.at(face.home), face.screen
-    payload = publishing.data(emission.data)
+    data = payload.read(emission.data)
     key = keyring.read(keyring.locate(face.home, emission.who))
-    receipt = publishing.publish(
-        daemon.address, key, emission.subject, payload, emission.event_id
-    )
+    receipt = publishing.publish(daemon.address, key, emission.subject, data, emission.event_id)
     _tell_receipt(screen, emission.subject, receipt)
     follows = emission.wait or emission.watch
     deadline = Deadline(emission.timeout_s if follows else _VERDICT_S)

@@ -1,5 +1,6 @@
 """Text on its way to a terminal: cleaned of controls, cut into spans that have a style."""
 
+import json
 import unicodedata
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
@@ -70,6 +71,11 @@ def fit(line: Line, columns: int) -> Line:
         left -= width(text)
         fitted.append(Span(text, span.style))
     return fitted
+
+
+def compact(value: object) -> str:
+    """A JSON value on one line, as people write it."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def pad(text: str, columns: int) -> str:

@@ -1,14 +1,14 @@
 """A run as a picture in text: its stages, what came back, and how it ended."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from stratum_orchestrator.cli.ink import Line, Span
+from stratum_orchestrator.cli.ink import Line, Span, compact
 from stratum_orchestrator.cli.marks import mark, sign, word
 from stratum_orchestrator.cli.moment import between, spent
+from stratum_orchestrator.cli.rail import rail
 from stratum_orchestrator.cli.reading import Failure, Run, Step, Undo
 
 _WORD = len("not reached") + 2
@@ -112,10 +112,7 @@ class Painter:
         ]
 
     def _rail(self, stage: int, at: int, of: int) -> Line:
-        single, first, middle, last = "─┬├└" if self.unicode else "-+||"
-        joint = single if of == 1 else first if at == 0 else last if at == of - 1 else middle
-        number = f"{stage + 1}" if at == 0 else ""
-        return [Span(f"  {number:>2} {joint} ", "dim")]
+        return [Span(f"  {rail(stage, at, of, unicode=self.unicode)} ", "dim")]
 
     def _log(self, attempt: Step | Undo) -> Iterator[Line]:
         if attempt.error is None or not attempt.stderr:
@@ -137,7 +134,7 @@ class Painter:
 def summary(outputs: Mapping[str, object] | None) -> str:
     """What a step gave, as `name=value` pairs."""
     told = (outputs or {}).items()
-    return "  ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in told)
+    return "  ".join(f"{name}={compact(value)}" for name, value in told)
 
 
 def complaint(error: Failure) -> str:

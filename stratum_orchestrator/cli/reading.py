@@ -133,3 +133,18 @@ class Address(Struct, frozen=True):
     pid: int
     audience: str
     stream: str
+
+
+class Check(Struct, frozen=True):
+    """One of the daemon's readiness checks."""
+
+    name: str
+    ok: bool
+    detail: str = ""
+
+
+class Health(Struct, frozen=True):
+    """The daemon at a glance."""
+
+    version: str
+    checks: tuple[Check, ...] = ()

