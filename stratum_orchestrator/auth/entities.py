@@ -4,11 +4,12 @@ Each request gets its own small set of entities (the principal, its groups, the 
 their tenants): its cost does not grow with the number of pipelines or principals.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Self
 
 import msgspec
 
-from stratum_graph.model import Principal
+from stratum_graph.model import ActionNode, Principal
 from stratum_orchestrator.auth.errors import UnusableContext
 
 DECLARED: Mapping[str, type] = {
@@ -32,11 +33,23 @@ class PipelineFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """What policies may know about a pipeline: its nodes' declarations taken together."""
 
     tenant: str = "default"
-    labels: Mapping[str, str] = {}
+    labels: Mapping[str, str | tuple[str, ...]] = {}
+    """By name; several values where nodes differ."""
     irreversible: bool = False
     """Some node's effect is `irreversible`."""
     credentials: bool = False
     """Some node is lent a credential."""
+
+    @classmethod
+    def of(cls, nodes: Iterable[ActionNode], *, tenant: str = "default") -> Self:
+        """The facts of a pipeline with these nodes. No node's label hides another's."""
+        known = tuple(nodes)
+        names = {name for node in known for name in node.labels}
+        return cls(
+            tenant=tenant,
+            labels={name: _values(name, known) for name in names},
+            irreversible=any(node.effect == "irreversible" for node in known),
+        )
 
 
 def reference(kind: str, name: str) -> Reference:
@@ -65,7 +78,11 @@ def principal_entities(principal: Principal) -> list[Entity]:
 def pipeline_entity(name: str, facts: PipelineFacts) -> Entity:
     attributes = {
         "tenant": _attribute(reference("Tenant", facts.tenant)),
-        "labels": [f"{label}={value}" for label, value in facts.labels.items()],
+        "labels": [
+            f"{name}={value}"
+            for name, values in facts.labels.items()
+            for value in ((values,) if isinstance(values, str) else values)
+        ],
         "irreversible": facts.irreversible,
         "credentials": facts.credentials,
     }
@@ -105,3 +122,7 @@ def _entity(
 def _attribute(uid: Reference) -> Mapping[str, Reference]:
     """An entity as the value of an attribute, in Cedar's JSON escape."""
     return {"__entity": uid}
+
+
+def _values(label: str, nodes: Iterable[ActionNode]) -> tuple[str, ...]:
+    return tuple(sorted({node.labels[label] for node in nodes if label in node.labels}))

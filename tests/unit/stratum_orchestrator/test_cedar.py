@@ -7,6 +7,7 @@ import pytest
 from stratum_graph.model import Principal
 from stratum_orchestrator.auth.cedar import CedarAuthorizer, PolicySet
 from stratum_orchestrator.auth.entities import PipelineFacts
+from support.graph import node
 
 SHIPPED = Path(__file__).parents[3] / "policies"
 SIGNED = {"now": 1_767_225_600, "signed": True}
@@ -106,6 +107,18 @@ def test_another_generation_is_another_authorizer(authorizer: CedarAuthorizer) -
 
     assert before.allowed
     assert after.reason == "forbidden by guard.tenant"
+
+
+def test_no_label_of_one_node_hides_that_of_another(authorizer: CedarAuthorizer) -> None:
+    nodes = [
+        node(value, labels={"approval": value}, undo=False).node
+        for value in ("four-eyes", "one")
+    ]
+    there = authorizer.use({"build": PipelineFacts.of(nodes)})
+
+    decision = there.decide(OLGA, "approve", "build", {**SIGNED, "publisher": OLGA.key})
+
+    assert decision.reason == "forbidden by guard.four-eyes"
 
 
 def test_an_error_beside_a_permit_denies(tmp_path: Path) -> None:
