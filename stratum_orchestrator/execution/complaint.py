@@ -5,6 +5,7 @@ import re
 from pathlib import PurePosixPath
 
 _LONGEST = 600
+_NOISE = "RUST_BACKTRACE"
 _REPORT = re.compile(r"^Error: .*$", re.MULTILINE)
 _MESSAGE = re.compile(r"^ +[x\u00d7] (?P<text>.+(?:\n +[|│] .+)*)", re.MULTILINE)
 _PLACE = re.compile(r"^ +[,╭][-─]\[(?P<file>.+):(?P<line>\d+):(?P<column>\d+)\]", re.MULTILINE)
@@ -18,7 +19,7 @@ def complaint(stderr: str) -> str:
     Preferred is what the script itself gave to `stratum fail`, then Nushell's last error
     report (format of `--error-style plain`), then the last line.
     """
-    lines = [line for line in stderr.splitlines() if line.strip()]
+    lines = [line for line in stderr.splitlines() if line.strip() and _NOISE not in line]
     for line in reversed(lines):
         if said := _said(line):
             return _one_line(said)

@@ -56,7 +56,9 @@ class Containment:
         fenced = self._abi > 0 and settings.level != "limits"
         self.level = Level.LANDLOCK if fenced else Level.LIMITS
         self._own = os.path.realpath(settings.data), os.path.realpath(settings.scratch)
-        self._execute = _existing((*_SYSTEM, *settings.path, *settings.execute, *tools))
+        self._execute = _outermost((*_SYSTEM, *settings.path, *settings.execute, *tools))
+        self._read = _existing(("/etc", *_DEVICES_READ))
+        self._write = _existing(_DEVICES_WRITTEN)
 
     def rules(self, command: Command, reach: Reach) -> landlock.Rules | None:
         """Return the fence for a command; None when the level has none.
@@ -74,9 +76,9 @@ class Containment:
             return None
         resolver = (os.path.realpath(_RESOLVER),) if command.network else ()
         return landlock.Rules(
-            read=_existing(("/etc", *_DEVICES_READ, *resolver, reach.tree, *read, *write)),
+            read=(*self._read, reach.tree, *_existing((*resolver, *read))),
             execute=(*self._execute, *_existing(command.path)),
-            write=(*_existing(_DEVICES_WRITTEN), reach.scratch, reach.data, *write),
+            write=(*self._write, reach.scratch, reach.data, *write),
             network=command.network,
         )
 
@@ -123,6 +125,12 @@ class Containment:
                     " no step may reach that; name a folder apart from it"
                 )
         return str(real)
+
+
+def _outermost(paths: Iterable[str]) -> tuple[str, ...]:
+    """Leave out what lies below another: a rule costs every start some 20 microseconds."""
+    real = {Path(path).resolve() for path in _existing(paths)}
+    return tuple(str(path) for path in sorted(real) if real.isdisjoint(path.parents))
 
 
 def _existing(paths: Iterable[str]) -> tuple[str, ...]:

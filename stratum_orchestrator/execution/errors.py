@@ -8,6 +8,9 @@ ExecutionError
 └── BadOutput            stdout is not one JSON object
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class ExecutionError(Exception):
     """The execution of a step is not possible."""
@@ -47,6 +50,15 @@ class LevelMissing(ExecutionError):
 
 class CannotStart(ExecutionError):
     """A command that no process can be started for; the message says what to change."""
+
+
+@contextmanager
+def starting() -> Iterator[None]:
+    """Turn what the operating system refuses within the block into CannotStart."""
+    try:
+        yield
+    except OSError as error:
+        raise CannotStart(str(error)) from error
 
 
 class BadOutput(ExecutionError):

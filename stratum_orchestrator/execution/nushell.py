@@ -12,7 +12,7 @@ from stratum_graph.model import Limits
 from stratum_orchestrator.execution.binary import find
 from stratum_orchestrator.execution.containment import Containment, Reach
 from stratum_orchestrator.execution.environment import environment
-from stratum_orchestrator.execution.errors import CannotStart
+from stratum_orchestrator.execution.errors import CannotStart, starting
 from stratum_orchestrator.execution.marks import RLIMIT_LOCKS, Mark, Marks
 from stratum_orchestrator.execution.process import Task, carry
 from stratum_orchestrator.execution.scratch import Scratch
@@ -38,10 +38,11 @@ class NushellRunner:
         """
         self._settings = settings
         self._trees = trees
-        self._nu = find(settings)
+        self.nu = find(settings)
         self.scratch = Scratch(settings.scratch)
-        tools = (str(Path(self._nu).parent), self.scratch.shim, str(LIBRARY))
+        tools = (str(Path(self.nu).parent), self.scratch.shim, str(LIBRARY))
         self.containment = Containment(settings, tools)
+        self._pipelines = settings.data.resolve() / "pipelines"
         self._marks = Marks(settings.token)
         self._turns = CapacityLimiter(settings.parallel)
         self._spawners = CapacityLimiter(_STARTS_AT_A_TIME)
@@ -55,7 +56,7 @@ class NushellRunner:
         async with self._turns:
             try:
                 return await self._run(command)
-            except (CannotStart, OSError) as error:
+            except CannotStart as error:
                 failure = Failure(error_class="spawn", message=f"could not be started: {error}")
         return Ended(outputs=None, failure=failure, level=str(self.containment.level))
 
@@ -81,21 +82,23 @@ class NushellRunner:
     def _program(self, command: Command, script: str, reach: Reach, mark: Mark) -> Program:
         path = (self.scratch.shim, *command.path, *self._settings.path)
         return Program(
-            argv=self._argv(script, std_lib=command.std_lib),
+            argv=self.argv(script, std_lib=command.std_lib),
             env=environment(command, reach, path, mark.name),
             cwd=reach.scratch,
             ceilings={**_ceilings(command.limits), RLIMIT_LOCKS: mark.number},
             rules=self.containment.rules(command, reach),
         )
 
-    def _argv(self, script: str, *, std_lib: bool) -> tuple[str, ...]:
+    def argv(self, script: str, *, std_lib: bool) -> tuple[str, ...]:
         library = () if std_lib else ("--no-std-lib",)
         style = ("--error-style", "plain", "--include-path", str(LIBRARY))
-        return (self._nu, "--no-config-file", *library, *style, "--stdin", script)
+        return (self.nu, "--no-config-file", *library, *style, "--stdin", script)
 
     def _data(self, pipeline: str) -> str:
-        folder = self._settings.data.resolve() / "pipelines" / pipeline
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder = self._pipelines / pipeline
+        with starting():
+            if not folder.is_dir():
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return str(folder)
 
 

@@ -1,10 +1,14 @@
 """The three pipes between the daemon and a process, and what is kept of what flows."""
 
 import os
+import select
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Protocol, Self
 
 import anyio
+
+from stratum_orchestrator.execution.errors import starting
 
 _CHUNK = 1 << 16
 
@@ -16,12 +20,11 @@ class Sink(Protocol):
 
 
 class Head:
-    """Keeps the first bytes; one byte too many is an overflow, told once."""
+    """Keeps the first bytes; when there is one too many, none."""
 
-    def __init__(self, limit: int, on_overflow: Callable[[], object]) -> None:
-        """Take the most bytes to keep and what to call when there are more."""
+    def __init__(self, limit: int) -> None:
+        """Take the most bytes to keep."""
         self._limit = limit
-        self._on_overflow = on_overflow
         self.kept = bytearray()
         self.overflowed = False
 
@@ -32,7 +35,6 @@ class Head:
         if len(self.kept) > self._limit:
             self.overflowed = True
             self.kept.clear()
-            self._on_overflow()
 
 
 class Tail:
@@ -59,67 +61,88 @@ class Tail:
 
 
 class Pipes:
-    """Stdin, stdout and stderr of one process; all that is open is closed with the block."""
+    """Stdin, stdout and stderr of one process, served by whoever waits for something.
 
-    def __init__(self) -> None:
-        """Open the three; OSError when the machine has no descriptors left."""
+    All of a process that can become ready is watched through one epoll descriptor. So the
+    wait for its end, for a late writer or for a grace to pass is one and the same loop, which
+    feeds and drains by the way, and needs no task, let alone three, beside it.
+    """
+
+    def __init__(self, stdin: bytes, stdout: Sink, stderr: Sink) -> None:
+        """Open the three; CannotStart when the machine has no descriptors left."""
+        self._rest = memoryview(stdin)
+        self._sinks: dict[int, Sink] = {}
         self._open: set[int] = set()
-        try:
+        self._watched: set[int] = set()
+        with starting(), ExitStack() as undo:
+            undo.callback(lambda: self._close(*self._open))
             their_in, self._stdin = self._pipe()
             self._stdout, their_out = self._pipe()
             self._stderr, their_err = self._pipe()
-        except OSError:
-            self._close(*self._open)
-            raise
+            self._epoll = select.epoll()
+            undo.pop_all()
         self.theirs = (their_in, their_out, their_err)
         """The process's ends."""
-        self._flow = anyio.CancelScope(shield=True)
-        self._dry = anyio.Event()
-        for ours in (self._stdin, self._stdout, self._stderr):
-            os.set_blocking(ours, False)
+        self._sinks = {self._stdout: stdout, self._stderr: stderr}
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._close(*self._open)
+        self._epoll.close()
 
-    def close_theirs(self) -> None:
-        """Close the process's ends: there is no end of file while we hold one."""
+    def begin(self, pidfd: int) -> None:
+        """Close the process's ends, for while we hold one there is no end; watch ours."""
         self._close(*self.theirs)
+        self._epoll.register(pidfd, select.EPOLLIN | select.EPOLLONESHOT)
+        for ours in self._sinks:
+            os.set_blocking(ours, False)
+            self._watch(ours, select.EPOLLIN)
+        os.set_blocking(self._stdin, False)
+        self._feed()
+        if self._stdin in self._open:
+            self._watch(self._stdin, select.EPOLLOUT)
 
-    async def flow(self, stdin: bytes, stdout: Sink, stderr: Sink) -> None:
-        """Feed and drain until every writer is gone or `stop` is called.
+    def dry(self) -> bool:
+        """Whether every writer is gone and all that they wrote has been read."""
+        return self._open.isdisjoint(self._sinks)
 
-        Cancellation does not reach it: a process that is being ended may still have to write.
-        """
-        with self._flow:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(_drain, self._stdout, stdout)
-                tasks.start_soon(_drain, self._stderr, stderr)
-                await self._feed(stdin)
-        self._dry.set()
-
-    async def dry(self, within_s: float) -> None:
-        """Wait until all that was written has been read, or for so many seconds."""
+    async def until(self, done: Callable[[], bool], within_s: float) -> bool:
+        """Serve the streams until `done`, for so many seconds at most; whether it is."""
         with anyio.move_on_after(within_s):
-            await self._dry.wait()
+            while not done():
+                await anyio.wait_readable(self._epoll)
+                for ready, _ in self._epoll.poll(0):
+                    self._serve(ready)
+        return done()
 
-    def stop(self) -> None:
-        self._flow.cancel()
+    def _serve(self, ready: int) -> None:
+        if ready in self._sinks:
+            self._drain(ready)
+        elif ready == self._stdin:
+            self._feed()
 
-    async def _feed(self, data: bytes) -> None:
-        rest = memoryview(data)
+    def _drain(self, descriptor: int) -> None:
+        chunk = os.read(descriptor, _CHUNK)
+        if chunk:
+            self._sinks[descriptor].add(chunk)
+        else:
+            self._close(descriptor)
+
+    def _feed(self) -> None:
         try:
-            while rest:
-                try:
-                    rest = rest[os.write(self._stdin, rest) :]
-                except BlockingIOError:
-                    await anyio.wait_writable(self._stdin)
+            while self._rest:
+                self._rest = self._rest[os.write(self._stdin, self._rest) :]
+        except BlockingIOError:
+            return
         except BrokenPipeError:
             pass  # a script that does not want its input is none the worse for it
-        finally:
-            self._close(self._stdin)
+        self._close(self._stdin)
+
+    def _watch(self, descriptor: int, events: int) -> None:
+        self._epoll.register(descriptor, events)
+        self._watched.add(descriptor)
 
     def _pipe(self) -> tuple[int, int]:
         ends = os.pipe2(os.O_CLOEXEC)
@@ -127,19 +150,15 @@ class Pipes:
         return ends
 
     def _close(self, *descriptors: int) -> None:
+        """Close what is still open.
+
+        Closing alone would not end a watch: a process that is being spawned at this moment
+        holds a copy of everything, and epoll goes by what is behind the descriptor.
+        """
         for each in descriptors:
+            if each in self._watched:
+                self._watched.remove(each)
+                self._epoll.unregister(each)
             if each in self._open:
                 self._open.remove(each)
                 os.close(each)
-
-
-async def _drain(descriptor: int, sink: Sink) -> None:
-    while True:
-        await anyio.wait_readable(descriptor)
-        try:
-            chunk = os.read(descriptor, _CHUNK)
-        except BlockingIOError:
-            continue
-        if not chunk:
-            return
-        sink.add(chunk)

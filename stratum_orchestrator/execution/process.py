@@ -11,8 +11,9 @@ from logging import getLogger
 from typing import Self
 
 import anyio
-from anyio import CapacityLimiter, to_thread
+from anyio import CapacityLimiter
 
+from stratum_orchestrator.execution.errors import starting
 from stratum_orchestrator.execution.pipes import Head, Pipes, Tail
 from stratum_orchestrator.execution.spawn import Program, spawn
 from stratum_orchestrator.execution.strays import sweep
@@ -67,7 +68,7 @@ class Leader:
     def __init__(self, pid: int, pidfd: int) -> None:
         """Take a child that nobody else reaps, at its start."""
         self._pid = pid
-        self._pidfd = pidfd
+        self.pidfd = pidfd
         self._began = anyio.current_time()
         self._reaped = False
         self.status = -int(signal.SIGKILL)
@@ -77,32 +78,21 @@ class Leader:
         return self
 
     def __exit__(self, *_: object) -> None:
-        os.close(self._pidfd)
+        os.close(self.pidfd)
         if not self._reaped:
             log.error("killed process does not end", extra={"pid": self._pid})
 
-    async def gone(self, within_s: float) -> bool:
-        """Wait for its end, for so many seconds at most; whether it has ended."""
-        with anyio.move_on_after(within_s):
-            await anyio.wait_readable(self._pidfd)
-        return self._over()
+    def gone(self) -> bool:
+        return self._reaped or os.waitid(os.P_PIDFD, self.pidfd, _LOOK) is not None
 
-    async def end(self, grace_s: float) -> None:
-        """End the group: TERM and grace while the leader still runs, KILL in any case; reap."""
-        if not self._over():
-            self._signal(signal.SIGTERM)
-            await self.gone(grace_s)
-        self.kill()
-        await anyio.wait_readable(self._pidfd)
-        self._reap()
+    def terminate(self) -> None:
+        self._signal(signal.SIGTERM)
 
     def kill(self) -> None:
         self._signal(signal.SIGKILL)
 
-    def _over(self) -> bool:
-        return os.waitid(os.P_PIDFD, self._pidfd, _LOOK) is not None
-
-    def _reap(self) -> None:
+    def reap(self) -> None:
+        """Take its status; from now on the id of its group may be somebody else's."""
         _, status, usage = os.wait4(self._pid, os.WNOHANG)
         self._reaped = True
         self.status = os.waitstatus_to_exitcode(status)
@@ -110,7 +100,7 @@ class Leader:
 
     def _signal(self, number: signal.Signals) -> None:
         if self._reaped:
-            return  # the group's id may be somebody else's by now
+            return
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._pid, number)
 
@@ -118,38 +108,15 @@ class Leader:
 async def carry(task: Task, spawners: CapacityLimiter) -> Course:
     """Run a program to its end, whatever that takes, and return how it went.
 
-    `spawners` bounds how many are being started at a time. OSError when it cannot be started.
+    `spawners` bounds how many are being started at a time. CannotStart when it does not start.
     When cancelled, the whole tree of processes is ended first.
     """
-    with Pipes() as pipes, await _start(task.program, pipes.theirs, spawners) as leader:
-        pipes.close_theirs()
-        return await _follow(task, pipes, leader)
-
-
-async def _start(
-    program: Program, streams: tuple[int, int, int], spawners: CapacityLimiter
-) -> Leader:
-    # A start under way is never abandoned: nobody would end what it starts.
-    with anyio.CancelScope(shield=True):
-        pid, pidfd = await to_thread.run_sync(spawn, program, streams, limiter=spawners)
-    return Leader(pid, pidfd)
-
-
-async def _follow(task: Task, pipes: Pipes, leader: Leader) -> Course:
-    stdout, stderr = Head(task.output, leader.kill), Tail(STDERR_KEPT)
-    timed_out = False
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(pipes.flow, task.stdin, stdout, stderr)
-        try:
-            timed_out = not await leader.gone(task.timeout_s)
-            if not timed_out:
-                await pipes.dry(LINGER_S)
-        finally:
-            with anyio.move_on_after(task.grace_s + KILL_S, shield=True):
-                await leader.end(task.grace_s)
-                await sweep(task.stray)
-                await pipes.dry(LINGER_S)
-            pipes.stop()
+    stdout, stderr = Head(task.output), Tail(STDERR_KEPT)
+    with (
+        Pipes(task.stdin, stdout, stderr) as pipes,
+        await _start(task.program, pipes.theirs, spawners) as leader,
+    ):
+        timed_out = not await _live(task, pipes, leader, stdout)
     kept, lost = stderr.kept()
     return Course(
         status=leader.status,
@@ -160,6 +127,44 @@ async def _follow(task: Task, pipes: Pipes, leader: Leader) -> Course:
         stderr_lost=lost,
         resources=leader.resources,
     )
+
+
+async def _start(
+    program: Program, streams: tuple[int, int, int], spawners: CapacityLimiter
+) -> Leader:
+    async with spawners:
+        # A start under way is never abandoned: nobody would end what it starts.
+        with anyio.CancelScope(shield=True):
+            with starting():
+                pid, pidfd = await spawn(program, streams)
+    return Leader(pid, pidfd)
+
+
+async def _live(task: Task, pipes: Pipes, leader: Leader, stdout: Head) -> bool:
+    """See the process through, and end what is left of it; whether it ended in time."""
+    try:
+        pipes.begin(leader.pidfd)
+        in_time = await pipes.until(lambda: stdout.overflowed or leader.gone(), task.timeout_s)
+        if stdout.overflowed:
+            leader.kill()
+        elif in_time:
+            await pipes.until(pipes.dry, LINGER_S)
+    finally:
+        with anyio.move_on_after(task.grace_s + KILL_S, shield=True):
+            await _end(task, pipes, leader)
+    return in_time
+
+
+async def _end(task: Task, pipes: Pipes, leader: Leader) -> None:
+    """End the group: TERM and grace while the leader still runs, KILL in any case; sweep."""
+    if not leader.gone():
+        leader.terminate()
+        await pipes.until(leader.gone, task.grace_s)
+    leader.kill()
+    await pipes.until(leader.gone, math.inf)
+    leader.reap()
+    await sweep(task.stray)
+    await pipes.until(pipes.dry, LINGER_S)
 
 
 def _resources(usage: resource.struct_rusage, wall_s: float) -> Resources:

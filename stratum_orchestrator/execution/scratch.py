@@ -11,6 +11,8 @@ from pathlib import Path
 import anyio
 from anyio import to_thread
 
+from stratum_orchestrator.execution.errors import starting
+
 _STEPS = "steps"
 _SHIM = "shim"
 _REMOVE_S = 60
@@ -28,8 +30,12 @@ class Scratch:
 
     @asynccontextmanager
     async def folder(self) -> AsyncIterator[str]:
-        """Give an empty folder that is gone, with all in it, when the block ends."""
-        path = tempfile.mkdtemp(dir=self._steps, prefix="")
+        """Give an empty folder that is gone, with all in it, when the block ends.
+
+        CannotStart when there is no room for it.
+        """
+        with starting():
+            path = tempfile.mkdtemp(dir=self._steps, prefix="")
         try:
             yield path
         finally:

@@ -17,6 +17,10 @@ from dataclasses import dataclass
 from errno import EAGAIN
 from threading import Thread
 
+import anyio
+from anyio import from_thread
+from anyio.lowlevel import current_token
+
 from stratum_graph.definitions import landlock
 
 _SET_DEFAULT_SIGNALS, _SET_SIGNAL_MASK, _NEW_SESSION = 0x04, 0x08, 0x80
@@ -45,33 +49,39 @@ class Program:
     """None leaves the process unfenced."""
 
 
-def spawn(program: Program, streams: tuple[int, int, int]) -> tuple[int, int]:
-    """Start `program` as leader of a new session; blocks for milliseconds.
+async def spawn(program: Program, streams: tuple[int, int, int]) -> tuple[int, int]:
+    """Start `program` as leader of a new session; return its id and a pidfd for it.
 
-    Returns its id and a pidfd for it. `streams` become its stdin, stdout and stderr; it
-    inherits no other descriptor. OSError when the binary cannot be executed, a path of the
-    rules is missing, or the machine has nothing left to start it with.
+    `streams` become its stdin, stdout and stderr; it inherits no other descriptor. OSError
+    when the binary cannot be executed, a path of the rules is missing, or the machine has
+    nothing left to start it with. Not to be cancelled: shield it.
     """
-    outcome: list[int | OSError] = []
+    outcome: list[tuple[int, int] | OSError] = []
+    ready, loop = anyio.Event(), current_token()
 
-    def start() -> None:
-        try:
-            if program.rules is not None:
-                landlock.restrict(program.rules)
-            outcome.append(_start(program, streams))
-        except OSError as error:
-            outcome.append(error)
+    def work() -> None:
+        outcome.append(_try(program, streams))
+        from_thread.run_sync(ready.set, token=loop)
 
-    thread = Thread(target=start, name="spawn")
     try:
-        thread.start()
+        Thread(target=work, name="spawn").start()
     except RuntimeError:  # "can't start new thread"
         raise OSError(EAGAIN, "no thread is left to start a process from") from None
-    thread.join()
+    await ready.wait()
     [result] = outcome
     if isinstance(result, OSError):
         raise result
-    return result, _hold(result, program.ceilings)
+    return result
+
+
+def _try(program: Program, streams: tuple[int, int, int]) -> tuple[int, int] | OSError:
+    try:
+        if program.rules is not None:
+            landlock.restrict(program.rules)
+        pid = _start(program, streams)
+        return pid, _hold(pid, program.ceilings)
+    except OSError as error:
+        return error
 
 
 def _hold(pid: int, ceilings: Mapping[int, int]) -> int:
@@ -80,7 +90,7 @@ def _hold(pid: int, ceilings: Mapping[int, int]) -> int:
         for kind, wanted in ceilings.items():
             resource.prlimit(pid, kind, _within_ours(kind, wanted))
         return os.pidfd_open(pid)
-    except (OSError, ValueError):
+    except OSError:
         os.killpg(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         raise

@@ -52,22 +52,22 @@ def _failure(command: Command, course: Course, stderr: str) -> Failure | None:
             f"no end within {command.timeout_s:g} s; raise `timeout`, or see what it waits for"
         )
         return Failure(error_class="timeout", message=_with(why, said))
-    if exceeded := _exceeded(limits, course, said):
+    if exceeded := _exceeded(limits, course, stderr):
         return exceeded
     if course.status == 0:
         return None
     return Failure(error_class="exit", message=_exit(course.status, said))
 
 
-def _exceeded(limits: Limits, course: Course, said: str) -> Failure | None:
+def _exceeded(limits: Limits, course: Course, stderr: str) -> Failure | None:
     """Recognize a limit by the signal that ended the script, or a program that it started."""
-    signals = {_name(course.status), *_PROGRAM_ENDED.findall(said)}
+    signals = {_name(course.status), *_PROGRAM_ENDED.findall(complaint(stderr))}
     cpu_spent = course.resources.cpu_ms >= 1000 * limits.cpu
     if "SIGXCPU" in signals or ("SIGKILL" in signals and cpu_spent):
         return _limit("cpu", f"it used more than {limits.cpu:g} s of processor time")
     if "SIGXFSZ" in signals:
         return _limit("file_size", f"it wrote a file longer than {limits.file_size} bytes")
-    if "SIGABRT" in signals and "memory allocation" in said:
+    if "SIGABRT" in signals and "memory allocation" in stderr:
         return _limit("memory", f"it needed more than {limits.memory} bytes of memory")
     return None
 

@@ -10,7 +10,7 @@ from stratum_orchestrator.execution.settings import ExecutionSettings
 from stratum_orchestrator.ports import Command, Ended, Kind
 
 PROJECT = Path(__file__).parents[2]
-TOKEN = "testtoken"
+TOKEN = "testtoken"  # noqa: S105 - names a folder, opens nothing
 
 
 class Wishes(TypedDict, total=False):
