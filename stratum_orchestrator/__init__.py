@@ -1,1 +1,1 @@
-"""Decisions: which run an event becomes, how it is carried to its end, and the faces for people."""
+"""Decisions: which run an event becomes, how it is carried on, and the faces for people."""

@@ -144,6 +144,16 @@ def policies() -> Path:
     return _shipped("policies")
 
 
+def nodes() -> Path:
+    """The example nodes that came with this version."""
+    return _shipped("nodes")
+
+
+def root() -> Path:
+    """The folder that this program's packages lie in."""
+    return Path(__file__).parent.parent
+
+
 def fields() -> Mapping[str, type]:
     """Every dotted field, and its type."""
     return {

@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Literal, TextIO
 
-from typing_extensions import override
-
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _OURS = ("stratum_graph", "stratum_state", "platform_nats", "stratum_orchestrator")
 _COLORS = {"DEBUG": "2", "INFO": "36", "WARNING": "33", "ERROR": "31", "CRITICAL": "31;1"}
@@ -23,7 +21,6 @@ Format = Literal["auto", "human", "json"]
 class JsonLines(logging.Formatter):
     """One JSON object a line: `ts`, `level`, `logger`, `event` and the facts."""
 
-    @override
     def format(self, record: logging.LogRecord) -> str:
         line = {
             "ts": _stamp(record).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
@@ -44,7 +41,6 @@ class Sentences(logging.Formatter):
         super().__init__()
         self._colored = colored
 
-    @override
     def format(self, record: logging.LogRecord) -> str:
         stamp = _stamp(record).astimezone().strftime("%H:%M:%S.%f")[:-3]
         level = f"{record.levelname.lower():<7}"

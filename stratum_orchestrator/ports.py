@@ -119,9 +119,3 @@ class Rng(Protocol):
     """Where jitter comes from."""
 
     def random(self) -> float: ...
-
-
-class Announcer(Protocol):
-    """Tells whoever listens what has just become durable. Lossy: the store is the truth."""
-
-    async def announce(self, run: str, what: str, fact: Mapping[str, object]) -> None: ...

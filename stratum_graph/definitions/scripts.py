@@ -1,6 +1,7 @@
 """Nushell scripts, checked by Nushell itself without running them."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from subprocess import DEVNULL
 from typing import NamedTuple
@@ -20,7 +21,7 @@ _DEADLINE_S = 20
 _AT_ONCE = 2
 
 
-class _Span(Struct):
+class _Span(Struct, frozen=True):
     start: int
     end: int
 
@@ -41,8 +42,17 @@ class _Script(NamedTuple):
     shown: str
 
 
+@dataclass(frozen=True, slots=True)
+class Nushell:
+    """What parses the scripts, as it will be called to run them."""
+
+    program: Path
+    modules: Path
+    """Folder of the modules that every script can `use`."""
+
+
 async def check_scripts(
-    definitions: Sequence[Definition], *, content: ContentStore, nu: Path
+    definitions: Sequence[Definition], *, content: ContentStore, nu: Nushell
 ) -> tuple[Diagnostic, ...]:
     """Have `nu` parse every script that the definitions name; return what it complains of."""
     found: list[Diagnostic] = []
@@ -67,14 +77,15 @@ def _scripts(definitions: Sequence[Definition]) -> Iterator[_Script]:
             yield _Script(each.tree, path, node.handler.std_lib, shown)
 
 
-async def _check(script: _Script, content: ContentStore, nu: Path) -> list[Diagnostic]:
+async def _check(script: _Script, content: ContentStore, nu: Nushell) -> list[Diagnostic]:
     folder = await anyio.to_thread.run_sync(content.tree, script.tree)
     text = await anyio.Path(folder / script.path).read_bytes()
-    flags = ["--no-config-file", *([] if script.std_lib else ["--no-std-lib"])]
+    library = [] if script.std_lib else ["--no-std-lib"]
+    flags = ["--no-config-file", *library, "--include-path", str(nu.modules)]
     try:
         with anyio.fail_after(_DEADLINE_S):
             answer = await anyio.run_process(
-                [str(nu), *flags, "--ide-check", _PROBLEMS, script.path],
+                [str(nu.program), *flags, "--ide-check", _PROBLEMS, script.path],
                 stdin=DEVNULL,
                 stderr=DEVNULL,
                 check=False,

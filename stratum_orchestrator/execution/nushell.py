@@ -8,6 +8,7 @@ from pathlib import Path
 
 from anyio import CapacityLimiter
 
+from stratum_graph.errors import GraphError
 from stratum_graph.model import Limits
 from stratum_orchestrator.execution.binary import find
 from stratum_orchestrator.execution.containment import Containment, Reach
@@ -61,7 +62,7 @@ class NushellRunner:
         return Ended(outputs=None, failure=failure, level=str(self.containment.level))
 
     async def _run(self, command: Command) -> Ended:
-        tree = self._trees(command.tree).resolve()
+        tree = self._tree(command.tree)
         script = _script(tree, command.script)
         step = f"{command.run}/{command.node}/{command.kind.value}/{command.attempt}"
         async with self.scratch.folder() as scratch:
@@ -93,6 +94,12 @@ class NushellRunner:
         library = () if std_lib else ("--no-std-lib",)
         style = ("--error-style", "plain", "--include-path", str(LIBRARY))
         return (self.nu, "--no-config-file", *library, *style, "--stdin", script)
+
+    def _tree(self, digest: str) -> Path:
+        try:
+            return self._trees(digest).resolve()
+        except (GraphError, OSError) as error:
+            raise CannotStart(str(error)) from error
 
     def _data(self, pipeline: str) -> str:
         folder = self._pipelines / pipeline

@@ -44,6 +44,7 @@ class LiveRuns:
         self._tasks = tasks
         self._room = room
         self._capacity = capacity
+        self.hurried = False
         self._journeys: dict[str, Journey] = {}
         self._stuck: dict[str, Stuck] = {}
 
@@ -70,6 +71,10 @@ class LiveRuns:
         self._journeys[trail.run.id] = journey
         self._room.set(self._capacity - len(self))
         self._tasks.start_soon(self._carry, journey)
+
+    def hurry(self) -> None:
+        """At the end of the daemon, do not wait any longer for runs to end."""
+        self.hurried = True
 
     async def cancel(self, run_id: str, cause: str) -> bool:
         """Turn the run back; False when it is not going forward here. Durable on return."""
@@ -114,7 +119,7 @@ async def live_runs(
             yield live
         finally:
             with anyio.move_on_after(grace_s, shield=True):
-                while len(live):  # noqa: ASYNC110 - at the end of the process, for seconds
+                while len(live) and not live.hurried:  # noqa: ASYNC110 - at the end of the process, for seconds
                     await anyio.sleep(0.02)
             tasks.cancel_scope.cancel()
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import anyio
 import pytest
+from nats.aio.msg import Msg
 
 from platform_nats.announcer import Announcer
 from platform_nats.connection import ConnectionSettings, connect
@@ -217,6 +218,32 @@ async def test_a_cancelled_instance_hands_its_event_over_at_once(broker: Broker)
     [event] = await take(broker, Answer.DONE)
 
     assert event.redelivered
+
+
+async def test_an_event_in_hand_for_longer_than_the_wait_is_not_delivered_again(
+    broker: Broker,
+) -> None:
+    beats: list[bytes] = []
+
+    async def listen(message: Msg) -> None:
+        beats.append(message.data)
+
+    async with broker.connect() as connection, broker.publish_as() as ours:
+        await ensure(connection.jetstream, StreamSettings(ack_wait_s=0.6))
+        await connection.client.subscribe(f"$JS.ACK.{EVENTS}.{INTAKE}.>", cb=listen)
+        await ours.publish("events.a", {})
+        consumer = Consumer(connection, EVENTS, INTAKE, ack_wait_s=0.6)
+        seen: list[Delivery] = []
+
+        async def handle(event: Delivery) -> Answer:
+            seen.append(event)
+            await until(lambda: beats.count(b"+WPI") == 5)
+            consumer.stop()
+            return Answer.DONE
+
+        await consumer.serve(handle)
+
+    assert len(seen) == 1
 
 
 async def test_a_deleted_consumer_is_an_error_with_a_remedy(broker: Broker) -> None:

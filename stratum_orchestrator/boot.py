@@ -1,0 +1,397 @@
+"""The start, in its fixed order; the one module that knows which adapter is behind a port."""
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from random import SystemRandom
+
+import anyio
+
+from platform_nats import server, streams
+from platform_nats.announcer import Announcer
+from platform_nats.connection import Connection, ConnectionSettings, connect
+from platform_nats.consumer import Consumer
+from platform_nats.credit import Credit
+from platform_nats.envelope import Limits
+from platform_nats.lookup import stored_ms
+from platform_nats.permissions import User
+from platform_nats.server_config import ServerSettings
+from stratum_graph.definitions.content import ContentStore
+from stratum_graph.definitions.scripts import Nushell
+from stratum_graph.diagnostics import Diagnostic
+from stratum_graph.model import Principal
+from stratum_orchestrator import config, knowledge, logs
+from stratum_orchestrator.api import http
+from stratum_orchestrator.api.guard import Door
+from stratum_orchestrator.api.metrics import Metrics
+from stratum_orchestrator.auth.cedar import PolicySet
+from stratum_orchestrator.clock import WallClock
+from stratum_orchestrator.config import Settings
+from stratum_orchestrator.execution.nushell import LIBRARY, NushellRunner
+from stratum_orchestrator.execution.orphans import end_orphans
+from stratum_orchestrator.execution.settings import ExecutionSettings
+from stratum_orchestrator.health import Health
+from stratum_orchestrator.home import DAEMON, DEVELOPER, Home, read_key, token_digest
+from stratum_orchestrator.knowledge import Sources
+from stratum_orchestrator.release import version
+from stratum_orchestrator.saga.compensation import Compensator
+from stratum_orchestrator.saga.intake import Intake, Terms
+from stratum_orchestrator.saga.live import LiveRuns, live_runs
+from stratum_orchestrator.saga.pipeline import Pipeline
+from stratum_orchestrator.saga.plans import Plans
+from stratum_orchestrator.saga.recovery import resume
+from stratum_orchestrator.saga.rules import Rules
+from stratum_orchestrator.saga.step import StepRunner
+from stratum_orchestrator.service import Service, Verdicts
+from stratum_orchestrator.startup import BadDefinitions, code_of, first, is_ours, step
+from stratum_orchestrator.supervision import background, until_asked_to_stop
+from stratum_orchestrator.telling import Ears, announcing
+from stratum_state.surreal import SurrealStore, open_store
+from stratum_state.tracker import StateTracker
+
+log = logging.getLogger(__name__)
+
+_LANE = "0"
+_RUNS_PER_PROCESS = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """What the command line asks for."""
+
+    home: Path
+    dev: bool
+    """Make what is missing: keys, principals, and the shipped nodes if there are no others."""
+    file: Path | None = None
+    """Configuration file instead of the project's."""
+    errand: Callable[[], int] | None = None
+    """What to do once, in a thread, when everything is ready."""
+    once: bool = False
+    """Stop after the errand."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """Where the daemon is; what `run/daemon.json` says."""
+
+    http: str
+    nats: str
+    pid: int
+    audience: str
+    stream: str = streams.EVENTS
+
+
+def main(
+    home: Path,
+    *,
+    config: Path | None = None,
+    dev: bool = False,
+    errand: Callable[[], int] | None = None,
+    once: bool = False,
+) -> int:
+    """Run the daemon in the foreground and return its exit code (`startup.py` lists them).
+
+    `errand` runs in a thread of its own when everything is ready; with `once`, the daemon
+    stops after it and its result is the exit code.
+    """
+    launch = Launch(home=home, dev=dev, file=config, errand=errand, once=once)
+    code = anyio.run(_run, launch)
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # the engine aborts when the interpreter tears it down
+
+
+async def _run(launch: Launch) -> int:
+    outcome: list[int] = []
+    failure: BaseException | None = None
+    try:
+        await serve(launch, outcome.append)
+    except* Exception as group:  # noqa: BLE001 - every end has its exit code
+        failure = first(group)
+    if failure is None:
+        return outcome[0] if outcome else 0
+    log.error("daemon ended", extra={"why": str(failure)}, exc_info=is_ours(failure))
+    return code_of(failure)
+
+
+async def serve(launch: Launch, report: Callable[[int], None]) -> None:
+    """Start everything in order and serve until asked to stop; StartFailed if a step fails."""
+    async with AsyncExitStack() as stack:
+        boot = Boot(launch, stack)
+        await boot.start()
+        stop = partial(until_asked_to_stop, boot.consumer.stop, boot.live.hurry)
+        await stack.enter_async_context(background(stop))
+        errand = partial(_run_errand, launch, boot.consumer, report)
+        await stack.enter_async_context(background(errand))
+        await boot.consumer.serve(boot.intake.handle, slots=boot.credit)
+        boot.health.stopping = True
+        log.info("stopping", extra={"live_runs": len(boot.live)})
+
+
+async def _run_errand(
+    launch: Launch, consumer: Consumer, report: Callable[[int], None]
+) -> None:
+    if launch.errand is None:
+        return
+    code = await anyio.to_thread.run_sync(launch.errand, abandon_on_cancel=True)
+    if launch.once:
+        report(code)
+        consumer.stop()
+
+
+class Boot:
+    """The parts of a daemon, each made by the step that its name says."""
+
+    settings: Settings
+    store: SurrealStore
+    tracker: StateTracker
+    connection: Connection
+    users: server.Running | None
+    sources: Sources
+    rules: Rules
+    runner: NushellRunner
+    live: LiveRuns
+    consumer: Consumer
+    intake: Intake
+
+    def __init__(self, launch: Launch, stack: AsyncExitStack) -> None:
+        self._launch = launch
+        self._stack = stack
+        self.home = Home(launch.home)
+        self.clock = WallClock()
+        self.ears = Ears()
+        self.verdicts = Verdicts()
+        self.metrics = Metrics(self.clock, version=version())
+        self.health = Health()
+        self.credit = Credit(0)
+        self.diagnostics: tuple[Diagnostic, ...] = ()
+
+    async def start(self) -> None:
+        """Do every step; the order is that of what needs what."""
+        with step("config"):
+            await self._configure()
+        with step("surrealdb"):
+            await self._remember()
+        with step("nats"):
+            await self._connect()
+        with step("execution"):
+            await self._prepare_execution()
+        with step("definitions"):
+            await self._load()
+        with step("recovery"):
+            await self._recover()
+        with step("http"):
+            base = await self._answer()
+        with step("intake"):
+            self._open_door(base)
+        log.info("ready", extra={"http": base})
+
+    async def _configure(self) -> None:
+        environment = config.environment()
+        loaded = await config.load(self.home.project, environment, {}, self._launch.file)
+        self.settings = loaded.settings
+        logs.start(self.settings.log.level, self.settings.log.format)
+        self.home.prepare()
+        if os.geteuid() == 0:
+            log.warning("running as root: steps of one stage can read each other's environment")
+
+    async def _remember(self) -> None:
+        place = self.settings.surrealdb
+        url = place.url or f"surrealkv://{self.home.database}"
+        opening = open_store(
+            url, lane=_LANE, namespace=place.namespace, database=place.database
+        )
+        self.store = await self._stack.enter_async_context(opening)
+        await self._stack.enter_async_context(background(self.store.failure))
+        self.ears.listeners += [self.metrics.observe, self.verdicts.observe]
+        self.tracker = StateTracker(self.store, self.ears)
+        self.health.watch("surrealdb", lambda: (True, url))
+
+    async def _connect(self) -> None:
+        nats = self.settings.nats
+        key = self.home.key(DAEMON, make=True)
+        if nats.seed_file:
+            key = read_key(self.home.project / nats.seed_file)
+        self.users, url = None, nats.url
+        if not url:
+            where = ServerSettings(port=nats.port or -1)
+            users = [User.daemon(key.public)]
+            starting = server.serve(self.home.broker, users, where)
+            self.users = await self._stack.enter_async_context(starting)
+            await self._stack.enter_async_context(background(self.users.watch))
+            url = self.users.url
+        who = ConnectionSettings(
+            url=url, seed=key.seed(), name=f"stratum/{self.settings.instance.name}"
+        )
+        self.connection = await self._stack.enter_async_context(connect(who))
+        wanted = streams.StreamSettings(
+            subjects=nats.subjects,
+            duplicate_window_s=nats.duplicate_window,
+            message_bytes=nats.event_size,
+            ack_wait_s=nats.ack_wait,
+        )
+        await streams.ensure(self.connection.jetstream, wanted)
+        announcer = Announcer(self.connection)
+        await self._stack.enter_async_context(background(announcer.run))
+        self.ears.listeners.append(announcing(announcer.announce))
+        self.health.watch("nats", lambda: (self.connection.is_up, url))
+
+    async def _prepare_execution(self) -> None:
+        chosen = self.settings.execution
+        shipped = config.root()
+        beside = (self.home.project / "node_modules").is_dir()
+        wanted = ExecutionSettings(
+            data=self.home.folder,
+            scratch=self.home.scratch,
+            token=self.home.marker(),
+            nu=Path(chosen.nu) if chosen.nu else None,
+            project=self.home.project if beside else shipped,
+            grace_s=chosen.grace,
+            level=chosen.level,
+            path=(str(Path(sys.executable).parent), *chosen.path),
+            execute=(sys.prefix, sys.base_prefix, *chosen.execute),
+            **({"parallel": chosen.parallel} if chosen.parallel else {}),
+        )
+        ended = await end_orphans(wanted.token)
+        if ended:
+            log.warning("ended processes of a daemon that was killed", extra={"count": ended})
+        self.content = ContentStore(self.home.content)
+        self.runner = NushellRunner(wanted, self.content.tree)
+        self.parallel = wanted.parallel
+        self.health.watch("execution", lambda: (True, str(self.runner.containment.level)))
+
+    async def _load(self) -> None:
+        """Definitions, principals and policies together: what is in force."""
+        self.sources = self._sources()
+        compiled, found = await knowledge.load_graph(
+            self.sources, self.content, Nushell(Path(self.runner.nu), LIBRARY)
+        )
+        named, problems = await knowledge.load_principals(self.sources, self.content)
+        self.diagnostics = (*found, *problems)
+        errors = [each for each in self.diagnostics if each.severity == "error"]
+        if compiled.generation is None or errors:
+            raise BadDefinitions(errors)
+        for each in self.diagnostics:
+            log.warning("definition questioned", extra={"finding": str(each)})
+        policies = PolicySet.load(self.sources.policies)
+        self.rules = Rules(
+            generation=compiled.generation,
+            principals=named,
+            authorizer=knowledge.authorizer(policies, compiled.generation),
+        )
+        await self._let_in(named)
+        self.metrics.generation(len(compiled.generation.definitions))
+        generation = compiled.generation.digest
+        self.health.watch("definitions", lambda: (True, generation))
+
+    async def _let_in(self, principals: Mapping[str, Principal]) -> None:
+        """Tell the server that we run who may publish."""
+        if self.users is None:
+            return
+        daemon = User.daemon(self.connection.key.public)
+        subjects = self.settings.nats.subjects
+        publishers = [
+            User.publisher(each.key, each.subjects or subjects)
+            for each in principals.values()
+            if each.active and each.key != daemon.public
+        ]
+        await self.users.reload([daemon, *publishers])
+
+    def _sources(self) -> Sources:
+        project, chosen = self.home.project, self.settings.definitions
+        folders = tuple(project / each for each in chosen.folders)
+        if self._launch.dev:
+            self.home.introduce_developer(self.home.key(DEVELOPER, make=True))
+            if not any(folder.is_dir() for folder in folders):
+                log.info("no definitions here: using those that came with this version")
+                folders = (config.nodes(),)
+        named = chosen.principals
+        chosen_policies = self.settings.policies.folder
+        return Sources(
+            folders=folders,
+            library=project / chosen.library if chosen.library else config.library(),
+            principals=project / named if named else self.home.principals,
+            policies=project / chosen_policies if chosen_policies else config.policies(),
+            subjects=self.settings.nats.subjects,
+        )
+
+    async def _recover(self) -> None:
+        chance = SystemRandom()
+        self.plans = Plans(self.content)
+        pipeline = Pipeline(
+            StepRunner(self.runner, self.tracker, self.clock, chance),
+            Compensator(self.runner, self.tracker, self.clock, chance),
+            self.tracker,
+            self.clock,
+            limit_s=self.settings.runs.limit,
+        )
+        capacity = self.settings.runs.capacity or _RUNS_PER_PROCESS * self.parallel
+        self.credit.set(capacity)
+        opening = live_runs(
+            pipeline,
+            self.plans,
+            self.credit,
+            capacity=capacity,
+            grace_s=self.settings.runs.grace,
+        )
+        self.live = await self._stack.enter_async_context(opening)
+        left = await resume(self.tracker, self.live)
+        self.metrics.recovered(len(self.live))
+        self.health.watch("runs", lambda: _attention(left, self.live))
+
+    async def _answer(self) -> str:
+        place = self.settings.http
+        door = Door(
+            token_sha256=token_digest(self.home.token()),
+            host=place.host,
+            port=place.port,
+            names=place.hosts,
+        )
+        service = Service(
+            version=version(),
+            instance=self.settings.instance.name,
+            started=self.clock.now_ms(),
+            operator=Principal(
+                key=self.connection.key.public, name="operator", groups=("operators",)
+            ),
+            rules=lambda: self.rules,
+            tracker=self.tracker,
+            plans=self.plans,
+            live=self.live,
+            verdict_news=self.verdicts,
+            stored_time=partial(stored_ms, self.connection),
+            clock=self.clock,
+            look=self.health.checks,
+            diagnostics=self.diagnostics,
+        )
+        serving = http.serve(service, self.metrics, door)
+        return await self._stack.enter_async_context(serving)
+
+    def _open_door(self, base: str) -> None:
+        nats = self.settings.nats
+        limits = Limits(body=nats.event_size, freshness_ms=round(nats.freshness * 1000))
+        terms = Terms(audience=nats.audience, limits=limits)
+        self.intake = Intake(lambda: self.rules, self.tracker, self.live, self.clock, terms)
+        self.consumer = Consumer(self.connection, streams.EVENTS, streams.INTAKE)
+        address = Address(
+            http=base,
+            nats=self.users.url if self.users else nats.url,
+            pid=os.getpid(),
+            audience=nats.audience,
+        )
+        self.home.announce(asdict(address))
+        self._stack.callback(self.home.withdraw)
+        self.health.started = True
+
+
+def _attention(left: Mapping[str, str], live: LiveRuns) -> tuple[bool, str]:
+    """Runs that need a person do not keep events out: they are only named."""
+    stuck = {each.run: each.why for each in live.stuck} | dict(left)
+    named = "; ".join(f"{run}: {why}" for run, why in stuck.items())
+    return True, named or f"{len(live)} under way"

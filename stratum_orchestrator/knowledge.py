@@ -1,0 +1,62 @@
+"""Loading what is in force: definitions into a graph, principals, policies."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from stratum_graph.definitions.content import ContentStore
+from stratum_graph.definitions.directory import DirectorySource
+from stratum_graph.definitions.scripts import Nushell, check_scripts
+from stratum_graph.diagnostics import Diagnostic
+from stratum_graph.generation import Compiled, Generation, compile_graph
+from stratum_graph.model import Plan, Principal
+from stratum_orchestrator.auth.cedar import CedarAuthorizer, PolicySet
+from stratum_orchestrator.auth.entities import PipelineFacts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """Where definitions, principals and policies lie."""
+
+    folders: tuple[Path, ...]
+    library: Path
+    principals: Path
+    policies: Path
+    subjects: tuple[str, ...]
+    """Of the event stream."""
+
+
+async def load_graph(
+    sources: Sources, content: ContentStore, nu: Nushell | None
+) -> tuple[Compiled, tuple[Diagnostic, ...]]:
+    """The compiled graph, and everything found on the way; `nu` parses the scripts if given."""
+    source = DirectorySource(sources.folders, library=sources.library, content=content)
+    loaded = await source.load()
+    compiled = compile_graph(loaded.definitions, subjects=sources.subjects)
+    scripts: tuple[Diagnostic, ...] = ()
+    if nu is not None:
+        scripts = await check_scripts(loaded.definitions, content=content, nu=nu)
+    return compiled, (*loaded.diagnostics, *compiled.diagnostics, *scripts)
+
+
+async def load_principals(
+    sources: Sources, content: ContentStore
+) -> tuple[Mapping[str, Principal], tuple[Diagnostic, ...]]:
+    """Those who may sign events by public key, and what is wrong with their file."""
+    source = DirectorySource((), library=sources.library, content=content)
+    named, problems = await source.load_principals(sources.principals)
+    return {principal.key: principal for principal in named}, problems
+
+
+def authorizer(policies: PolicySet, generation: Generation) -> CedarAuthorizer:
+    """The policies over the pipelines of a generation."""
+    pipelines = {name: _facts(generation.whole(name)) for name in generation.pipelines}
+    return CedarAuthorizer(policies, pipelines=pipelines)
+
+
+def _facts(plan: Plan) -> PipelineFacts:
+    nodes = [planned.definition.node for planned in plan.nodes]
+    labels = {name: value for node in nodes for name, value in node.labels.items()}
+    return PipelineFacts(
+        labels=labels, irreversible=any(node.effect == "irreversible" for node in nodes)
+    )

@@ -1,0 +1,149 @@
+"""The daemon as people ask it: the desk behind the API."""
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+import anyio
+
+from stratum_graph.diagnostics import Diagnostic
+from stratum_graph.errors import GraphError
+from stratum_graph.generation import Generation
+from stratum_graph.model import Plan, Principal
+from stratum_orchestrator.api.desk import Cancelled, CancelResult, Check, Status
+from stratum_orchestrator.ports import Clock
+from stratum_orchestrator.saga.live import LiveRuns
+from stratum_orchestrator.saga.plans import Plans
+from stratum_orchestrator.saga.rules import Rules
+from stratum_state.model import (
+    Fact,
+    JournalLine,
+    PipelineRun,
+    Trail,
+    VerdictRecord,
+    verdict_id,
+)
+from stratum_state.store import RunFilter
+from stratum_state.tracker import StateTracker
+
+_VERDICTS_KEPT = 4096
+
+StoredTime = Callable[[int], Awaitable[int | None]]
+"""Sequence in the event stream to when the stream stored it, in ms, if it is there."""
+
+
+class Verdicts:
+    """The latest verdicts by sequence, and those who wait for one."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[int, VerdictRecord] = OrderedDict()
+        self._news = anyio.Event()
+
+    def observe(self, facts: Sequence[Fact]) -> None:
+        """Take note of the verdicts among facts that have just become durable."""
+        found = [fact for fact in facts if isinstance(fact, VerdictRecord)]
+        for verdict in found:
+            self._known[verdict.sequence] = verdict
+        while len(self._known) > _VERDICTS_KEPT:
+            self._known.popitem(last=False)
+        if found:
+            self._news.set()
+            self._news = anyio.Event()
+
+    def get(self, sequence: int) -> VerdictRecord | None:
+        return self._known.get(sequence)
+
+    async def wait(self, sequence: int, within_s: float) -> VerdictRecord | None:
+        """The verdict, as soon as it is recorded; None when the time is up."""
+        with anyio.move_on_after(within_s):
+            while sequence not in self._known:
+                await self._news.wait()
+        return self._known.get(sequence)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """Reads go to the tracker, the one command goes to the live runs, after Cedar."""
+
+    version: str
+    instance: str
+    started: int
+    operator: Principal
+    """Whoever holds the API's token."""
+    rules: Callable[[], Rules]
+    tracker: StateTracker
+    plans: Plans
+    live: LiveRuns
+    verdict_news: Verdicts
+    stored_time: StoredTime
+    clock: Clock
+    look: Callable[[], Sequence[Check]]
+    diagnostics: Sequence[Diagnostic] = field(default=())
+
+    async def runs(
+        self, wanted: RunFilter, *, after: str | None, limit: int
+    ) -> Sequence[PipelineRun]:
+        return await self.tracker.runs(wanted, after=after, limit=limit)
+
+    async def match(self, prefix: str, *, limit: int) -> Sequence[str]:
+        return await self.tracker.match(prefix, limit=limit)
+
+    async def change(self, run_id: str, *, seen: int | None, within_s: float) -> int:
+        _, number = await self.tracker.changed(run_id, -1 if seen is None else seen, within_s)
+        return number
+
+    async def trail(self, run_id: str) -> Trail | None:
+        return await self.tracker.find(run_id)
+
+    async def plan(self, digest: str) -> Plan | None:
+        try:
+            return self.plans.get(digest)
+        except (GraphError, OSError):
+            return None
+
+    async def journal(self, run_id: str) -> Sequence[JournalLine]:
+        return await self.tracker.journal(run_id)
+
+    async def verdicts(self, *, after: str | None, limit: int) -> Sequence[VerdictRecord]:
+        return await self.tracker.verdicts(after=after, limit=limit)
+
+    async def verdict(self, sequence: int, *, within_s: float) -> VerdictRecord | None:
+        known = self.verdict_news.get(sequence)
+        if known is None and (stored := await self.stored_time(sequence)) is not None:
+            known = await self.tracker.verdict(verdict_id(stored, sequence))
+        return known or await self.verdict_news.wait(sequence, within_s)
+
+    async def cancel(self, run_id: str, *, by: str, reason: str) -> Cancelled:
+        trail = await self.tracker.find(run_id)
+        if trail is None:
+            return Cancelled(result=CancelResult.UNKNOWN)
+        context = {
+            "now": self.clock.now_ms() // 1000,
+            "signed": True,
+            "publisher": trail.run.publisher,
+        }
+        authorizer = self.rules().authorizer
+        decision = authorizer.decide(self.operator, "cancel", trail.run.pipeline, context)
+        if not decision.allowed:
+            return Cancelled(result=CancelResult.DENIED, detail=decision.reason)
+        cause = f"cancelled by {by}: {reason}" if reason else f"cancelled by {by}"
+        if await self.live.cancel(run_id, cause):
+            return Cancelled(result=CancelResult.REQUESTED, detail=decision.reason)
+        return Cancelled(result=CancelResult.OVER, detail=f"it is {trail.run.status} already")
+
+    def graph(self) -> Generation | None:
+        return self.rules().generation
+
+    def checks(self) -> Sequence[Check]:
+        return self.look()
+
+    def status(self) -> Status:
+        return Status(
+            version=self.version,
+            instance=self.instance,
+            started=self.started,
+            generation=self.rules().generation.digest,
+            diagnostics=tuple(self.diagnostics),
+            live_runs=len(self.live),
+            checks=tuple(self.look()),
+        )
