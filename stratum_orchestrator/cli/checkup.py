@@ -15,11 +15,10 @@ from stratum_orchestrator.cli.client import Daemon
 from stratum_orchestrator.cli.exits import Stop
 from stratum_orchestrator.cli.options import Face
 from stratum_orchestrator.cli.reading import Health
-from stratum_orchestrator.cli.workspace import read_settings
+from stratum_orchestrator.cli.workspace import Workspace, workspace
 from stratum_orchestrator.config import Settings
 from stratum_orchestrator.execution.binary import OLDEST, find
 from stratum_orchestrator.execution.errors import ExecutionError
-from stratum_orchestrator.execution.settings import ExecutionSettings
 
 _PYTHONS = ((3, 11), (3, 14))
 _FREE = 1 << 30  # bytes below which a full disk is near
@@ -40,15 +39,9 @@ class Finding(NamedTuple):
 
 async def examine(face: Face) -> list[Finding]:
     """Look at everything; nothing is changed, and nothing stops at a finding."""
-    try:
-        settings, problem = await read_settings(face), None
-    except Stop as stop:
-        settings, problem = Settings(), stop.message
     return [
         _python(),
-        _configuration(problem),
-        _nushell(face, settings),
-        _broker(settings),
+        *await _project(face),
         _kernel(),
         _landlock(),
         _user(),
@@ -59,6 +52,18 @@ async def examine(face: Face) -> list[Finding]:
     ]
 
 
+async def _project(face: Face) -> list[Finding]:
+    try:
+        async with workspace(face) as place:
+            return [
+                Finding("configuration", "ok", "readable"),
+                _nushell(place),
+                _broker(place.settings),
+            ]
+    except Stop as stop:
+        return [Finding("configuration", "fail", stop.message, "mend what is said above")]
+
+
 def _python() -> Finding:
     first, beyond = _PYTHONS
     version = platform.python_version()
@@ -67,25 +72,9 @@ def _python() -> Finding:
     return Finding("python", "warn", version, "3.11 to 3.13 are tested")
 
 
-def _configuration(problem: str | None) -> Finding:
-    if problem is None:
-        return Finding("configuration", "ok", "readable")
-    return Finding("configuration", "fail", problem, "mend what is said above")
-
-
-def _nushell(face: Face, settings: Settings) -> Finding:
-    chosen = settings.execution
+def _nushell(place: Workspace) -> Finding:
     try:
-        found = find(
-            ExecutionSettings(
-                data=face.home,
-                scratch=face.home,
-                token="doctor",  # noqa: S106 - a name, no secret
-                nu=Path(chosen.nu) if chosen.nu else None,
-                project=face.folder,
-                path=chosen.path,
-            )
-        )
+        found = find(place.execution(place.project))
     except ExecutionError as error:
         return Finding("nushell", "fail", str(error))
     return Finding("nushell", "ok", f"{found}, at least {'.'.join(map(str, OLDEST))}")

@@ -1,24 +1,28 @@
 """A project folder read without a daemon: its definitions, principals and policies."""
 
+import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from msgspec.structs import replace
+from msgspec import structs
 
 from stratum_graph.definitions.content import ContentStore
-from stratum_graph.definitions.directory import DirectorySource, Loaded
+from stratum_graph.definitions.scripts import Nushell
 from stratum_graph.diagnostics import Diagnostic
 from stratum_graph.errors import EvaluationFailed
-from stratum_graph.generation import Compiled, Generation, compile_graph
+from stratum_graph.generation import Generation
 from stratum_graph.model import Principal
-from stratum_orchestrator import config
+from stratum_orchestrator import config, knowledge
+from stratum_orchestrator.auth.cedar import CedarAuthorizer, PolicySet
 from stratum_orchestrator.cli.exits import Exit, Stop
 from stratum_orchestrator.cli.findings import tell
 from stratum_orchestrator.cli.options import Face
 from stratum_orchestrator.config import Settings
+from stratum_orchestrator.execution.settings import ExecutionSettings
+from stratum_orchestrator.knowledge import Sources
 
 PRINCIPALS = "principals.ncl"
 
@@ -28,9 +32,18 @@ class BadDefinitions(Stop):
 
     def __init__(self, errors: int) -> None:
         super().__init__(
-            f"the definitions do not make a graph: {errors} errors",
+            f"the definitions do not make a graph: {errors} error{'s' * (errors != 1)}",
             remedy="`stratum lint` checks again",
             code=Exit.BAD_DEFINITIONS,
+        )
+
+
+class BadSettings(Stop):
+    """The configuration cannot be used; the findings have been told."""
+
+    def __init__(self, errors: int) -> None:
+        super().__init__(
+            f"the configuration has {errors} error{'s' * (errors != 1)}", code=Exit.CONFIG
         )
 
 
@@ -50,88 +63,81 @@ class Workspace:
     """Where a project has its parts, and what its settings say."""
 
     project: Path
-    home: Path
     settings: Settings
+    sources: Sources
     content: ContentStore
 
-    @property
-    def folders(self) -> tuple[Path, ...]:
-        return tuple(self.project / each for each in self.settings.definitions.folders)
+    def only(self, folder: Path) -> "Workspace":
+        """The same project with the definitions of one folder; NoFolder when it is none."""
+        if not folder.is_dir():
+            raise NoFolder(folder)
+        return replace(self, sources=replace(self.sources, folders=(folder,)))
 
-    @property
-    def library(self) -> Path:
-        named = self.settings.definitions.library
-        return self.project / named if named else config.library()
+    async def graph(
+        self, nu: Nushell | None = None
+    ) -> tuple[Generation | None, tuple[Diagnostic, ...]]:
+        """The graph, None when an error stands in its way, and all that was found.
 
-    @property
-    def policies(self) -> Path:
-        named = self.settings.policies.folder
-        return self.project / named if named else config.policies()
-
-    @property
-    def principals_file(self) -> Path:
-        named = self.settings.definitions.principals
-        return self.project / named if named else self.home / PRINCIPALS
-
-    async def load(self, folders: Sequence[Path] | None = None) -> Loaded:
-        """The definitions in the folders. Raises NoFolder; Stop when Nickel does not work."""
-        wanted = tuple(folders or self.folders)
-        for folder in wanted:
-            if not folder.is_dir():
-                raise NoFolder(folder)
+        With a Nushell, the scripts are parsed too. Stop when Nickel does not work.
+        """
         try:
-            loaded = await self._source(wanted).load()
+            compiled, found = await knowledge.load_graph(self.sources, self.content, nu)
         except EvaluationFailed as failure:
             raise Stop(str(failure), code=Exit.SOFTWARE) from None
-        return Loaded(loaded.definitions, placed(loaded.diagnostics, wanted))
-
-    async def compiled(self) -> Compiled:
-        """The graph of all definitions, with everything that was found on the way."""
-        loaded = await self.load()
-        subjects = self.settings.nats.subjects
-        compiled = compile_graph(loaded.definitions, subjects=subjects)
-        found = (*loaded.diagnostics, *compiled.diagnostics)
-        whole = not any(each.severity == "error" for each in loaded.diagnostics)
-        return Compiled(generation=compiled.generation if whole else None, diagnostics=found)
+        whole = not any(each.severity == "error" for each in found)
+        return compiled.generation if whole else None, self._placed(found)
 
     async def principals(self) -> tuple[Mapping[str, Principal], tuple[Diagnostic, ...]]:
         """Those who may sign events, by public key, and what is wrong with their file."""
-        file = self.principals_file
-        if not file.is_file():
+        if not self.sources.principals.is_file():
             return {}, ()
-        named, problems = await self._source(self.folders).load_principals(file)
-        return {each.key: each for each in named}, problems
+        return await knowledge.load_principals(self.sources, self.content)
 
-    def _source(self, folders: Sequence[Path]) -> DirectorySource:
-        return DirectorySource(folders, library=self.library, content=self.content)
+    def authorizer(self, generation: Generation) -> CedarAuthorizer:
+        """What the policies say about the pipelines; BadPolicies when they do not load."""
+        return knowledge.authorizer(PolicySet.load(self.sources.policies), generation)
 
+    def execution(self, stage: Path) -> ExecutionSettings:
+        """How steps are run as the daemon would, with all that they leave below `stage`."""
+        chosen = self.settings.execution
+        beside = (self.project / "node_modules").is_dir()
+        return ExecutionSettings(
+            data=stage / "data",
+            scratch=stage / "scratch",
+            token="rehearsal",  # noqa: S106 - a name, no secret
+            nu=Path(chosen.nu) if chosen.nu else None,
+            project=self.project if beside else config.root(),
+            grace_s=chosen.grace,
+            level=chosen.level,
+            path=(str(Path(sys.executable).parent), *chosen.path),
+            execute=(sys.prefix, sys.base_prefix, *chosen.execute),
+        )
 
-def placed(found: Sequence[Diagnostic], folders: Sequence[Path]) -> tuple[Diagnostic, ...]:
-    """Findings with files as they are named from the working folder, ready to be opened.
-
-    Sources name files below their only folder, or below the folders' own names.
-    """
-    only = folders[0] if len(folders) == 1 else Path()
-    here = Path.cwd()
-    root = only.relative_to(here) if only.is_relative_to(here) else only
-    return tuple(replace(each, file=str(root / each.file)) for each in found)
+    def _placed(self, found: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
+        # sources name files below their only folder, or below the folders' own names
+        folders = self.sources.folders
+        only = folders[0] if len(folders) == 1 else Path()
+        here = Path.cwd()
+        root = only.relative_to(here) if only.is_relative_to(here) else only
+        return tuple(structs.replace(each, file=str(root / each.file)) for each in found)
 
 
 @asynccontextmanager
 async def workspace(face: Face) -> AsyncIterator[Workspace]:
     """The project to which the home belongs, with a content store for as long as it is used."""
     settings = await read_settings(face)
+    project = face.folder.absolute()
     with TemporaryDirectory(prefix="stratum-") as scratch:
         yield Workspace(
-            project=face.folder.absolute(),
-            home=face.home.absolute(),
+            project=project,
             settings=settings,
+            sources=_sources(project, face.home.absolute(), settings),
             content=ContentStore(Path(scratch)),
         )
 
 
 async def read_settings(face: Face) -> Settings:
-    """The settings in effect for the project; Stop names each mistake."""
+    """The settings in effect for the project; BadSettings when there are mistakes."""
     try:
         found = await config.load(face.folder.absolute(), config.environment(), {})
     except config.BadConfig as bad:
@@ -140,18 +146,24 @@ async def read_settings(face: Face) -> Settings:
     return found.settings
 
 
-class BadSettings(Stop):
-    """The configuration cannot be used; the findings have been told."""
-
-    def __init__(self, errors: int) -> None:
-        super().__init__(f"the configuration has {errors} errors", code=Exit.CONFIG)
-
-
 async def graph_of(face: Face, place: Workspace) -> Generation:
     """The project's generation; its findings are told, and BadDefinitions when it has none."""
-    compiled = await place.compiled()
-    if compiled.generation is None:
-        tell(face.screen, compiled.diagnostics)
-        errors = sum(each.severity == "error" for each in compiled.diagnostics)
-        raise BadDefinitions(errors)
-    return compiled.generation
+    generation, found = await place.graph()
+    if generation is None:
+        tell(face.screen, found)
+        raise BadDefinitions(sum(each.severity == "error" for each in found))
+    return generation
+
+
+def _sources(project: Path, home: Path, settings: Settings) -> Sources:
+    chosen, policies = settings.definitions, settings.policies.folder
+    folders = tuple(project / each for each in chosen.folders)
+    if not any(each.is_dir() for each in folders):
+        folders = (config.nodes(),)  # what `stratum dev` runs when a project has none
+    return Sources(
+        folders=folders,
+        library=project / chosen.library if chosen.library else config.library(),
+        principals=project / chosen.principals if chosen.principals else home / PRINCIPALS,
+        policies=project / policies if policies else config.policies(),
+        subjects=settings.nats.subjects,
+    )

@@ -1,14 +1,19 @@
 """`stratum dev` and `stratum serve`: the daemon itself, in the foreground."""
 
+import sys
 from pathlib import Path
 from typing import TypedDict, Unpack
 
 import click
 
+from stratum_orchestrator import boot
+from stratum_orchestrator.cli.emission import Emission, emit
+from stratum_orchestrator.cli.exits import Stop
 from stratum_orchestrator.cli.options import Face, faced
 
 _CONFIG = click.option(
     "--config",
+    "file",
     type=click.Path(dir_okay=False, exists=True, path_type=Path),
     help="Instead of the project's stratum.ncl.",
 )
@@ -17,7 +22,7 @@ _CONFIG = click.option(
 class Asked(TypedDict):
     """The options of `dev`."""
 
-    config: Path | None
+    file: Path | None
     subject: str | None
     data: str
     who: str
@@ -36,25 +41,18 @@ def dev(face: Face, **asked: Unpack[Asked]) -> None:
 
     With --emit and --once, the exit code tells how the event's runs ended.
     """
-    from stratum_orchestrator import boot  # noqa: PLC0415 - nothing else of this file needs it
-
-    if asked["once"] and not asked["subject"]:
-        raise click.UsageError("--once needs --emit SUBJECT")
-
-    def follow() -> int:
-        from stratum_orchestrator.cli.emission import Emission, emit  # noqa: PLC0415
-
-        event = Emission(
-            subject=asked["subject"] or "", data=asked["data"], who=asked["who"], watch=True
-        )
-        return emit(face, event)
-
+    subject = asked["subject"]
+    if subject is None:
+        if asked["once"]:
+            raise click.UsageError("--once needs --emit SUBJECT")  # noqa: TRY003 - click's own
+        raise SystemExit(boot.main(face.home, config=asked["file"], dev=True))
+    event = Emission(subject=subject, data=asked["data"], who=asked["who"], watch=True)
     raise SystemExit(
         boot.main(
             face.home,
-            config=asked["config"],
+            config=asked["file"],
             dev=True,
-            errand=follow if asked["subject"] else None,
+            errand=lambda: _emitted(face, event),
             once=asked["once"],
         )
     )
@@ -63,8 +61,15 @@ def dev(face: Face, **asked: Unpack[Asked]) -> None:
 @click.command()
 @_CONFIG
 @faced
-def serve(face: Face, config: Path | None) -> None:
-    """Run the daemon with the brokers and stores that the configuration names."""
-    from stratum_orchestrator import boot  # noqa: PLC0415
+def serve(face: Face, file: Path | None) -> None:
+    """Run the daemon with the broker and the store that the configuration names."""
+    raise SystemExit(boot.main(face.home, config=file))
 
-    raise SystemExit(boot.main(face.home, config=config))
+
+def _emitted(face: Face, event: Emission) -> int:
+    # this runs beside the daemon: what goes wrong here must not end it
+    try:
+        return emit(face, event)
+    except Stop as stop:
+        stop.show(sys.stderr)
+        return stop.exit_code

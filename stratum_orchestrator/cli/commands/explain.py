@@ -2,16 +2,16 @@
 
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 import anyio
 import click
 
 from stratum_graph.generation import Generation
-from stratum_graph.model import Effect, Principal
+from stratum_graph.model import Principal
 from stratum_orchestrator import strict_json
-from stratum_orchestrator.auth.cedar import CedarAuthorizer, PolicySet
-from stratum_orchestrator.auth.entities import PipelineFacts
+from stratum_orchestrator.auth.cedar import CedarAuthorizer
 from stratum_orchestrator.auth.errors import BadPolicies
 from stratum_orchestrator.cli import keyring, payload, plan_picture
 from stratum_orchestrator.cli.commands.plan import opened
@@ -31,7 +31,7 @@ class Unlisted(Stop):
 
     def __init__(self, public: str, place: Workspace) -> None:
         super().__init__(
-            f"{public} is nobody in {place.principals_file}: its events are refused",
+            f"{public} is nobody in {place.sources.principals}: its events are refused",
             remedy="list the key there with a name",
             code=Exit.REFUSED,
         )
@@ -41,7 +41,9 @@ class NoPolicies(Stop):
     """The policies do not load; the findings have been told."""
 
     def __init__(self, place: Workspace) -> None:
-        super().__init__(f"the policies in {place.policies} do not load", code=Exit.CONFIG)
+        super().__init__(
+            f"the policies in {place.sources.policies} do not load", code=Exit.CONFIG
+        )
 
 
 class Question(NamedTuple):
@@ -85,7 +87,7 @@ async def _judged(face: Face, question: Question) -> tuple[Principal, tuple[Judg
         opened(generation, question.subject, question.data)
         people, problems = await place.principals()
         tell(face.screen, problems)
-        principal = _principal(place, people, question.who)
+        principal = _principal(place, people, face.home, question.who)
         rules = Rules(
             generation=generation,
             principals=people,
@@ -95,13 +97,15 @@ async def _judged(face: Face, question: Question) -> tuple[Principal, tuple[Judg
         return principal, judge(rules, principal, question.subject, question.data, now_ms)
 
 
-def _principal(place: Workspace, people: Mapping[str, Principal], who: str) -> Principal:
+def _principal(
+    place: Workspace, people: Mapping[str, Principal], home: Path, who: str
+) -> Principal:
     named = [each for each in people.values() if who in {each.name, each.key}]
     if named:
         return named[0]
     if who.startswith("U") and len(who) == _PUBLIC:
         raise Unlisted(who, place)
-    public = keyring.read(keyring.locate(place.home, who)).public
+    public = keyring.read(keyring.locate(home, who)).public
     if public not in people:
         raise Unlisted(public, place)
     return people[public]
@@ -109,21 +113,10 @@ def _principal(place: Workspace, people: Mapping[str, Principal], who: str) -> P
 
 def _authorizer(face: Face, place: Workspace, generation: Generation) -> CedarAuthorizer:
     try:
-        policies = PolicySet.load(place.policies)
+        return place.authorizer(generation)
     except BadPolicies as bad:
         tell(face.screen, bad.diagnostics)
         raise NoPolicies(place) from None
-    facts = {name: _facts(generation, name) for name in generation.pipelines}
-    return CedarAuthorizer(policies).use(facts)
-
-
-def _facts(generation: Generation, pipeline: str) -> PipelineFacts:
-    nodes = [each.definition.node for each in generation.whole(pipeline).nodes]
-    irreversible: Effect = "irreversible"
-    return PipelineFacts(
-        labels={name: value for node in nodes for name, value in node.labels.items()},
-        irreversible=any(node.effect == irreversible for node in nodes),
-    )
 
 
 def _tell(face: Face, principal: Principal, judgements: tuple[Judgement, ...]) -> None:

@@ -38,7 +38,7 @@ def new(face: Face, name: str, out: Path | None, *, show_seed: bool) -> None:
     face.screen.fields(dict(told))
     face.screen.note(
         f'let it publish by listing it in principals.ncl: {{ key = "{key.public}", '
-        f'name = "{file.stem}" }}'
+        f'name = "{file.stem}", groups = ["publishers"] }}'
     )
 
 

@@ -1,7 +1,6 @@
 """`stratum node`: a node on its own."""
 
 import os
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,6 +9,7 @@ from typing import NamedTuple
 import anyio
 import click
 
+from stratum_graph.definitions.directory import DirectorySource
 from stratum_graph.model import Definition
 from stratum_orchestrator.cli.exits import Exit, Stop
 from stratum_orchestrator.cli.findings import tell
@@ -19,7 +19,6 @@ from stratum_orchestrator.cli.options import Face, faced
 from stratum_orchestrator.cli.workspace import BadDefinitions, Workspace, workspace
 from stratum_orchestrator.execution.errors import ExecutionError
 from stratum_orchestrator.execution.nushell import NushellRunner
-from stratum_orchestrator.execution.settings import ExecutionSettings
 from stratum_orchestrator.saga import case as cases
 from stratum_orchestrator.saga.case import Case, CaseError
 from stratum_orchestrator.saga.rehearsal import PIPELINE, CaseResult, Places, rehearse
@@ -64,17 +63,19 @@ def test(face: Face, folder: Path) -> None:
 
 
 async def _play_all(face: Face, folder: Path) -> list[Played]:
-    async with workspace(face) as place:
-        loaded = await place.load([folder])
-        errors = [each for each in loaded.diagnostics if each.severity == "error"]
+    async with workspace(face) as project:
+        place = project.only(folder)
+        source = DirectorySource([folder], library=place.sources.library, content=place.content)
+        loaded = await source.load()
         tell(face.screen, loaded.diagnostics)
+        errors = sum(each.severity == "error" for each in loaded.diagnostics)
         if errors:
-            raise BadDefinitions(len(errors))
-        played = []
-        for definition in loaded.definitions:
-            for case in _cases(folder / Path(definition.file).parent):
-                result = await _play(place, definition, case)
-                played.append(Played(definition.node.name, result))
+            raise BadDefinitions(errors)
+        played = [
+            Played(definition.node.name, await _play(place, definition, case))
+            for definition in loaded.definitions
+            for case in _cases(folder / Path(definition.file).parent)
+        ]
     if not played:
         raise NoCase(folder)
     return played
@@ -82,7 +83,7 @@ async def _play_all(face: Face, folder: Path) -> list[Played]:
 
 async def _play(place: Workspace, definition: Definition, case: Case) -> CaseResult:
     with TemporaryDirectory(prefix="stratum-") as stage:
-        settings = _execution(place, Path(stage))
+        settings = place.execution(Path(stage))
         places = Places(
             fixture=Path(stage) / "fixture",
             data=settings.data / "pipelines" / PIPELINE,
@@ -93,21 +94,6 @@ async def _play(place: Workspace, definition: Definition, case: Case) -> CaseRes
         except ExecutionError as error:
             raise Stop(str(error), code=Exit.UNAVAILABLE) from None
         return await rehearse(definition, case, runner, places)
-
-
-def _execution(place: Workspace, stage: Path) -> ExecutionSettings:
-    chosen = place.settings.execution
-    return ExecutionSettings(
-        data=stage / "data",
-        scratch=stage / "scratch",
-        token=secrets.token_hex(8),
-        nu=Path(chosen.nu) if chosen.nu else None,
-        project=place.project,
-        grace_s=chosen.grace,
-        level=chosen.level,
-        path=chosen.path,
-        execute=chosen.execute,
-    )
 
 
 def _cases(folder: Path) -> tuple[Case, ...]:

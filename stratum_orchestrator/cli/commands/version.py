@@ -4,7 +4,7 @@ import click
 
 from stratum_orchestrator.cli.ink import Span
 from stratum_orchestrator.cli.options import Face, faced
-from stratum_orchestrator.cli.release import version as installed
+from stratum_orchestrator.release import version as installed
 
 
 @click.command()
