@@ -21,6 +21,7 @@ from stratum_state.model import (
     StepRecord,
     StepStatus,
     Trail,
+    VerdictRecord,
 )
 
 
@@ -110,19 +111,22 @@ class Ledger:
         """The run that has this identity, of those known here."""
         return self._identities.get(identity)
 
-    def unknown(self, facts: Sequence[Fact]) -> frozenset[str]:
+    def unknown(self, facts: Sequence[Fact]) -> set[str]:
         """The runs that must be entered before the facts can be judged."""
+        unknown = {
+            chain
+            for each in facts
+            if (chain := moves.chain(each)) not in self._accounts
+            and not isinstance(each, VerdictRecord)
+        }
+        if not unknown:
+            return unknown
         begun = {
             each.id
             for each in facts
             if isinstance(each, PipelineRun) and each.status is RunStatus.ACCEPTED
         }
-        named = {
-            moves.chain(each)
-            for each in facts
-            if isinstance(each, PipelineRun | StepRecord | CompensationRecord)
-        }
-        return frozenset(named - begun - self._accounts.keys())
+        return unknown - begun
 
     def enter(self, rows: Iterable[Row]) -> bool:
         """Take over what was read from the record; whether a run is known only since now."""

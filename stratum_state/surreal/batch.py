@@ -53,7 +53,7 @@ class Ticket:
         """Return when it is durable; raise why it is not."""
         await self._done.wait()
         if self.error is not None:
-            raise self.error
+            raise self.error.with_traceback(None)  # one error may be told to many
 
 
 @dataclass(slots=True, eq=False)

@@ -91,24 +91,32 @@ def _put_text(value: str, out: list[bytes]) -> None:
         encoded = value.encode()
     except UnicodeEncodeError as error:
         raise Unencodable(_SURROGATE) from error
-    out.append(_head(0x60, len(encoded)))
+    size = len(encoded)
+    out.append(_TEXT_HEADS[size] if size < _SHORT else _head(0x60, size))
     out.append(encoded)
 
 
 def _put_int(value: int, out: list[bytes]) -> None:
     if not -_INT64 <= value < _INT64:  # would wrap around
         raise Unencodable(_WIDE)
-    out.append(_head(0, value) if value >= 0 else _head(0x20, -1 - value))
+    if 0 <= value < _SHORT:
+        out.append(_INTS[value])
+    else:
+        out.append(_head(0, value) if value >= 0 else _head(0x20, -1 - value))
 
 
 def _put_map(value: Mapping[str, object], out: list[bytes]) -> None:
     out.append(_head(0xA0, len(value)))
     for name, each in value.items():
-        key = _keys.get(name)
-        if key is None:  # field names: a small, fixed set
-            key = _keys[name] = _head(0x60, len(name)) + name.encode("ascii")
-        out.append(key)
-        _put(each, out)
+        out.append(_keys.get(name) or _key(name))
+        put = _PUT.get(type(each), _put)
+        put(each, out)
+
+
+def _key(name: str) -> bytes:
+    """A field's name, encoded once: they are a small, fixed set."""
+    encoded = _keys[name] = _head(0x60, len(name)) + name.encode("ascii")
+    return encoded
 
 
 def _put_array(value: Sequence[object], out: list[bytes]) -> None:
@@ -130,6 +138,9 @@ def _put_range(value: Range, out: list[bytes]) -> None:
     _put(value.high, out)
 
 
+_SHORT = 256
+_INTS = [_head(0, number) for number in range(_SHORT)]
+_TEXT_HEADS = [_head(0x60, size) for size in range(_SHORT)]
 _keys: dict[str, bytes] = {}
 _PUT: Mapping[type, Callable[[Any, list[bytes]], None]] = {
     str: _put_text,

@@ -23,7 +23,7 @@ from stratum_state.surreal.batch import Batch, Ticket
 from stratum_state.surreal.cbor import Unencodable
 from stratum_state.surreal.commit import Committer
 
-_MOST_WRITES = 400
+_MOST_WRITES = 128
 _MOST_BYTES = 8 << 20  # a transaction must fit into one file of the log
 
 Read = Callable[[Sequence[Fact]], Awaitable[Sequence[Row]]]
@@ -74,7 +74,7 @@ class Lane:
             log.critical("lane stopped", extra={"lane": self._name, "why": str(error)})
             self._broken = error
             for ticket in self._waiting:
-                ticket.end(Unavailable(str(error)))
+                ticket.end(error)
             self._waiting.clear()
         finally:
             self._ended.set()

@@ -29,15 +29,26 @@ async def open_store(
     On leaving, what was handed over is kept first. The process should then end with
     `os._exit`. Raises StoreInUse, Unavailable, BrokenChain.
     """
-    async with transport.embedded(url, namespace, database) as connection:
-        held = await _take(connection, lane)
-        committer = Committer(connection, held)
-        ledger, beside = Ledger(ended=_ENDED), Reader(connection, lane)
-        writer = Lane(lane, committer, ledger, beside.on_record)
-        async with _served(writer, heartbeat_s):
-            yield SurrealStore(writer, ledger, beside)
-        if connection.path:
-            _note(connection.path, lane, committer.seq, clean=True)
+    async with (
+        transport.embedded(url, namespace, database) as connection,
+        over(connection, lane=lane, heartbeat_s=heartbeat_s) as store,
+    ):
+        yield store
+
+
+@asynccontextmanager
+async def over(
+    connection: Transport, *, lane: str, heartbeat_s: float = 15
+) -> AsyncIterator[SurrealStore]:
+    """The store over an open connection; see `open_store`."""
+    held = await _take(connection, lane)
+    committer = Committer(connection, held)
+    ledger, beside = Ledger(ended=_ENDED), Reader(connection, lane)
+    writer = Lane(lane, committer, ledger, beside.on_record)
+    async with _served(writer, heartbeat_s):
+        yield SurrealStore(writer, ledger, beside)
+    if connection.path:
+        _note(connection.path, lane, committer.seq, clean=True)
 
 
 @asynccontextmanager

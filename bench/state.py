@@ -1,0 +1,153 @@
+"""How many transitions a second become durable, and how much of that the bare engine could do.
+
+    python bench/state.py [seconds] [writers]
+
+Prints, from one run on a temporary folder: the closed loop (each of the writers waits for its
+own fact), the open loop (facts are handed over at a constant rate), and the bare group commit
+of as many rows without schema, journal and lease, with the ratio between them.
+"""
+
+import itertools
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+
+from stratum_state.model import (
+    Fact,
+    PipelineRun,
+    RunStatus,
+    StepRecord,
+    StepStatus,
+    identity,
+    run_id,
+)
+from stratum_state.surreal import SurrealStore, open_store, transport
+from stratum_state.surreal.cbor import Id
+
+STEPS = 4
+BATCH = 256
+
+
+def life(number: int) -> list[Fact]:
+    """The facts of one run of some steps."""
+    now = time.time_ns() // 1_000_000
+    key = identity("UPUBLISHER", f"event-{number}", "bench")
+    run = PipelineRun(
+        id=run_id(now, key),
+        identity=key,
+        pipeline="bench",
+        subject="events.bench",
+        event_id=f"event-{number}",
+        event_time=now,
+        publisher="U" * 56,
+        principal="ada",
+        data='{"ref":"main"}',
+        plan="sha256:" + "0" * 64,
+        generation="sha256:" + "0" * 64,
+        authorization='{"allowed":true,"policies":["policy0"]}',
+        accepted=now,
+    )
+    begun = run.to(RunStatus.RUNNING, started=now)
+    facts: list[Fact] = [run, begun]
+    for stage in range(STEPS):
+        step = StepRecord(run=run.id, node="noop", stage=stage, attempt=1, started=now)
+        facts += [
+            step,
+            step.to(StepStatus.SUCCEEDED, ended=now, outputs='{"ok":true}', exit_code=0),
+        ]
+    return [*facts, begun.to(RunStatus.COMPLETED, ended=now)]
+
+
+async def closed(store: SurrealStore, seconds: float, writers: int) -> list[float]:
+    """Latencies, in seconds, of writers that wait for each fact."""
+    numbers, waits = itertools.count(), list[float]()
+    end = time.perf_counter() + seconds
+
+    async def write() -> None:
+        while time.perf_counter() < end:
+            for fact in life(next(numbers)):
+                began = time.perf_counter()
+                await store.write([fact])
+                waits.append(time.perf_counter() - began)
+
+    async with anyio.create_task_group() as group:
+        for _ in range(writers):
+            group.start_soon(write)
+    return waits
+
+
+async def opened(store: SurrealStore, seconds: float, rate: int) -> list[float]:
+    """Latencies, in seconds, when lives begin at a constant rate, whatever becomes of them."""
+    numbers, waits = itertools.count(10**9), list[float]()
+    began, size = time.perf_counter(), len(life(0))
+
+    async def live(due: float) -> None:
+        for fact in life(next(numbers)):
+            await store.write([fact])
+            now = time.perf_counter()
+            waits.append(now - due)
+            due = now
+
+    async with anyio.create_task_group() as group:
+        for started in range(int(seconds * rate / size)):
+            due = began + started * size / rate
+            await anyio.sleep(max(0.0, due - time.perf_counter()))
+            group.start_soon(live, due)
+    return waits
+
+
+async def bare(engine: transport.Embedded, seconds: float) -> float:
+    """Rows a second of nothing but `INSERT` in groups, one in flight."""
+    row = {"status": "succeeded", "outputs": '{"ok":true}', "at": 1, "head": "0" * 64}
+    done, began = 0, time.perf_counter()
+    while time.perf_counter() - began < seconds:
+        rows = [{"id": Id("bare", [done + each]), **row} for each in range(BATCH)]
+        await engine.call("INSERT INTO bare $rows RETURN NONE", {"rows": rows})
+        done += BATCH
+    return done / (time.perf_counter() - began)
+
+
+@asynccontextmanager
+async def fresh(folder: Path, name: str) -> AsyncIterator[SurrealStore]:
+    url = f"surrealkv://{folder / name}"
+    async with open_store(url, lane="bench", namespace="bench", database="bench") as store:
+        yield store
+
+
+def said(name: str, waits: list[float], seconds: float) -> float:
+    rate = len(waits) / seconds
+    cuts = statistics.quantiles(waits, n=100)
+    p50, p99 = (f"{cuts[each] * 1e3:6.1f} ms" for each in (49, 98))
+    print(f"{name:<24}{rate:8.0f} /s   p50 {p50}   p99 {p99}")
+    return rate
+
+
+async def main(seconds: float, writers: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        async with fresh(root, "closed") as store:
+            began = time.perf_counter()
+            waits = await closed(store, seconds, writers)
+            rate = said(f"closed, {writers} writers", waits, time.perf_counter() - began)
+        for offered in (1000, 3000, 5000):
+            async with fresh(root, f"open-{offered}") as store:
+                began = time.perf_counter()
+                waits = await opened(store, seconds, offered)
+                said(f"open, {offered} /s offered", waits, time.perf_counter() - began)
+        async with transport.embedded(f"surrealkv://{root / 'bare'}", "b", "b") as engine:
+            limit = await bare(engine, seconds)
+        print(f"{'bare group commit':<24}{limit:8.0f} /s   ratio {rate / limit:.2f}")
+    sys.stdout.flush()
+    os._exit(0)  # the engine's threads do not like the interpreter's way out
+
+
+if __name__ == "__main__":
+    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 5
+    anyio.run(main, seconds, int(sys.argv[2]) if len(sys.argv) > 2 else 256)
