@@ -5,10 +5,11 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from random import SystemRandom
+from typing import NoReturn
 
 import anyio
 
@@ -48,7 +49,7 @@ from stratum_orchestrator.saga.recovery import resume
 from stratum_orchestrator.saga.rules import Rules
 from stratum_orchestrator.saga.step import StepRunner
 from stratum_orchestrator.service import Service, Verdicts
-from stratum_orchestrator.startup import BadDefinitions, code_of, first, is_ours, step
+from stratum_orchestrator.startup import BadDefinitions, StartFailed, code_of, first, step
 from stratum_orchestrator.supervision import background, until_asked_to_stop
 from stratum_orchestrator.telling import Ears, announcing
 from stratum_state.surreal import SurrealStore, open_store
@@ -69,6 +70,8 @@ class Launch:
     """Make what is missing: keys, principals, and the shipped nodes if there are no others."""
     file: Path | None = None
     """Configuration file instead of the project's."""
+    flags: Mapping[str, object] = field(default_factory=dict)
+    """Dotted fields that win over everything."""
     errand: Callable[[], int] | None = None
     """What to do once, in a thread, when everything is ready."""
     once: bool = False
@@ -86,38 +89,35 @@ class Address:
     stream: str = streams.EVENTS
 
 
-def main(
-    home: Path,
-    *,
-    config: Path | None = None,
-    dev: bool = False,
-    errand: Callable[[], int] | None = None,
-    once: bool = False,
-) -> int:
-    """Run the daemon in the foreground and return its exit code (`startup.py` lists them).
+def run(launch: Launch) -> int:
+    """Run the daemon in the foreground; the exit code. StartFailed says which step failed.
 
-    `errand` runs in a thread of its own when everything is ready; with `once`, the daemon
-    stops after it and its result is the exit code.
+    The process should then end with `leave`.
     """
-    launch = Launch(home=home, dev=dev, file=config, errand=errand, once=once)
-    code = anyio.run(_run, launch)
+    return anyio.run(_run, launch)
+
+
+def leave(code: int) -> NoReturn:
+    """End the process at once: the database engine aborts when the interpreter unwinds it."""
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(code)  # the engine aborts when the interpreter tears it down
+    os._exit(code)
 
 
 async def _run(launch: Launch) -> int:
     outcome: list[int] = []
-    failure: BaseException | None = None
+    failure: Exception | None = None
     try:
         await serve(launch, outcome.append)
     except* Exception as group:  # noqa: BLE001 - every end has its exit code
         failure = first(group)
-    if failure is None:
-        return outcome[0] if outcome else 0
-    log.error("daemon ended", extra={"why": str(failure)}, exc_info=is_ours(failure))
-    return code_of(failure)
+    if isinstance(failure, StartFailed):
+        raise failure
+    if failure is not None:
+        log.error("daemon ended", extra={"why": str(failure)}, exc_info=failure)
+        return code_of(failure)
+    return outcome[0] if outcome else 0
 
 
 async def serve(launch: Launch, report: Callable[[int], None]) -> None:
@@ -194,7 +194,9 @@ class Boot:
 
     async def _configure(self) -> None:
         environment = config.environment()
-        loaded = await config.load(self.home.project, environment, {}, self._launch.file)
+        loaded = await config.load(
+            self.home.project, environment, self._launch.flags, self._launch.file
+        )
         self.settings = loaded.settings
         logs.start(self.settings.log.level, self.settings.log.format)
         self.home.prepare()

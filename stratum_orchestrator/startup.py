@@ -87,8 +87,3 @@ def first(group: BaseExceptionGroup[Exception]) -> Exception:
     """The leaf that came first; the others are its consequences."""
     leaf = group.exceptions[0]
     return first(leaf) if isinstance(leaf, BaseExceptionGroup) else leaf
-
-
-def is_ours(failure: BaseException) -> bool:
-    """Whether a failure is a fault of the program, whose trace helps to mend it."""
-    return code_of(failure) == SOFTWARE

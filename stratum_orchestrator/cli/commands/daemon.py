@@ -1,15 +1,18 @@
 """`stratum dev` and `stratum serve`: the daemon itself, in the foreground."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TypedDict, Unpack
 
 import click
 
 from stratum_orchestrator import boot
+from stratum_orchestrator.boot import Launch
 from stratum_orchestrator.cli.emission import Emission, emit
-from stratum_orchestrator.cli.exits import Stop
+from stratum_orchestrator.cli.exits import Exit, Stop
 from stratum_orchestrator.cli.options import Face, faced
+from stratum_orchestrator.startup import StartFailed
 
 _CONFIG = click.option(
     "--config",
@@ -17,6 +20,14 @@ _CONFIG = click.option(
     type=click.Path(dir_okay=False, exists=True, path_type=Path),
     help="Instead of the project's stratum.ncl.",
 )
+
+
+class NotStarted(Stop):
+    """A step of the start failed."""
+
+    def __init__(self, failure: StartFailed) -> None:
+        super().__init__(str(failure), remedy="`stratum doctor` looks at what is needed")
+        self.code = Exit(failure.code)
 
 
 class Asked(TypedDict):
@@ -42,20 +53,23 @@ def dev(face: Face, **asked: Unpack[Asked]) -> None:
     With --emit and --once, the exit code tells how the event's runs ended.
     """
     subject = asked["subject"]
-    if subject is None:
-        if asked["once"]:
-            raise click.UsageError("--once needs --emit SUBJECT")  # noqa: TRY003 - click's own
-        raise SystemExit(boot.main(face.home, config=asked["file"], dev=True))
-    event = Emission(subject=subject, data=asked["data"], who=asked["who"], watch=True)
-    raise SystemExit(
-        boot.main(
-            face.home,
-            config=asked["file"],
-            dev=True,
-            errand=lambda: _emitted(face, event),
-            once=asked["once"],
-        )
+    if asked["once"] and subject is None:
+        raise click.UsageError("--once needs --emit SUBJECT")  # noqa: TRY003 - click's own
+    errand = None
+    if subject is not None:
+        event = Emission(subject=subject, data=asked["data"], who=asked["who"], watch=True)
+        errand = partial(_emit, face, event)
+    # what the daemon says about itself would run through the picture of the run
+    flags = {} if subject is None else {"log.level": "warning"}
+    launch = Launch(
+        home=face.home,
+        dev=True,
+        file=asked["file"],
+        flags=flags,
+        errand=errand,
+        once=asked["once"],
     )
+    _run(launch)
 
 
 @click.command()
@@ -63,13 +77,21 @@ def dev(face: Face, **asked: Unpack[Asked]) -> None:
 @faced
 def serve(face: Face, file: Path | None) -> None:
     """Run the daemon with the broker and the store that the configuration names."""
-    raise SystemExit(boot.main(face.home, config=file))
+    _run(Launch(home=face.home, dev=False, file=file))
 
 
-def _emitted(face: Face, event: Emission) -> int:
-    # this runs beside the daemon: what goes wrong here must not end it
+def _run(launch: Launch) -> None:
+    try:
+        code = boot.run(launch)
+    except StartFailed as failure:
+        NotStarted(failure).show(sys.stderr)
+        code = failure.code
+    boot.leave(code)
+
+
+def _emit(face: Face, event: Emission) -> int:
     try:
         return emit(face, event)
     except Stop as stop:
         stop.show(sys.stderr)
-        return stop.exit_code
+        return int(stop.exit_code)
