@@ -5,7 +5,7 @@ One that comes to something else is a library when another file imports it, and 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -31,6 +31,8 @@ class Loaded:
 
     definitions: tuple[Definition, ...]
     diagnostics: tuple[Diagnostic, ...]
+    evaluated: tuple[str, ...] = ()
+    """Files that were not known from an earlier load."""
 
 
 class DirectorySource:
@@ -55,8 +57,13 @@ class DirectorySource:
     async def load(self) -> Loaded:
         """Return what the folders hold now. EvaluationFailed: nothing can be evaluated."""
         reading = await anyio.to_thread.run_sync(self._read)
-        evaluated = await self._evaluate(reading)
-        return await anyio.to_thread.run_sync(self._conclude, reading, evaluated)
+        fresh = await self._evaluate(reading)
+        known = {
+            name: fresh.get(name) or self._known[key] for name, key in reading.keys.items()
+        }
+        self._known = {reading.keys[name]: each for name, each in known.items() if each.settled}
+        loaded = await anyio.to_thread.run_sync(self._conclude, reading, known)
+        return replace(loaded, evaluated=tuple(sorted(fresh)))
 
     async def load_principals(
         self, file: Path
@@ -74,19 +81,13 @@ class DirectorySource:
         return reading
 
     async def _evaluate(self, reading: "_Reading") -> Mapping[str, Evaluated]:
-        keys = reading.keys
+        """Evaluate what is not known yet."""
         changed = {
             name: contract
             for name, contract in reading.contracts.items()
-            if keys[name] not in self._known
+            if reading.keys[name] not in self._known
         }
-        fresh = await evaluate(reading.material(changed), changed, self._limits)
-        evaluated = {
-            name: fresh[name] if name in fresh else self._known[key]
-            for name, key in keys.items()
-        }
-        self._known = {keys[name]: each for name, each in evaluated.items() if each.settled}
-        return evaluated
+        return await evaluate(reading.material(changed), changed, self._limits)
 
     def _conclude(self, reading: "_Reading", evaluated: Mapping[str, Evaluated]) -> Loaded:
         """Decode the nodes and keep the folders that they run with."""

@@ -34,6 +34,8 @@ class Rules:
     """Paths that stay within reach, each with all below it; everything else is denied."""
 
     read: tuple[str, ...] = ()
+    browse: tuple[str, ...] = ()
+    """May be listed, with all folders below; their files stay closed."""
     execute: tuple[str, ...] = ()
     """May be read and executed."""
     write: tuple[str, ...] = ()
@@ -64,6 +66,8 @@ def restrict(rules: Rules) -> None:
     with closing(_ruleset(version, rights, network=rules.network)) as ruleset:
         for path in rules.read:
             ruleset.allow(path, rights & (_READ_FILE | _READ_DIR))
+        for path in rules.browse:
+            ruleset.allow(path, rights & _READ_DIR)
         for path in rules.execute:
             ruleset.allow(path, rights & (_READ_FILE | _READ_DIR | _EXECUTE))
         for path in rules.write:

@@ -25,6 +25,10 @@ _FIELD = re.compile(r"([A-Za-z_][A-Za-z0-9_-]*)\s*\|(?![|>])")
 _LONGEST = 600
 """Characters of a message: a definition's text may be part of it."""
 
+_TOO_MUCH = (
+    "evaluation needs more memory than it may use",
+    "a definition is data that is quickly computed",
+)
 _IN_PLAIN_WORDS: Mapping[str, tuple[str, str]] = {
     "unexpected token": (
         "unexpected token",
@@ -36,14 +40,17 @@ _IN_PLAIN_WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "non mergeable terms": ("the field is set twice, to different values", "keep one of them"),
     "cannot merge unequal arrays": ("the field is set twice, to different lists", "keep one"),
+    "PanicException: out of memory": _TOO_MUCH,
+    "MemoryError": _TOO_MUCH,
+    "RecursionError": ("the value nests too deeply", "a definition is flat data"),
     "infinite recursion": (
         "infinite recursion",
         "fields see each other: in `{ x = x }` the second `x` is the field itself; rename one",
     ),
 }
 """Heads of Nickel's own errors: what is said instead, and the remedy."""
-_VAGUE = frozenset({"dynamic type error", "incompatible types", "not a function"})
-"""Heads that say little without the text at the mark."""
+_VAGUE = frozenset({"dynamic type error", "not a function"})
+"""Heads that say less than the text at the mark."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,9 +177,10 @@ def _explain(report: _Report, span: _Span | None, sources: Sources) -> tuple[str
     for head, words in _IN_PLAIN_WORDS.items():
         if report.head.startswith(head):
             return words
-    label = span.label if span and span.primary and report.head in _VAGUE else ""
-    parts = (report.head, report.detail, label)
-    return ": ".join(part for part in parts if part) or "cannot be evaluated", _hint(report)
+    if report.head in _VAGUE and span and span.label:
+        return span.label, _hint(report)
+    said = ": ".join(part for part in (report.head, report.detail) if part)
+    return said or "cannot be evaluated", _hint(report)
 
 
 def _explain_contract(name: str | None, report: _Report, sources: Sources) -> tuple[str, str]:
