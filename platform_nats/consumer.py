@@ -17,25 +17,29 @@ from platform_nats.pull import Pull, pull
 log = logging.getLogger(__name__)
 
 _TICK_S = 1.0
-_KEEP_ALIVE_S = 10.0  # a third of ack_wait
+_BEATS = 3  # in progress so often within ack_wait
 _SURPLUS_S = 0.5  # with no delay a request of our own would bring it straight back
 
 
 class Consumer:
     """Serves a durable pull consumer, which all instances share."""
 
-    def __init__(self, connection: Connection, stream: str, durable: str) -> None:
+    def __init__(
+        self, connection: Connection, stream: str, durable: str, *, ack_wait_s: float = 30.0
+    ) -> None:
+        """Serve on this connection; `ack_wait_s` is what the consumer was made with."""
         self._connection = connection
+        self._beat_s = ack_wait_s / _BEATS
         self._stream = stream
         self._durable = durable
-        self._in_hand = 0
+        self._held: dict[int, Msg] = {}  # by sequence
         self._stopping = False
         self._bell = Bell()
 
     @property
     def in_hand(self) -> int:
         """Events handed over and not yet answered."""
-        return self._in_hand
+        return len(self._held)
 
     def stop(self) -> None:
         """Take nothing more, give back what nobody began, let `serve` end after the rest."""
@@ -50,11 +54,14 @@ class Consumer:
         """
         credit = slots if isinstance(slots, Credit) else Credit(slots)
         self._bell = credit.bell
-        async with (
-            anyio.create_task_group() as handlers,
-            pull(self._connection, self._stream, self._durable, self._bell) as taken,
-        ):
-            end = await self._take(taken, handle, credit, handlers)
+        async with anyio.create_task_group() as heart:
+            heart.start_soon(self._keep_alive)
+            async with (
+                anyio.create_task_group() as handlers,
+                pull(self._connection, self._stream, self._durable, self._bell) as taken,
+            ):
+                end = await self._take(taken, handle, credit, handlers)
+            heart.cancel_scope.cancel()
         if end is not None:
             raise end
 
@@ -62,30 +69,33 @@ class Consumer:
         self, taken: Pull, handle: Handler, credit: Credit, handlers: TaskGroup
     ) -> TransportError | None:
         while not self._stopping:
-            while taken.arrived and self._in_hand < credit.limit:
-                self._in_hand += 1
-                handlers.start_soon(self._carry, taken.arrived.popleft(), handle)
+            while taken.arrived and self.in_hand < credit.limit:
+                self._hand_over(taken.arrived.popleft(), handle, handlers)
             await taken.give_back(_SURPLUS_S)  # its credit was withdrawn meanwhile
             if self._connection.closed.is_set():
                 return self._connection.lost()
             if taken.is_gone:
                 return ConsumerGone(self._stream, self._durable)
-            if self._connection.is_up and self._in_hand < credit.limit:
-                await taken.ask(credit.limit - self._in_hand)
+            if self._connection.is_up and self.in_hand < credit.limit:
+                await taken.ask(credit.limit - self.in_hand)
             await self._bell.wait(_TICK_S)
         return None
 
-    async def _carry(self, message: Msg, handle: Handler) -> None:
+    def _hand_over(self, message: Msg, handle: Handler, handlers: TaskGroup) -> None:
+        event = delivery(message)
+        is_at_work = event.sequence in self._held
+        self._held[event.sequence] = message  # the latest delivery is the one to answer
+        if not is_at_work:
+            handlers.start_soon(self._carry, event, handle)
+
+    async def _carry(self, event: Delivery, handle: Handler) -> None:
         answer = None
         try:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._keep_alive, message)
-                answer = await _ask(handle, delivery(message))
-                tasks.cancel_scope.cancel()
+            answer = await _ask(handle, event)
         finally:
             with anyio.CancelScope(shield=True):
-                await self._answer(message, answer)
-            self._in_hand -= 1
+                await self._answer(self._held[event.sequence], answer)
+            del self._held[event.sequence]
             self._bell.ring()
 
     async def _answer(self, message: Msg, answer: Answer | None) -> None:
@@ -94,10 +104,11 @@ class Consumer:
         else:
             await settle(self._connection, message, answer)
 
-    async def _keep_alive(self, message: Msg) -> None:
+    async def _keep_alive(self) -> None:
         while True:
-            await anyio.sleep(_KEEP_ALIVE_S)
-            await tell(self._connection, message, IN_PROGRESS)
+            await anyio.sleep(self._beat_s)
+            for message in tuple(self._held.values()):
+                await tell(self._connection, message, IN_PROGRESS)
 
 
 async def _ask(handle: Handler, event: Delivery) -> Answer:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 
 VERSION = "stratum-evt-v1"
@@ -15,6 +16,7 @@ SIGNATURE_ALGORITHM = "Stratum-Sig-Alg"
 SIGNATURE = "Stratum-Sig"
 
 _PREFIXES = ("ce-", "stratum-")
+_NAMES = 256  # distinct header names to remember; the usual ones are a dozen
 _VISIBLE = re.compile(r"[\x20-\x7e]*")
 
 
@@ -49,6 +51,7 @@ class Statement:
         return "".join(f"{field}\n" for field in fields).encode()
 
 
+@lru_cache(_NAMES)
 def is_covered(name: str) -> bool:
     """Tell whether a header is signed: by rule, so that none can be added unsigned."""
     lower = name.lower()
