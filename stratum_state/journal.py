@@ -93,7 +93,7 @@ def verify(lines: Sequence[JournalLine]) -> None:
             raise BrokenChain(chain, head.n + 1, f"it belongs to {each.run}")
         if each.n != head.n + 1:
             raise BrokenChain(chain, head.n + 1, f"entry {each.n} is in its place")
-        if json.loads(each.body)["prev"] != head.hash:
+        if json.loads(each.body).get("prev") != head.hash:
             raise BrokenChain(chain, each.n, "it does not follow from the entry before")
         head = Head(each.n, each.hash)
 
