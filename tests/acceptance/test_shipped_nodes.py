@@ -102,6 +102,20 @@ def contents(folder: Path) -> list[str]:
         return archive.namelist()
 
 
+@pytest.mark.parametrize("kind", ["wheel", "sdist"])
+async def test_a_build_does_not_look_above_its_copy(
+    shipped: Playhouse, kind: str, tmp_path: Path
+) -> None:
+    case = next(iter(cases.read(SHIPPED / "python-package" / f"build-{kind}")))
+    above = tmp_path / "scratch" / ".gitignore"
+    above.parent.mkdir()
+    above.write_text("*\n")
+
+    result = await shipped.play(f"python-package/build-{kind}", case, str(tmp_path))
+
+    assert result.problems == ()
+
+
 async def test_a_release_that_is_undone_brings_back_the_one_before(
     shipped: Playhouse, tmp_path: Path
 ) -> None:

@@ -11,7 +11,8 @@ def main [] {
 
   # A build may write beside what it builds, and the source is only lent for reading. So it
   # gets a copy, in the step's scratch folder: the current folder, gone when the step has ended.
-  mkdir source out
+  # Build tools look for ignored files in the folders above, up to one with `.git`: this one.
+  mkdir source/.git out
   let left_out = $LEFT_OUT | each { $"--exclude=($in)" }
   ^tar --create --directory $input.event.data.path ...$left_out . | ^tar --extract --directory source
   let built = ^python3 -m build --no-isolation --sdist --outdir out source | complete
