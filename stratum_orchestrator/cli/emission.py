@@ -117,12 +117,13 @@ def _tell_receipt(screen: Screen, subject: str, receipt: Receipt) -> None:
 
 
 def _tell_verdict(screen: Screen, verdict: Verdict) -> None:
-    runs = "  ".join(verdict.runs)
+    code = f"{verdict.code}: " if verdict.code != verdict.kind else ""
+    told = "  ".join(verdict.runs) or f"{code}{verdict.reason}"
     screen.line(
         sign(verdict.kind, unicode=screen.unicode),
         Span(" "),
         word(verdict.kind, len("no-pipeline")),
-        Span(f" {runs}" if runs else f" {verdict.code}: {verdict.reason}"),
+        Span(f" {told}"),
     )
 
 

@@ -64,7 +64,7 @@ def fit(line: Line, columns: int) -> Line:
     """The line cut to so many columns, with an ellipsis where something is left out."""
     left = columns
     fitted: list[Span] = []
-    for span in line:
+    for span in _without_blank_end(line):
         text = clean(span.text)
         if width(text) > left:
             return [*fitted, Span(_cut(text, max(0, left - 1)) + "…", span.style)]
@@ -82,6 +82,15 @@ def pad(text: str, columns: int) -> str:
     """The text, cleaned, with spaces up to so many columns."""
     cleaned = clean(text)
     return cleaned + " " * max(0, columns - width(cleaned))
+
+
+def _without_blank_end(line: Line) -> Line:
+    kept = list(line)
+    while kept and not kept[-1].text.strip():
+        kept.pop()
+    if kept:
+        kept[-1] = Span(kept[-1].text.rstrip(), kept[-1].style)
+    return kept
 
 
 def _cut(text: str, columns: int) -> str:

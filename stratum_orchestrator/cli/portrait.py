@@ -138,9 +138,8 @@ def summary(outputs: Mapping[str, object] | None) -> str:
 
 
 def complaint(error: Failure) -> str:
-    """Why an attempt failed: the class, the exit code and the message."""
-    code = f"exit {error.exit_code}" if error.exit_code is not None else error.error_class
-    return ": ".join(each for each in (code, error.message) if each)
+    """Why an attempt failed, in the words of whoever ended it."""
+    return error.message or error.error_class or "failed"
 
 
 def _gave(step: Step) -> Line:

@@ -10,7 +10,7 @@ from typing import Literal, Self
 
 import click
 
-from stratum_orchestrator.cli.ink import Line, Span, inked, pad, plain, width
+from stratum_orchestrator.cli.ink import Line, Span, fit, inked, pad, plain, width
 from stratum_orchestrator.cli.moment import Times, when
 
 Output = Literal["table", "json", "jsonl"]
@@ -93,7 +93,8 @@ class Screen:
         if not rows:
             return
         header = [Span(head.upper(), "dim") for head in heads]
-        self.lines(_aligned(row, widths) for row in [header, *rows])
+        lines = [_aligned(row, widths) for row in [header, *rows]]
+        self.lines([fit(line, self.columns) for line in lines] if self.terminal else lines)
 
     def fields(self, fields: Mapping[str, Span | str]) -> None:
         """Write names and values below each other."""

@@ -112,7 +112,7 @@ def _facts(body: str) -> str:
     except ValueError:
         return body
     return "  ".join(
-        f"{name}={compact(value)}"
+        f"{name}={value if isinstance(value, str) else compact(value)}"
         for name, value in said.items()
         if name not in _KNOWN and value is not None
     )

@@ -20,7 +20,7 @@ STATUSES = (
     "compensated",
     "abandoned",
 )
-_HEADS = ("", "run", "status", "pipeline", "subject", "by", "accepted", "took", "cause")
+_HEADS = ("", "run", "status", "pipeline", "accepted", "took", "by", "subject", "cause")
 
 
 @click.command()
@@ -60,9 +60,9 @@ def _row(run: Run, screen: Screen) -> list[Span]:
         Span(run.id),
         Span(f"{run.status}{quality}", word(how).style),
         Span(run.pipeline, "strong"),
-        Span(run.subject),
-        Span(run.event.principal),
         Span(screen.when(run.accepted), "dim"),
         Span(spent(between(run.accepted, run.ended, screen.now())), "dim"),
+        Span(run.event.principal),
+        Span(run.subject),
         Span(run.cause or "", "dim"),
     ]

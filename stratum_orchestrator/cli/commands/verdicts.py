@@ -10,7 +10,7 @@ from stratum_orchestrator.cli.pages import gather
 from stratum_orchestrator.cli.reading import Verdict, Verdicts
 from stratum_orchestrator.cli.screen import Screen
 
-_HEADS = ("", "seq", "verdict", "code", "subject", "event", "publisher", "at", "reason")
+_HEADS = ("", "seq", "verdict", "at", "code", "subject", "runs or reason", "event", "publisher")
 
 
 @click.command()
@@ -41,10 +41,10 @@ def _row(verdict: Verdict, screen: Screen) -> list[Span]:
         sign(verdict.kind, unicode=screen.unicode),
         Span(str(verdict.sequence)),
         word(verdict.kind),
+        Span(screen.when(verdict.at), "dim"),
         Span(verdict.code),
         Span(verdict.subject),
-        Span(verdict.event_id),
+        Span("  ".join(verdict.runs) or verdict.reason),
+        Span(verdict.event_id, "dim"),
         Span(verdict.publisher, "dim"),
-        Span(screen.when(verdict.at), "dim"),
-        Span(verdict.reason, "dim"),
     ]

@@ -1,0 +1,188 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from stratum_orchestrator.cli.app import Stratum, stratum
+from stratum_orchestrator.cli.home import find
+
+HEAVY = {"aiohttp", "cedarpy", "msgspec", "nats", "networkx", "rich", "surrealdb"}
+
+
+def run(*words: str, home: Path) -> Result:
+    return CliRunner().invoke(stratum, [*words, "--home", str(home / ".stratum")])
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys\n"
+        "from stratum_orchestrator.cli.app import stratum\n"
+        "stratum(['--help'], standalone_mode=False)\n"
+        "print(*sys.modules, file=sys.stderr)"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+
+    assert "emit" in done.stdout
+    assert HEAVY.isdisjoint(done.stderr.split())
+
+
+def test_as_a_process_it_leaves_with_the_exit_code() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "stratum_orchestrator", "rnus"], capture_output=True, check=False
+    )
+
+    assert done.returncode == 2
+
+
+@pytest.mark.parametrize("name", Stratum.entries)
+def test_every_command_explains_itself(name: str) -> None:
+    result = CliRunner().invoke(stratum, [name, "--help"])
+
+    assert result.exit_code == 0
+    assert result.output.startswith(f"Usage: stratum {name}")
+
+
+def test_a_mistyped_command_is_met_with_the_one_meant() -> None:
+    result = CliRunner().invoke(stratum, ["rnus"])
+
+    assert result.exit_code == 2
+    assert "Did you mean 'runs'?" in result.output
+
+
+@pytest.mark.parametrize(
+    "words", [["runs"], ["run", "show", "1"], ["verdicts"], ["emit", "events.x"]]
+)
+def test_without_a_daemon_the_remedy_is_named(tmp_path: Path, words: list[str]) -> None:
+    result = run(*words, home=tmp_path)
+
+    assert result.exit_code == 69
+    assert "no daemon answers" in result.output
+    assert "stratum dev" in result.output
+
+
+def test_options_may_stand_before_or_behind_the_command() -> None:
+    before = CliRunner().invoke(stratum, ["--output", "json", "version"])
+    behind = CliRunner().invoke(stratum, ["version", "-o", "json"])
+
+    assert json.loads(before.output) == json.loads(behind.output)
+
+
+def test_a_new_key_is_in_a_file_of_its_owner_and_nowhere_else(tmp_path: Path) -> None:
+    result = run("keys", "new", "ci", "-o", "json", home=tmp_path)
+
+    told = json.loads(result.stdout)
+    file = Path(told["file"])
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert told["public"].startswith("U")
+    assert file.read_text().strip() not in result.output
+
+
+def test_the_seed_is_shown_when_asked_for(tmp_path: Path) -> None:
+    run("keys", "new", home=tmp_path)
+
+    result = run("keys", "show", "--show-seed", "-o", "json", home=tmp_path)
+
+    assert json.loads(result.stdout)["seed"].startswith("SU")
+
+
+def test_a_key_is_never_written_over(tmp_path: Path) -> None:
+    run("keys", "new", home=tmp_path)
+
+    result = run("keys", "new", home=tmp_path)
+
+    assert result.exit_code == 2
+    assert "never written over" in result.output
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "code"), [("SUAAA", 0o600, 78), ("U" * 56, 0o600, 78), ("", 0o644, 77)]
+)
+def test_a_key_file_that_cannot_be_used_is_refused(
+    tmp_path: Path, content: str, mode: int, code: int
+) -> None:
+    file = tmp_path / "x.nk"
+    file.write_text(content)
+    file.chmod(mode)
+
+    result = run("keys", "show", str(file), home=tmp_path)
+
+    assert result.exit_code == code
+    assert not content or content not in result.output
+
+
+def test_a_missing_key_names_those_that_are_there(tmp_path: Path) -> None:
+    run("keys", "new", "ci", home=tmp_path)
+
+    result = run("keys", "show", "cd", home=tmp_path)
+
+    assert result.exit_code == 6
+    assert "known here: ci" in result.output
+
+
+def test_the_home_is_the_nearest_one_above(tmp_path: Path) -> None:
+    (tmp_path / ".stratum").mkdir()
+    deep = tmp_path / "a" / "b"
+    deep.mkdir(parents=True)
+
+    assert find(None, deep) == tmp_path / ".stratum"
+    assert find(Path("elsewhere"), deep) == Path("elsewhere")
+
+
+def test_the_configuration_tells_where_each_value_comes_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STRATUM_LOG__LEVEL", "debug")
+
+    result = run("config", "show", "--origin", "-o", "json", home=tmp_path)
+
+    told = json.loads(result.stdout)
+    assert told["log.level"] == {"value": "debug", "origin": "STRATUM_LOG__LEVEL"}
+    assert told["http.host"]["origin"] == "default"
+
+
+def test_a_setting_that_does_not_exist_is_a_configuration_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STRATUM_LOG__LEVLE", "debug")
+
+    result = run("config", "show", home=tmp_path)
+
+    assert result.exit_code == 78
+    assert "STRATUM_LOG__LEVEL" in result.output
+
+
+def test_the_doctor_names_a_remedy_for_what_is_not_well(tmp_path: Path) -> None:
+    key = tmp_path / ".stratum" / "keys" / "open.nk"
+    key.parent.mkdir(parents=True)
+    key.touch(0o644)
+
+    result = run("doctor", "-o", "json", home=tmp_path)
+
+    found = {each["name"]: each for each in json.loads(result.stdout)}
+    assert result.exit_code == 1
+    assert found["secrets"]["status"] == "fail"
+    assert found["secrets"]["remedy"] == f"chmod 600 {key}"
+    assert found["python"]["status"] == "ok"
+
+
+def test_no_color_is_obeyed_whatever_its_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "anything")
+
+    result = CliRunner().invoke(stratum, ["version"], color=True)
+
+    assert result.exit_code == 0
+    assert "\x1b" not in result.output
+
+
+def test_groups_suggest_too() -> None:
+    result = CliRunner().invoke(stratum, ["run", "shwo"])
+
+    assert result.exit_code == click.UsageError.exit_code
+    assert "Did you mean 'show'?" in result.output
