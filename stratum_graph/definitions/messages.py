@@ -21,7 +21,7 @@ _MISSING = re.compile(r"missing definition for `(.*)`")
 _NO_IMPORT = re.compile(r"import of (.*) failed: could not find import.*")
 _EXTRA = re.compile(r"extra fields? (`.*`)")
 _NAME = re.compile(r"`([^`]+)`")
-_FIELD = re.compile(r"([A-Za-z_][A-Za-z0-9_-]*)\s*\|(?![|>])")
+_FIELD = re.compile(r"\b(?!doc\b|optional\b)([a-z_][A-Za-z0-9_-]*)\s*\|(?![|>])")
 _LONGEST = 600
 """Characters of a message: a definition's text may be part of it."""
 

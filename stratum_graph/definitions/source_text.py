@@ -13,7 +13,7 @@ _IMPORTED = re.compile(r'(m%+)?"([^"\n]{0,256})("?)')
 _PLAIN_PATH = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9._-]*/)*[A-Za-z0-9_][A-Za-z0-9._-]*")
 _COMMENT_OR_TEXT = re.compile(
     r"""#[^\n]*"""
-    r"""|(?:\bm|-s)(?P<fence>%+)"(?:(?!"(?P=fence)).)*"""
+    r"""|(?:\bm|-s)(?P<fence>%+)"(?:(?!"(?P=fence)).)*(?:"(?P=fence))?"""
     r"""|"(?:\\.|[^"\\])*"?""",
     re.DOTALL,
 )

@@ -1,0 +1,39 @@
+"""Scripts are parsed by the Nushell that will run them."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from stratum_graph.definitions.content import ContentStore
+from stratum_graph.definitions.scripts import Nushell, check_scripts
+from support.definitions import SCRIPT, node, source, write
+
+NU = shutil.which("nu")
+pytestmark = [
+    pytest.mark.acceptance,
+    pytest.mark.skipif(NU is None, reason="no `nu` on the PATH"),
+]
+
+
+async def complaints(tmp_path: Path, script: str) -> list[str]:
+    watched = write(tmp_path / "nodes", {"lint/node.ncl": node(), "lint/run.nu": script})
+    loaded = await source(watched, store=tmp_path / "store").load()
+    nu = Nushell(Path(NU or ""), tmp_path)
+
+    found = await check_scripts(
+        loaded.definitions, content=ContentStore(tmp_path / "store"), nu=nu
+    )
+
+    return [str(each) for each in found]
+
+
+async def test_a_script_that_parses_is_not_mentioned(tmp_path: Path) -> None:
+    assert await complaints(tmp_path, SCRIPT) == []
+
+
+async def test_a_script_that_does_not_parse_is_told_by_its_place(tmp_path: Path) -> None:
+    said = await complaints(tmp_path, "def main [] {\n  let x = (\n}\n")
+
+    assert said
+    assert all(each.startswith("lint/run.nu:") for each in said)
