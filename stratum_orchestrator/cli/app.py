@@ -9,6 +9,7 @@ from stratum_orchestrator.cli.lazy import Entry, LazyGroup
 from stratum_orchestrator.cli.options import shared
 
 _HERE = "stratum_orchestrator.cli.commands"
+_INTERRUPTED = 130  # 128 and the number of SIGINT
 _EXITS = """\b
 Exit codes:
   0   done; the run completed
@@ -21,6 +22,7 @@ Exit codes:
   65  bad definitions      69  daemon or dependency unavailable
   74  input or output      75  data folder in use
   77  permission           78  configuration
+  130 interrupted
 """
 
 
@@ -45,6 +47,13 @@ class Stratum(LazyGroup):
         "config": Entry(f"{_HERE}.config:config", "Show the configuration in effect."),
         "version": Entry(f"{_HERE}.version:version", "Print the version."),
     }
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; Ctrl-C ends it as the shell expects."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise click.exceptions.Exit(_INTERRUPTED) from None
 
 
 @click.command(

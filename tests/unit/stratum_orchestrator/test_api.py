@@ -179,37 +179,6 @@ async def test_the_journal_keeps_the_exact_text_of_its_lines(api: Served) -> Non
     ]
 
 
-async def test_the_verdict_is_told_once_it_is_recorded(api: Served) -> None:
-    told: list[dict[str, object]] = []
-
-    async def wait() -> None:
-        told.append((await api.get("/api/v1/verdicts/7?wait=30")).json)
-
-    async with anyio.create_task_group() as waiters:
-        waiters.start_soon(wait)
-        await until(lambda: api.desk.waiting == 1)
-        await api.desk.write(records.a_verdict(sequence=7))
-
-    assert (told[0]["sequence"], told[0]["kind"]) == (7, "accepted")
-
-
-async def test_an_event_without_a_verdict_is_not_found(api: Served) -> None:
-    answer = await api.get("/api/v1/verdicts/8")
-
-    assert (answer.status, answer.json["code"]) == (404, "no-verdict")
-
-
-async def test_verdicts_come_in_pages(api: Served) -> None:
-    for sequence in (1, 2):
-        await api.desk.write(records.a_verdict(sequence=sequence))
-
-    first = await api.get("/api/v1/verdicts?limit=1")
-    second = await api.get(f"/api/v1/verdicts?limit=1&after={first.json['next']}")
-
-    assert [each["sequence"] for each in _list(first.json["verdicts"])] == [2]
-    assert [each["sequence"] for each in _list(second.json["verdicts"])] == [1]
-
-
 async def test_a_cancellation_takes_its_reason_to_the_desk(api: Served) -> None:
     run = records.a_run()
     await api.desk.write(run)

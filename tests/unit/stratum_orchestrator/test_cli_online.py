@@ -1,4 +1,6 @@
 import json
+import signal
+import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -106,6 +108,22 @@ async def test_watching_ends_with_its_time(shell: Shell) -> None:
 
     assert result.exit_code == Exit.TIMEOUT
     assert f"stratum run watch {run.id}" in result.output
+
+
+async def test_ctrl_c_ends_the_watching_and_not_the_run(shell: Shell) -> None:
+    run = records.a_run()
+    await shell.desk.write(run)
+    words = ["run", "watch", run.id, "--home", str(shell.home)]
+
+    async with await anyio.open_process(
+        [sys.executable, "-m", "stratum_orchestrator", *words]
+    ) as watching:
+        await until(lambda: shell.desk.waiting == 1)
+        watching.send_signal(signal.SIGINT)
+        code = await watching.wait()
+
+    assert code == 130
+    assert shell.desk.cancelled == []
 
 
 async def test_a_cancellation_says_why(shell: Shell) -> None:
