@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Mapping
 from hashlib import sha256
 
+import anyio
 import nats.errors
 from anyio.lowlevel import checkpoint
 
@@ -38,15 +39,22 @@ class Announcer:
         self._bell.ring()
 
     async def run(self) -> None:
-        """Publish what is queued, while there is a broker; until cancelled."""
-        while True:
-            sent = 0
-            while self._waiting and self._connection.is_up:
-                await self._publish(*self._waiting.popleft())
-                sent += 1
-                if sent % _BURST == 0:
-                    await checkpoint()
-            await self._bell.wait(_TICK_S)
+        """Publish what is queued, while there is a broker; until cancelled, then the rest."""
+        try:
+            while True:
+                await self._publish_waiting()
+                await self._bell.wait(_TICK_S)
+        finally:
+            with anyio.move_on_after(_TICK_S, shield=True):
+                await self._publish_waiting()
+
+    async def _publish_waiting(self) -> None:
+        sent = 0
+        while self._waiting and self._connection.is_up:
+            await self._publish(*self._waiting.popleft())
+            sent += 1
+            if sent % _BURST == 0:
+                await checkpoint()
 
     async def _publish(self, subject: str, fact: Mapping[str, object]) -> None:
         body = json.dumps(fact, default=str, separators=(",", ":")).encode()

@@ -1,6 +1,7 @@
 """A connection to the broker: refused with the real reason, or kept for ever."""
 
 import logging
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ _CLOSE_S = 2.0
 _PING_S = 5  # a silent partition shows after two of them; nats-py's default takes minutes
 _PINGS = 2
 _UNAUTHORIZED = ("authorization violation", "authentication expired", "authentication revoked")
+_CREDENTIALS = re.compile(r"//[^/@,]*@")  # in a URL: not for messages
 _DENIED = "permissions violation for publish"
 
 
@@ -60,7 +62,7 @@ class Connection:
         self.key = key
         self.closed = anyio.Event()
         """Set when it will not come back."""
-        self._url = url
+        self._url = _CREDENTIALS.sub("//", url)
         self._trouble = ""
         self._is_first = True
         self._attempts: set[Attempt] = set()

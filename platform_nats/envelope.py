@@ -216,7 +216,7 @@ def _cloudevent_fault(headers: Mapping[str, str]) -> str | None:
             "CloudEvents in structured mode are not accepted; use binary mode: "
             "attributes in ce-* headers, the data alone as payload"
         )
-    if unquote(attributes.get("ce-id", headers[EVENT_ID])) != headers[EVENT_ID]:
+    if "ce-id" in attributes and unquote(attributes["ce-id"]) != headers[EVENT_ID]:
         return f"ce-id must be the same as {EVENT_ID}"
     return None
 

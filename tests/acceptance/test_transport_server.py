@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from support.broker import Broker, run_broker
 from support.wait import until
 
 pytestmark = pytest.mark.acceptance
+PROJECT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -114,6 +116,30 @@ async def test_the_server_is_gone_when_its_block_ends(tmp_path: Path) -> None:
         assert is_alive(pid)
 
     assert not is_alive(pid)
+
+
+DAEMON = """
+import anyio, pathlib, sys
+from platform_nats.server import serve
+
+async def main() -> None:
+    async with serve(pathlib.Path(sys.argv[1]), []) as running:
+        print(running.pid, flush=True)
+        await anyio.sleep_forever()
+
+anyio.run(main)
+"""
+
+
+async def test_the_server_of_a_killed_daemon_makes_room_for_the_next(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", DAEMON, str(tmp_path)]
+    async with await anyio.open_process(command, cwd=PROJECT, stderr=None) as daemon:
+        assert daemon.stdout is not None
+        orphan = int(await daemon.stdout.receive())
+        daemon.kill()
+
+    async with serve(tmp_path, []) as running:
+        assert running.pid != orphan
 
 
 async def test_one_folder_serves_one_server(

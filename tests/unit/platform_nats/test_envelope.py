@@ -65,6 +65,10 @@ def test_a_sealed_event_opens_to_what_was_sealed() -> None:
     assert "traceparent" not in envelope.headers
 
 
+def test_an_id_is_taken_literally_where_nothing_is_percent_encoded() -> None:
+    assert opened(sealed(replace(EVENT, event_id="100%25"))).event_id == "100%25"
+
+
 def test_headers_that_are_not_signed_may_change_on_the_way() -> None:
     assert opened(with_headers(Traceparent="00-2", X_Hop="1"))
 
