@@ -14,6 +14,7 @@ from stratum_state.model import (
     Fact,
     JournalLine,
     PipelineRun,
+    RunStatus,
     StepRecord,
     Trail,
     VerdictRecord,
@@ -80,6 +81,8 @@ class StateTracker:
         self._live: dict[str, _Known] = {}
         self._ended: OrderedDict[str, _Known] = OrderedDict()
         self._waits: dict[str, _Wait] = {}
+        self._missed = 0
+        """Facts about runs that the cache does not know."""
 
     async def record(self, *facts: Fact) -> None:
         """Return when the facts are durable, together. Cannot be cancelled half-way.
@@ -155,11 +158,12 @@ class StateTracker:
             return
         run_id = moves.chain(fact)
         known = self._known(run_id)
+        begins = isinstance(fact, PipelineRun) and fact.status is RunStatus.ACCEPTED
+        if known is None and begins:
+            known = _Known()
         if known is None:
-            if not isinstance(fact, PipelineRun):
-                return  # of a run that ended long ago: the next reader fetches it whole
-            known = self._live[run_id] = _Known()
-        if known.take(fact):
+            self._missed += 1  # of a run that ended long ago: the next reader fetches it whole
+        elif known.take(fact):
             self._file(run_id, known)
             wait = self._waits.get(run_id)
             if wait is not None:
@@ -174,10 +178,14 @@ class StateTracker:
         return known.changes if known else 0
 
     async def _fetch(self, run_id: str) -> _Known | None:
-        trail = await self._store.trail(run_id)
-        if trail is None:
-            return None
-        return self._known(run_id) or self._remember(trail)
+        while True:
+            missed = self._missed
+            trail = await self._store.trail(run_id)
+            known = self._known(run_id)
+            if known is not None or trail is None:
+                return known
+            if missed == self._missed:  # else what was read may be older than what went by
+                return self._remember(trail)
 
     def _remember(self, trail: Trail) -> _Known:
         facts: list[Fact] = [trail.run, *trail.steps, *trail.compensations]

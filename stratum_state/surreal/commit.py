@@ -52,6 +52,8 @@ class Committer:
             await self._transport.call(COMMIT, params)
         except replies.Conflict:
             return False
+        except replies.Broken as error:
+            raise Unavailable(f"{error}; mend or empty the disk, then start again") from error  # noqa: TRY003
         except (replies.Stale, replies.Lost) as error:
             log.warning("batch outcome unknown", extra={"lane": self._lane, "why": str(error)})
             return await self._landed(batch)

@@ -27,8 +27,12 @@ def held(path: Path) -> Iterator[None]:
 
     The engine itself locks nothing: a second process would read garbage and write over us.
     """
-    path.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with path.with_name(f"{path.name}.lock").open("w") as lock:
+    try:
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file = path.with_name(f"{path.name}.lock").open("w")
+    except OSError as error:
+        raise Unavailable(f"{path} cannot be used: {error.strerror}") from error  # noqa: TRY003
+    with file as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

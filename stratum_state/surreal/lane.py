@@ -23,7 +23,7 @@ from stratum_state.surreal.batch import Batch, Ticket
 from stratum_state.surreal.cbor import Unencodable
 from stratum_state.surreal.commit import Committer
 
-_MOST_WRITES = 128
+_MOST_WRITES = 200
 _MOST_BYTES = 8 << 20  # a transaction must fit into one file of the log
 
 Read = Callable[[Sequence[Fact]], Awaitable[Sequence[Row]]]
@@ -49,6 +49,8 @@ class Lane:
         self._closing = False
         self._broken: StateError | None = None
         self._ended = anyio.Event()
+        self.kept_everything = False
+        """Whether it ended with all that was handed over durable."""
 
     def add(self, facts: Sequence[Fact]) -> Ticket:
         """Take a write; it is judged against everything that was taken before it."""
@@ -70,6 +72,7 @@ class Lane:
                 self._flying = batch
                 await self._fly(batch)
                 self._flying = None
+            self.kept_everything = True
         except StateError as error:
             log.critical("lane stopped", extra={"lane": self._name, "why": str(error)})
             self._broken = error

@@ -45,10 +45,12 @@ async def over(
     committer = Committer(connection, held)
     ledger, beside = Ledger(ended=_ENDED), Reader(connection, lane)
     writer = Lane(lane, committer, ledger, beside.on_record)
-    async with _served(writer, heartbeat_s):
-        yield SurrealStore(writer, ledger, beside)
-    if connection.path:
-        _note(connection.path, lane, committer.seq, clean=True)
+    try:
+        async with _served(writer, heartbeat_s):
+            yield SurrealStore(writer, ledger, beside)
+    finally:
+        if connection.path:
+            _note(connection.path, lane, committer.seq, clean=writer.kept_everything)
 
 
 @asynccontextmanager

@@ -6,18 +6,19 @@ from typing import cast
 import anyio
 
 from stratum_state import journal, moves
-from stratum_state.errors import Taken, Unavailable
+from stratum_state.errors import Rejected, Taken, Unavailable
 from stratum_state.ledger import Account, Row
 from stratum_state.model import Fact, JournalLine, PipelineRun, Trail, VerdictRecord
 from stratum_state.store import RunFilter
 from stratum_state.surreal import replies, rows
-from stratum_state.surreal.cbor import Id, Range
+from stratum_state.surreal.cbor import Id, Range, Unencodable
 from stratum_state.surreal.transport import Transport
 
 _AT_ONCE = 2
 _LAST = "~"  # behind every character of an id
 _HASH = 12  # how much of the identity a run's id ends with
 _MATCHES = 1000
+_QUESTION = "a question"
 
 _RUN = """
 RETURN array::flatten([(SELECT * FROM $run), (SELECT * FROM $steps), (SELECT * FROM $undone)])
@@ -38,7 +39,7 @@ RETURN {
 
 
 class Reader:
-    """Reads beside the lane; sees only what is durable. Raises Unavailable."""
+    """Reads beside the lane; sees only what is durable. Raises Unavailable, Rejected."""
 
     def __init__(self, transport: Transport, lane: str) -> None:
         self._transport = transport
@@ -145,6 +146,8 @@ class Reader:
                 return (await self._transport.call(query, params))[-1]
         except replies.SurrealError as error:
             raise Unavailable(str(error)) from error
+        except Unencodable as error:
+            raise Rejected(_QUESTION, str(error)) from error
 
 
 def trail(found: Sequence[Row]) -> Trail | None:

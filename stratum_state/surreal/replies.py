@@ -4,6 +4,7 @@ SurrealError
 ├── Conflict     another transaction was in the way: send the same again
 ├── Stale        the lease row is not as we left it: somebody else has the lane, or it was sent
 ├── Refusal      the statement breaks a rule of the schema and always will
+├── Broken       the engine cannot write to its disk, and will not until it is opened anew
 └── Lost         no answer, or a broken one: whether it was done is unknown
 """
 
@@ -11,6 +12,11 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 
 STALE = "stale lease"
+_RULES = (
+    "Found ",
+    "Couldn't coerce ",
+    "Database record ",
+)  # and what follows is a row's own text
 _AGAIN = ("can be retried", "transaction conflict", "resource busy")
 _BROKEN = ("io error", "fsync failed", "no space left")
 _FOLLOW_UP = ("was not executed", "cannot commit")
@@ -30,6 +36,10 @@ class Stale(SurrealError):
 
 class Refusal(SurrealError):
     """The statement breaks a rule of the schema."""
+
+
+class Broken(SurrealError):
+    """The engine cannot write to its disk."""
 
 
 class Lost(SurrealError):
@@ -61,8 +71,10 @@ def _error(messages: Sequence[str]) -> SurrealError:
         (each for each in messages if not any(mark in each.lower() for mark in _FOLLOW_UP)),
         messages[0],
     )
+    if cause.startswith(_RULES):
+        return Refusal(cause)
     if any(mark in everything for mark in _BROKEN):
-        return Lost(cause)
+        return Broken(cause)
     if any(mark in everything for mark in _AGAIN):
         return Conflict(cause)
     return Stale(cause) if STALE in everything else Refusal(cause)

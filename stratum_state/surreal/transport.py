@@ -72,8 +72,11 @@ async def embedded(url: str, namespace: str, database: str) -> AsyncIterator[Emb
     os.environ.update(_SETTINGS)  # noqa: TID251 - the engine reads them nowhere else
     with folder.held(path) if path else nullcontext():
         # Opening replays the log and blocks for as long as that takes.
-        sdk = await anyio.to_thread.run_sync(AsyncEmbeddedSurrealConnection, url)
-        await sdk.use(namespace, database)
+        try:
+            sdk = await anyio.to_thread.run_sync(AsyncEmbeddedSurrealConnection, url)
+            await sdk.use(namespace, database)
+        except RuntimeError as error:
+            raise Unavailable(f"{url} cannot be opened: {error}") from error  # noqa: TRY003
         try:
             yield Embedded(sdk._db, path)  # noqa: SLF001 - its own codec is seven times slower
         finally:

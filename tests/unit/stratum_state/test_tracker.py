@@ -11,7 +11,7 @@ from stratum_state.memory import MemoryStore
 from stratum_state.model import Fact, RunStatus, Trail
 from stratum_state.tracker import StateTracker
 from support import records
-from support.records import a_run, a_step, a_verdict
+from support.records import a_compensation, a_run, a_step, a_verdict
 from support.wait import until
 
 
@@ -174,3 +174,30 @@ async def test_a_run_can_be_waited_for_before_it_exists() -> None:
         await until(lambda: bool(answers))
 
     assert answers == [Trail(run=a_run())]
+
+
+async def test_a_move_of_a_run_of_another_life_is_seen_by_the_next_reader() -> None:
+    store = MemoryStore()
+    await store.write([a_run()])
+    tracker = StateTracker(store)
+
+    await tracker.record(records.running(a_run()))
+
+    assert tracker.trail(a_run().id) is None
+    assert await tracker.find(a_run().id) == Trail(run=records.running(a_run()))
+
+
+async def test_the_cache_and_the_store_tell_the_same_story() -> None:
+    store = MemoryStore()
+    tracker = StateTracker(store)
+    run, slow, quick = a_run(), a_step(a_run(), "slow"), a_step(a_run(), "quick")
+    await tracker.open(a_verdict(run), [run])
+
+    await tracker.record(records.running(run), slow, quick)
+    await tracker.record(records.succeeded(quick))
+    await tracker.record(records.failed(slow))
+    await tracker.record(
+        records.compensating(records.running(run)), a_compensation(run, "quick")
+    )
+
+    assert tracker.trail(run.id) == await store.trail(run.id)

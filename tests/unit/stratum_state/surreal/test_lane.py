@@ -192,3 +192,19 @@ async def test_a_store_opened_again_goes_on_with_its_chains(engine: Faulty) -> N
     journal.verify(lines)
     assert len(lines) == 4
     assert await the_lane_chain_holds(engine)
+
+
+async def test_a_disk_that_takes_nothing_more_stops_the_lane(
+    engine: Faulty, store: SurrealStore
+) -> None:
+    engine.before.append(replies.Broken("fsync failed"))
+
+    with pytest.raises(Unavailable, match="empty the disk, then start again"):
+        await store.write([a_run()])
+    with pytest.raises(Unavailable, match="fsync failed"):
+        await store.failure()
+
+
+async def test_a_question_that_cannot_be_asked_is_refused(store: SurrealStore) -> None:
+    with pytest.raises(Rejected, match="NUL"):
+        await store.trail("a\0b")

@@ -97,6 +97,13 @@ async def everything(path: Path) -> set[str]:
     return runs | steps | {f"{verdict.event_id} verdict" for verdict in verdicts}
 
 
+async def test_a_folder_that_cannot_be_made_is_said_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(Unavailable, match="cannot be used: Not a directory"):
+        await write(tmp_path / "file" / "state")
+
+
 def test_a_log_that_ends_whole_is_not_touched(tmp_path: Path) -> None:
     assert tail.trim(tmp_path, b"lease") == 0
 
