@@ -72,6 +72,18 @@ async def test_a_file_that_others_import_may_hold_anything(tmp_path: Path) -> No
     assert loaded.definitions[0].node.output_schemas["linted-code"]["required"] == ["crate"]
 
 
+async def test_a_schema_of_the_node_wins_over_the_capability(tmp_path: Path) -> None:
+    more = "produces = [c.linted], output_schemas.linted-code = { const = 1 },"
+    lint = 'let c = import "c.ncl" in ' + node("lint", more)
+    watched = write(
+        tmp_path / "nodes", {"c.ncl": CAPABILITIES, "node.ncl": lint, "run.nu": SCRIPT}
+    )
+
+    loaded = await source(watched, store=tmp_path / "store").load()
+
+    assert loaded.definitions[0].node.output_schemas == {"linted-code": {"const": 1}}
+
+
 async def test_a_node_that_others_import_is_still_a_node(tmp_path: Path) -> None:
     watched = write(
         tmp_path / "nodes",
