@@ -32,6 +32,12 @@ _HEADERS = {
     "X-Frame-Options": "DENY",
 }
 
+_REFUSALS = {
+    HTTPStatus.NOT_FOUND: ("not-found", "docs/http-api.md lists the paths"),
+    HTTPStatus.METHOD_NOT_ALLOWED: ("wrong-method", "docs/http-api.md lists the methods"),
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("too-large", f"at most {MAX_BODY} bytes"),
+}
+
 log = logging.getLogger(__name__)
 
 
@@ -193,9 +199,5 @@ def _away(unavailable: Unavailable) -> Problem:
 
 def _foreign(refusal: web.HTTPException) -> Problem:
     status = HTTPStatus(refusal.status)
-    remedies = {
-        HTTPStatus.NOT_FOUND: "docs/http-api.md lists the paths",
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE: f"at most {MAX_BODY} bytes",
-    }
-    code = status.phrase.lower().replace(" ", "-")
-    return Problem(status, code, refusal.reason, remedies.get(status, ""))
+    code, remedy = _REFUSALS.get(status, ("refused", "docs/http-api.md says what is answered"))
+    return Problem(status, code, refusal.reason, remedy)

@@ -64,7 +64,7 @@ async def test_a_form_cannot_command_anything(api: Served) -> None:
 async def test_a_body_beyond_the_limit_is_refused(api: Served) -> None:
     answer = await api.post("/api/v1/runs/12/cancel", {"reason": "x" * 70_000})
 
-    assert answer.status == 413
+    assert (answer.status, answer.json["code"]) == (413, "too-large")
     assert answer.headers["Content-Type"].startswith("application/problem+json")
 
 
