@@ -11,6 +11,8 @@ from stratum_graph.plan import digest_of, make_plan
 from stratum_graph.subjects import SubjectTrie, nearest
 
 _PLANS_KEPT = 1024
+UNKNOWN = object()
+"""The payload of an event that nobody has published yet."""
 
 
 class Generation:
@@ -34,7 +36,7 @@ class Generation:
         self._trie = SubjectTrie(triggers)
         self._plans: dict[tuple[str, frozenset[int]], Plan] = {}
 
-    def plans(self, subject: str, data: object = None) -> tuple[Plan, ...]:
+    def plans(self, subject: str, data: object = UNKNOWN) -> tuple[Plan, ...]:
         """The plans that an event on the subject opens, by name of the pipeline.
 
         A trigger's `when` is judged on the payload; without a payload it counts as true.
@@ -89,4 +91,4 @@ def compile_graph(
 
 
 def _wanted(when: Mapping[str, object] | None, data: object) -> bool:
-    return when is None or data is None or holds(when, {"event": data})
+    return when is None or data is UNKNOWN or holds(when, {"event": data})

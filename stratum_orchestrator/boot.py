@@ -124,13 +124,15 @@ async def serve(launch: Launch, report: Callable[[int], None]) -> None:
     """Start everything in order and serve until asked to stop; StartFailed if a step fails."""
     async with AsyncExitStack() as stack:
         boot = Boot(launch, stack)
-        await boot.start()
-        stop = partial(until_asked_to_stop, boot.consumer.stop, boot.live.hurry)
-        await stack.enter_async_context(background(stop))
+        signals = partial(until_asked_to_stop, boot.stop, boot.hurry)
+        await stack.enter_async_context(background(signals))
+        with boot.starting:
+            await boot.start()
+        if not boot.health.started:
+            return
         errand = partial(_run_errand, launch, boot.consumer, report)
         await stack.enter_async_context(background(errand))
         await boot.consumer.serve(boot.intake.handle, slots=boot.credit)
-        boot.health.stopping = True
         log.info("stopping", extra={"live_runs": len(boot.live)})
 
 
@@ -169,6 +171,7 @@ class Boot:
         self.verdicts = Verdicts()
         self.metrics = Metrics(self.clock, version=version())
         self.health = Health()
+        self.starting = anyio.CancelScope()
         self.credit = Credit(0)
         self.diagnostics: tuple[Diagnostic, ...] = ()
 
@@ -191,6 +194,19 @@ class Boot:
         with step("intake"):
             self._open_door(base)
         log.info("ready", extra={"http": base})
+
+    def stop(self) -> None:
+        """Take in nothing more and let what is under way end; in the start, give it up."""
+        self.health.stopping = True
+        if self.health.started:
+            self.consumer.stop()
+        else:
+            self.starting.cancel()
+
+    def hurry(self) -> None:
+        """Do not wait any longer."""
+        if self.health.started:
+            self.live.hurry()
 
     async def _configure(self) -> None:
         environment = config.environment()
@@ -380,7 +396,9 @@ class Boot:
         limits = Limits(body=nats.event_size, freshness_ms=round(nats.freshness * 1000))
         terms = Terms(audience=nats.audience, limits=limits)
         self.intake = Intake(lambda: self.rules, self.tracker, self.live, self.clock, terms)
-        self.consumer = Consumer(self.connection, streams.EVENTS, streams.INTAKE)
+        self.consumer = Consumer(
+            self.connection, streams.EVENTS, streams.INTAKE, ack_wait_s=nats.ack_wait
+        )
         address = Address(
             http=base,
             nats=self.users.url if self.users else nats.url,

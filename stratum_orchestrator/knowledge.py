@@ -9,7 +9,7 @@ from stratum_graph.definitions.directory import DirectorySource
 from stratum_graph.definitions.scripts import Nushell, check_scripts
 from stratum_graph.diagnostics import Diagnostic
 from stratum_graph.generation import Compiled, Generation, compile_graph
-from stratum_graph.model import Plan, Principal
+from stratum_graph.model import Principal
 from stratum_orchestrator.auth.cedar import CedarAuthorizer, PolicySet
 from stratum_orchestrator.auth.entities import PipelineFacts
 
@@ -50,13 +50,9 @@ async def load_principals(
 
 def authorizer(policies: PolicySet, generation: Generation) -> CedarAuthorizer:
     """The policies over the pipelines of a generation."""
-    pipelines = {name: _facts(generation.whole(name)) for name in generation.pipelines}
+    plans = {name: generation.whole(name) for name in generation.pipelines}
+    pipelines = {
+        name: PipelineFacts.of([planned.definition.node for planned in plan.nodes])
+        for name, plan in plans.items()
+    }
     return CedarAuthorizer(policies, pipelines=pipelines)
-
-
-def _facts(plan: Plan) -> PipelineFacts:
-    nodes = [planned.definition.node for planned in plan.nodes]
-    labels = {name: value for node in nodes for name, value in node.labels.items()}
-    return PipelineFacts(
-        labels=labels, irreversible=any(node.effect == "irreversible" for node in nodes)
-    )

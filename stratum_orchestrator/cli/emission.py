@@ -132,13 +132,16 @@ def _tell_end(screen: Screen, state: State) -> None:
     screen.line(*painter.verdict(state.run), Span(f"  {state.run.id}", "dim"))
 
 
-def _told(receipt: Receipt, verdict: object, ended: Sequence[State]) -> dict[str, object]:
+def _told(receipt: Receipt, verdict: object, ended: Sequence[State]) -> object:
+    """The run that was followed; several of them as a list; without any, the verdict."""
+    runs = [state.raw for state in ended]
+    if runs:
+        return runs[0] if len(runs) == 1 else runs
     return {
         "event_id": receipt.event_id,
         "sequence": receipt.sequence,
         "duplicate": receipt.duplicate,
         "verdict": verdict,
-        "runs": [state.raw for state in ended],
     }
 
 

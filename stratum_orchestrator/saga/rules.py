@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from stratum_graph.generation import Generation
+from stratum_graph.generation import UNKNOWN, Generation
 from stratum_graph.model import Plan, Principal
 from stratum_graph.schemas import compile_schema
 from stratum_orchestrator.ports import Authorizer, Decision
@@ -38,29 +39,37 @@ class Judgement:
 def judge(
     rules: Rules, principal: Principal, subject: str, data: object, now_ms: int
 ) -> tuple[Judgement, ...]:
-    """Judge every pipeline that a signed event opens: its schema first, then the policies."""
-    return tuple(
-        _judge(rules, principal, subject, data, now_ms, plan)
-        for plan in rules.generation.plans(subject, data)
-    )
+    """Judge every pipeline that a signed event opens: its schema first, then the policies.
+
+    With `UNKNOWN` data only the policies are asked.
+    """
+    plans = rules.generation.plans(subject, data)
+    asked = Asked(principal, subject, now_ms)
+    return tuple(_refuse(plan, data) or _ask(rules, asked, plan) for plan in plans)
 
 
-def _judge(  # noqa: PLR0913, PLR0917 - one call of the function above
-    rules: Rules,
-    principal: Principal,
-    subject: str,
-    data: object,
-    now_ms: int,
-    plan: Plan,
-) -> Judgement:
-    if problems := payload_problems(plan, data):
-        reason = f"the payload does not fit {plan.pipeline}: {problems}"
-        return Judgement(plan=plan, decision=None, code="bad-payload", reason=reason)
-    context = {"now": now_ms // 1000, "signed": True, "subject": subject}
-    decision = rules.authorizer.decide(principal, "trigger", plan.pipeline, context)
+class Asked(NamedTuple):
+    """Who wants what, and when."""
+
+    principal: Principal
+    subject: str
+    now_ms: int
+
+
+def _refuse(plan: Plan, data: object) -> Judgement | None:
+    problems = "" if data is UNKNOWN else payload_problems(plan, data)
+    if not problems:
+        return None
+    reason = f"the payload does not fit {plan.pipeline}: {problems}"
+    return Judgement(plan=plan, decision=None, code="bad-payload", reason=reason)
+
+
+def _ask(rules: Rules, asked: Asked, plan: Plan) -> Judgement:
+    context = {"now": asked.now_ms // 1000, "signed": True, "subject": asked.subject}
+    decision = rules.authorizer.decide(asked.principal, "trigger", plan.pipeline, context)
     if decision.allowed:
         return Judgement(plan=plan, decision=decision, code="accepted", reason=decision.reason)
-    reason = f"{principal.name} may not trigger {plan.pipeline}: {decision.reason}"
+    reason = f"{asked.principal.name} may not trigger {plan.pipeline}: {decision.reason}"
     return Judgement(plan=plan, decision=decision, code="denied", reason=reason)
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import anyio
 import click
 
-from stratum_graph.generation import Generation
+from stratum_graph.generation import UNKNOWN, Generation
 from stratum_graph.model import Principal
 from stratum_orchestrator import strict_json
 from stratum_orchestrator.auth.cedar import CedarAuthorizer
@@ -64,14 +64,16 @@ class Question(NamedTuple):
     show_default=True,
     help="Who would sign it: a principal, a public key, or a key of the home.",
 )
-@click.option("--data", "-d", default="{}", show_default=True, help="JSON, @FILE or -.")
+@click.option("--data", "-d", help="JSON, @FILE or -; without it only the policies are asked.")
 @faced
-def explain(face: Face, subject: str, who: str, data: str) -> None:
+def explain(face: Face, subject: str, who: str, data: str | None) -> None:
     """Say which pipelines an event under SUBJECT opens, and which policies allow or forbid it.
 
     Ends with exit code 4 when none of them would be allowed.
     """
-    given = strict_json.decode(payload.read(data), safe_integers=True)
+    given = UNKNOWN
+    if data is not None:
+        given = strict_json.decode(payload.read(data), safe_integers=True)
     principal, judgements = anyio.run(_judged, face, Question(subject, given, who))
     if face.screen.for_people:
         _tell(face, principal, judgements)
