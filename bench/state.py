@@ -4,7 +4,7 @@
 
 Prints, from one run on a temporary folder: the closed loop (each of the writers waits for its
 own fact), the open loop (facts are handed over at a constant rate), and the bare group commit
-of as many rows without schema, journal and lease, with the ratio between them.
+of the same rows without schema, journal and lease, with the ratio between them.
 """
 
 import itertools
@@ -19,6 +19,7 @@ from pathlib import Path
 
 import anyio
 
+from stratum_state.ledger import Ledger, Stamp
 from stratum_state.model import (
     Fact,
     PipelineRun,
@@ -28,11 +29,19 @@ from stratum_state.model import (
     identity,
     run_id,
 )
-from stratum_state.surreal import SurrealStore, open_store, transport
-from stratum_state.surreal.cbor import Id
+from stratum_state.surreal import SurrealStore, cbor, open_store, transport
+from stratum_state.surreal.batch import Batch, Ticket
 
 STEPS = 4
-BATCH = 256
+LIVES = 12  # in one group of the bare commit
+BARE = """
+BEGIN;
+INSERT INTO inbox $inbox RETURN NONE;
+INSERT INTO run $run RETURN NONE;
+INSERT INTO step $step RETURN NONE;
+FOR $each IN $moved { UPDATE $each.id MERGE $each.m RETURN NONE };
+COMMIT;
+"""
 
 
 def life(number: int) -> list[Fact]:
@@ -104,14 +113,21 @@ async def opened(store: SurrealStore, seconds: float, rate: int) -> list[float]:
 
 
 async def bare(engine: transport.Embedded, seconds: float) -> float:
-    """Rows a second of nothing but `INSERT` in groups, one in flight."""
-    row = {"status": "succeeded", "outputs": '{"ok":true}', "at": 1, "head": "0" * 64}
-    done, began = 0, time.perf_counter()
-    while time.perf_counter() - began < seconds:
-        rows = [{"id": Id("bare", [done + each]), **row} for each in range(BATCH)]
-        await engine.call("INSERT INTO bare $rows RETURN NONE", {"rows": rows})
-        done += BATCH
-    return done / (time.perf_counter() - began)
+    """Moves a second of the same rows, encoded before, without schema, journal and lease."""
+    ledger, done, spent = Ledger(), 0, 0.0
+    for number in itertools.count():
+        batch = Batch(number, "bench")
+        for each in range(number * LIVES, (number + 1) * LIVES):
+            facts = life(each)
+            batch.add(Ticket(tuple(facts)), ledger.apply(facts, Stamp(number, 0)))
+        params = {table: cbor.array(batch.rows[table]) for table in ("inbox", "run", "step")}
+        began = time.perf_counter()
+        await engine.call(BARE, {**params, "moved": cbor.array(batch.moved)})
+        spent += time.perf_counter() - began
+        done += len(batch.lines)
+        if spent > seconds:
+            break
+    return done / spent
 
 
 @asynccontextmanager
