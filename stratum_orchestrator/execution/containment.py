@@ -8,7 +8,7 @@ from enum import IntEnum
 from pathlib import Path
 
 from stratum_graph.definitions import landlock
-from stratum_orchestrator.execution.errors import CannotStart, LevelMissing
+from stratum_orchestrator.execution.errors import CannotStart, LevelMissing, starting
 from stratum_orchestrator.execution.settings import ExecutionSettings
 from stratum_orchestrator.ports import Command
 
@@ -16,6 +16,8 @@ _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/nix/store")
 _DEVICES_READ = ("/dev/urandom", "/dev/random", "/dev/zero")
 _DEVICES_WRITTEN = ("/dev/null",)
 _RESOLVER = "/etc/resolv.conf"
+"""Often a link out of /etc."""
+_PROCESSES = Path("/proc")
 _ABI_TRUNCATE, _ABI_TCP, _ABI_SCOPE = 3, 4, 6
 
 
@@ -55,7 +57,7 @@ class Containment:
             raise LevelMissing("landlock", "this kernel has no Landlock (needs Linux 5.13)")
         fenced = self._abi > 0 and settings.level != "limits"
         self.level = Level.LANDLOCK if fenced else Level.LIMITS
-        self._own = os.path.realpath(settings.data), os.path.realpath(settings.scratch)
+        self._own = settings.data.resolve(), settings.scratch.resolve()
         self._execute = _outermost((*_SYSTEM, *settings.path, *settings.execute, *tools))
         self._read = _existing(("/etc", *_DEVICES_READ))
         self._write = _existing(_DEVICES_WRITTEN)
@@ -65,20 +67,24 @@ class Containment:
 
         Raises CannotStart for a declared path that must not be given or is not there.
         """
-        read = tuple(self._declared(path) for path in command.read)
-        write = tuple(self._declared(path) for path in command.write)
-        missing = [path for path in write if not Path(path).exists()]
-        if missing:
-            raise CannotStart(
-                f"the node may write {missing[0]}, which does not exist: create it first"
-            )
+        with starting():
+            return self._rules(command, reach)
+
+    def _rules(self, command: Command, reach: Reach) -> landlock.Rules | None:
+        read = self._declared(command.read, reach)
+        write = self._declared(command.write, reach)
+        for path in write:
+            self._check_writable(path)
         if self.level < Level.LANDLOCK:
             return None
-        resolver = (os.path.realpath(_RESOLVER),) if command.network else ()
+        if command.network:
+            read = (*read, Path(_RESOLVER).resolve())
+        browse, open_ = self._apart(path for path in read if path.exists())
         return landlock.Rules(
-            read=(*self._read, reach.tree, *_existing((*resolver, *read))),
+            read=(*self._read, reach.tree, *open_),
+            browse=tuple(browse),
             execute=(*self._execute, *_existing(command.path)),
-            write=(*self._write, reach.scratch, reach.data, *write),
+            write=(*self._write, reach.scratch, reach.data, *map(str, write)),
             network=command.network,
         )
 
@@ -113,18 +119,49 @@ class Containment:
     def _lacks(self, abi: int) -> bool:
         return self.level == Level.LANDLOCK and self._abi < abi
 
-    def _declared(self, path: str) -> str:
-        """Return the real path; what it names may come from an event, so it is not trusted."""
-        real = Path(os.path.realpath(path))
-        if not Path(path).is_absolute():
-            raise CannotStart(f"the node declares the path {path}, which is not absolute")
-        for kept in ("/proc", *self._own):
-            if real.is_relative_to(kept) or Path(kept).is_relative_to(real):
+    def _declared(self, paths: Iterable[str], reach: Reach) -> tuple[Path, ...]:
+        """Return the real paths, checked, because what they name may come from an event."""
+        real = tuple(_real(path) for path in paths)
+        wanted = tuple(path for path in real if not path.is_relative_to(reach.data))
+        for path in wanted:
+            if path.is_relative_to(_PROCESSES) or _PROCESSES.is_relative_to(path):
                 raise CannotStart(
-                    f"the node declares the path {path}, which holds or is part of {kept}:"
-                    " no step may reach that; name a folder apart from it"
+                    f"{path} holds all processes' secrets: name a folder below it"
                 )
-        return str(real)
+            if any(path.is_relative_to(own) for own in self._own):
+                raise CannotStart(f"{path} is Stratum's own: a step may use $env.STRATUM_DATA")
+        return wanted
+
+    def _check_writable(self, path: Path) -> None:
+        for own in self._own:
+            if own.is_relative_to(path):
+                raise CannotStart(
+                    f"{path} cannot be written, as Stratum's own folder {own} lies in it: name"
+                    " a folder apart from that, or move Stratum's"
+                )
+        if not path.exists():
+            raise CannotStart(f"{path}, which the node may write, does not exist: create it")
+
+    def _apart(self, paths: Iterable[Path]) -> tuple[list[str], list[str]]:
+        """Return folders to list and paths to read: all of `paths` but our own folders.
+
+        Landlock cannot take back below a folder what it gives at its top, so a folder that
+        holds one of ours is given entry by entry.
+        """
+        browse, read, rest = [], [], list(paths)
+        for path in rest:  # grows while it is walked
+            if not any(own.is_relative_to(path) for own in self._own):
+                read.append(str(path))
+            elif path not in self._own:
+                browse.append(str(path))
+                rest += [entry for entry in path.iterdir() if not entry.is_symlink()]
+        return browse, read
+
+
+def _real(path: str) -> Path:
+    if not Path(path).is_absolute():
+        raise CannotStart(f"{path}, which the node declares, is not an absolute path")
+    return Path(path).resolve()
 
 
 def _outermost(paths: Iterable[str]) -> tuple[str, ...]:

@@ -46,7 +46,8 @@ def _explain(stdout: bytes, reason: str) -> str:
         return (
             f"stdout has {objects} JSON objects instead of one: give all outputs in one record"
         )
-    if objects == 1 or not text.lstrip().startswith(("{", "[")):
+    around = _WHOLE_LINE.sub("", text).strip()
+    if (objects and around) or not text.lstrip().startswith(("{", "[")):
         return (
             f"stdout has other text than the JSON object ({excerpt(text)}): log with"
             f" `stratum log` or `print --stderr`, and {_TO_JSON}"

@@ -3,12 +3,13 @@
 import os
 import select
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Protocol, Self
 
 import anyio
 
 from stratum_orchestrator.execution.errors import starting
+from stratum_orchestrator.execution.spawn import OPEN_GATE
 
 _CHUNK = 1 << 16
 
@@ -50,13 +51,13 @@ class Tail:
         self._seen += len(chunk)
         self._kept += chunk
         if len(self._kept) > 2 * self._limit:  # rarely, so that the cost stays linear
-            del self._kept[: -self._limit]
+            del self._kept[: -self._limit - 1]
 
     def kept(self) -> tuple[bytes, int]:
         """Return the last bytes, from the start of a line where one is, and the number lost."""
-        end = bytes(self._kept[-self._limit :])
-        if self._seen > len(end):
-            end = end[end.find(b"\n") + 1 :]
+        end = bytes(self._kept[-self._limit - 1 :])
+        if self._seen > self._limit:
+            end = end[end.find(b"\n") + 1 or 1 :]
         return end, self._seen - len(end)
 
 
@@ -93,13 +94,15 @@ class Pipes:
         self._epoll.close()
 
     def begin(self, pidfd: int) -> None:
-        """Close the process's ends, for while we hold one there is no end; watch ours."""
+        """Let the process run and watch our ends; close its own, or there is no end of file."""
         self._close(*self.theirs)
         self._epoll.register(pidfd, select.EPOLLIN | select.EPOLLONESHOT)
         for ours in self._sinks:
             os.set_blocking(ours, False)
             self._watch(ours, select.EPOLLIN)
         os.set_blocking(self._stdin, False)
+        with suppress(BrokenPipeError):
+            os.write(self._stdin, OPEN_GATE)
         self._feed()
         if self._stdin in self._open:
             self._watch(self._stdin, select.EPOLLOUT)

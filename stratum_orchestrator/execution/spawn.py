@@ -26,6 +26,13 @@ from stratum_graph.definitions import landlock
 _SET_DEFAULT_SIGNALS, _SET_SIGNAL_MASK, _NEW_SESSION = 0x04, 0x08, 0x80
 _FIRST_TO_CLOSE = 3
 
+OPEN_GATE = b"\n"
+"""What a process waits for on its stdin before it becomes the program."""
+_GATE = ("/bin/sh", "-c", 'read -r gate && exec "$@"', "sh")
+"""Limits are set from outside, and a busy machine can let a process run for long before its
+parent: children forked in that time would have none. So a shell, which POSIX forbids to read
+beyond the line, waits at the gate in the program's place, under the program's id."""
+
 _libc = ctypes.CDLL(None)
 
 
@@ -54,7 +61,8 @@ async def spawn(program: Program, streams: tuple[int, int, int]) -> tuple[int, i
 
     `streams` become its stdin, stdout and stderr; it inherits no other descriptor. OSError
     when the binary cannot be executed, a path of the rules is missing, or the machine has
-    nothing left to start it with. Not to be cancelled: shield it.
+    nothing left to start it with. It runs once it has read `OPEN_GATE`; should the daemon
+    die before, it never does. Not to be cancelled: shield it.
     """
     outcome: list[tuple[int, int] | OSError] = []
     ready, loop = anyio.Event(), current_token()
@@ -85,7 +93,7 @@ def _try(program: Program, streams: tuple[int, int, int]) -> tuple[int, int] | O
 
 
 def _hold(pid: int, ceilings: Mapping[int, int]) -> int:
-    """Limit the process, which is busy loading for milliseconds yet, and return its pidfd."""
+    """Limit the process, which waits at its gate, and return its pidfd."""
     try:
         for kind, wanted in ceilings.items():
             resource.prlimit(pid, kind, _within_ours(kind, wanted))
@@ -110,14 +118,14 @@ def _start(program: Program, streams: tuple[int, int, int]) -> int:
     with _actions(program.cwd, streams) as actions:
         error = _libc.posix_spawn(
             ctypes.byref(pid),
-            os.fsencode(program.argv[0]),
+            os.fsencode(_GATE[0]),
             actions,
             _ATTRIBUTES,
-            _strings(program.argv),
+            _strings((*_GATE, *program.argv)),
             _strings([f"{name}={value}" for name, value in program.env.items()]),
         )
     if error:
-        raise OSError(error, os.strerror(error), program.argv[0])
+        raise OSError(error, os.strerror(error), _GATE[0])
     return pid.value
 
 

@@ -9,11 +9,11 @@ import os
 import signal
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 
 import anyio
 
 _PR_SET_CHILD_SUBREAPER = 36
+_MOST = 1 << 16
 
 
 def adopt() -> None:
@@ -35,8 +35,11 @@ async def sweep(belongs: Callable[[int], bool]) -> int:
 def _children() -> list[int]:
     """List the children of the main thread: the kernel gives orphans to that one."""
     pid = os.getpid()
-    listed = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
-    return [int(each) for each in listed.split()]
+    descriptor = os.open(f"/proc/{pid}/task/{pid}/children", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return [int(each) for each in os.read(descriptor, _MOST).split()]
+    finally:
+        os.close(descriptor)
 
 
 async def _end(pid: int) -> bool:

@@ -1,0 +1,36 @@
+"""What this process has started, opened and not yet let go."""
+
+import os
+import threading
+from pathlib import Path
+
+from stratum_orchestrator.execution.marks import name_of
+
+
+def marked(token: str) -> set[int]:
+    """Return the ids of all processes of steps that were started with a token."""
+    pids = (int(each.name) for each in Path("/proc").iterdir() if each.name.isdecimal())
+    return {pid for pid in pids if (name_of(pid) or "").startswith(f"{token}:")}
+
+
+def children() -> set[int]:
+    """Return the ids of this process's children, dead and not reaped ones included."""
+    found: set[int] = set()
+    for task in Path("/proc/self/task").iterdir():
+        found.update(int(each) for each in (task / "children").read_text().split())
+    return found
+
+
+def descriptors() -> dict[int, str]:
+    """Return what is open, by number."""
+    found = {}
+    for number in os.listdir("/proc/self/fd"):  # noqa: PTH208
+        try:
+            found[int(number)] = os.readlink(f"/proc/self/fd/{number}")  # noqa: PTH115
+        except FileNotFoundError:  # what listed the folder
+            continue
+    return found
+
+
+def spawn_threads() -> list[str]:
+    return [each.name for each in threading.enumerate() if each.name == "spawn"]

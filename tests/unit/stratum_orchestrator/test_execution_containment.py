@@ -1,0 +1,135 @@
+"""Which paths a node may be given, and what it finds in its environment."""
+
+from pathlib import Path
+
+import pytest
+
+from stratum_graph.definitions.landlock import Rules, abi
+from stratum_orchestrator.execution.binary import find
+from stratum_orchestrator.execution.containment import Containment, Level, Reach
+from stratum_orchestrator.execution.environment import environment
+from stratum_orchestrator.execution.errors import (
+    CannotStart,
+    LevelMissing,
+    NushellMissing,
+    NushellTooOld,
+)
+from stratum_orchestrator.ports import Kind
+from support.scripts import command, settings
+
+needs_landlock = pytest.mark.skipif(abi() == 0, reason="this kernel has no Landlock")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "data" / "pipelines" / "crate").mkdir(parents=True)
+    (tmp_path / "source" / "inner").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("/etc")
+    return tmp_path.resolve()
+
+
+def reach(folder: Path) -> Reach:
+    return Reach(
+        tree=str(folder / "tree"),
+        scratch=str(folder / "scratch" / "1"),
+        data=str(folder / "data" / "pipelines" / "crate"),
+    )
+
+
+def rules(folder: Path, *, read: str = "/etc", write: str = "/dev/null") -> Rules | None:
+    containment = Containment(settings(folder), ())
+    return containment.rules(command("run.nu", read=(read,), write=(write,)), reach(folder))
+
+
+@pytest.mark.parametrize("path", ["/", "/proc", "/proc/self/environ", "/dev/../proc/1"])
+def test_no_node_is_given_the_processes(folder: Path, path: str) -> None:
+    with pytest.raises(CannotStart, match="secrets"):
+        rules(folder, read=path)
+
+
+@pytest.mark.parametrize("path", ["data", "data/db", "data/pipelines/other", "scratch/2"])
+def test_no_node_is_given_what_is_the_daemons_own(folder: Path, path: str) -> None:
+    with pytest.raises(CannotStart, match="STRATUM_DATA"):
+        rules(folder, read=str(folder / path))
+
+
+def test_a_relative_path_is_refused(folder: Path) -> None:
+    with pytest.raises(CannotStart, match="not an absolute path"):
+        rules(folder, read="source")
+
+
+def test_a_folder_around_the_daemons_own_cannot_be_written(folder: Path) -> None:
+    with pytest.raises(CannotStart, match="lies in it"):
+        rules(folder, write=str(folder))
+
+
+def test_a_missing_folder_cannot_be_written(folder: Path) -> None:
+    with pytest.raises(CannotStart, match="create it"):
+        rules(folder, write=str(folder / "nowhere"))
+
+
+@needs_landlock
+def test_the_pipelines_own_folder_needs_no_leave(folder: Path) -> None:
+    own = str(folder / "data" / "pipelines" / "crate" / "wheel")
+
+    given = rules(folder, read=own, write=own)
+
+    assert given is not None
+    assert own not in given.read
+
+
+@needs_landlock
+def test_a_folder_around_the_daemons_own_is_read_without_that(folder: Path) -> None:
+    given = rules(folder, read=str(folder))
+
+    assert given is not None
+    assert given.browse == (str(folder),)
+    assert str(folder / "source") in given.read
+    assert str(folder / "data") not in given.read
+    assert str(folder / "link") not in given.read
+
+
+def test_a_wanted_level_is_had_or_missed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stratum_graph.definitions.landlock.abi", lambda: 0)
+
+    assert Containment(settings(folder), ()).level is Level.LIMITS
+    with pytest.raises(LevelMissing, match="no Landlock"):
+        Containment(settings(folder, level="landlock"), ())
+
+
+def test_what_is_not_contained_is_said(folder: Path) -> None:
+    described = Containment(settings(folder, level="limits"), ()).describe()
+
+    assert described["level"] == "limits"
+    assert "environment of the daemon" in str(described["gaps"])
+
+
+def test_an_undo_has_a_key_of_its_own(folder: Path) -> None:
+    do = environment(command("run.nu"), reach(folder), ("/bin",), "mark")
+    undo = environment(command("run.nu", kind=Kind.UNDO), reach(folder), ("/bin",), "mark")
+
+    assert do["STRATUM_IDEMPOTENCY_KEY"] == "run-1/lint"
+    assert undo["STRATUM_IDEMPOTENCY_KEY"] == "run-1/lint/undo"
+
+
+def test_a_node_cannot_pretend_to_be_another(folder: Path) -> None:
+    posing = command("run.nu", env={"STRATUM_NODE": "other", "LANG": "de_DE.UTF-8"})
+
+    given = environment(posing, reach(folder), ("/bin",), "mark")
+
+    assert (given["STRATUM_NODE"], given["LANG"]) == ("lint", "de_DE.UTF-8")
+
+
+@pytest.mark.parametrize("version", ["0.113.9", "0.9.0", "nonsense", ""])
+def test_an_old_nushell_is_refused(tmp_path: Path, version: str) -> None:
+    nu = tmp_path / "nu"
+    nu.write_text(f"#!/bin/sh\necho '{version}'\n")
+    nu.chmod(0o755)
+
+    with pytest.raises(NushellTooOld, match=r"0\.114"):
+        find(settings(tmp_path, nu=nu))
+
+
+def test_a_missing_nushell_is_told_with_the_remedy(tmp_path: Path) -> None:
+    with pytest.raises(NushellMissing, match="npm install"):
+        find(settings(tmp_path, nu=None, project=tmp_path, path=(str(tmp_path),)))
