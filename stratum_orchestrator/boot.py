@@ -122,18 +122,16 @@ async def _run(launch: Launch) -> int:
 
 async def serve(launch: Launch, report: Callable[[int], None]) -> None:
     """Start everything in order and serve until asked to stop; StartFailed if a step fails."""
-    async with AsyncExitStack() as stack:
-        boot = Boot(launch, stack)
-        signals = partial(until_asked_to_stop, boot.stop, boot.hurry)
-        await stack.enter_async_context(background(signals))
-        with boot.starting:
+    boot = Boot(launch)
+    with boot.whole:
+        async with boot.stack as stack:
+            signals = partial(until_asked_to_stop, boot.stop, boot.hurry)
+            await stack.enter_async_context(background(signals))
             await boot.start()
-        if not boot.health.started:
-            return
-        errand = partial(_run_errand, launch, boot.consumer, report)
-        await stack.enter_async_context(background(errand))
-        await boot.consumer.serve(boot.intake.handle, slots=boot.credit)
-        log.info("stopping", extra={"live_runs": len(boot.live)})
+            errand = partial(_run_errand, launch, boot.consumer, report)
+            await stack.enter_async_context(background(errand))
+            await boot.consumer.serve(boot.intake.handle, slots=boot.credit)
+            log.info("stopping", extra={"live_runs": len(boot.live)})
 
 
 async def _run_errand(
@@ -162,16 +160,16 @@ class Boot:
     consumer: Consumer
     intake: Intake
 
-    def __init__(self, launch: Launch, stack: AsyncExitStack) -> None:
+    def __init__(self, launch: Launch) -> None:
         self._launch = launch
-        self._stack = stack
+        self.stack = AsyncExitStack()
+        self.whole = anyio.CancelScope()
         self.home = Home(launch.home)
         self.clock = WallClock()
         self.ears = Ears()
         self.verdicts = Verdicts()
         self.metrics = Metrics(self.clock, version=version())
         self.health = Health()
-        self.starting = anyio.CancelScope()
         self.credit = Credit(0)
         self.diagnostics: tuple[Diagnostic, ...] = ()
 
@@ -201,7 +199,7 @@ class Boot:
         if self.health.started:
             self.consumer.stop()
         else:
-            self.starting.cancel()
+            self.whole.cancel()
 
     def hurry(self) -> None:
         """Do not wait any longer."""
@@ -225,8 +223,8 @@ class Boot:
         opening = open_store(
             url, lane=_LANE, namespace=place.namespace, database=place.database
         )
-        self.store = await self._stack.enter_async_context(opening)
-        await self._stack.enter_async_context(background(self.store.failure))
+        self.store = await self.stack.enter_async_context(opening)
+        await self.stack.enter_async_context(background(self.store.failure))
         self.ears.listeners += [self.metrics.observe, self.verdicts.observe]
         self.tracker = StateTracker(self.store, self.ears)
         self.health.watch("surrealdb", lambda: (True, url))
@@ -241,13 +239,13 @@ class Boot:
             where = ServerSettings(port=nats.port or -1)
             users = [User.daemon(key.public)]
             starting = server.serve(self.home.broker, users, where)
-            self.users = await self._stack.enter_async_context(starting)
-            await self._stack.enter_async_context(background(self.users.watch))
+            self.users = await self.stack.enter_async_context(starting)
+            await self.stack.enter_async_context(background(self.users.watch))
             url = self.users.url
         who = ConnectionSettings(
             url=url, seed=key.seed(), name=f"stratum/{self.settings.instance.name}"
         )
-        self.connection = await self._stack.enter_async_context(connect(who))
+        self.connection = await self.stack.enter_async_context(connect(who))
         wanted = streams.StreamSettings(
             subjects=nats.subjects,
             duplicate_window_s=nats.duplicate_window,
@@ -256,7 +254,7 @@ class Boot:
         )
         await streams.ensure(self.connection.jetstream, wanted)
         announcer = Announcer(self.connection)
-        await self._stack.enter_async_context(background(announcer.run))
+        await self.stack.enter_async_context(background(announcer.run))
         self.ears.listeners.append(announcing(announcer.announce))
         self.health.watch("nats", lambda: (self.connection.is_up, url))
 
@@ -358,7 +356,7 @@ class Boot:
             capacity=capacity,
             grace_s=self.settings.runs.grace,
         )
-        self.live = await self._stack.enter_async_context(opening)
+        self.live = await self.stack.enter_async_context(opening)
         left = await resume(self.tracker, self.live)
         self.metrics.recovered(len(self.live))
         self.health.watch("runs", lambda: _attention(left, self.live))
@@ -389,7 +387,7 @@ class Boot:
             diagnostics=self.diagnostics,
         )
         serving = http.serve(service, self.metrics, door)
-        return await self._stack.enter_async_context(serving)
+        return await self.stack.enter_async_context(serving)
 
     def _open_door(self, base: str) -> None:
         nats = self.settings.nats
@@ -406,7 +404,7 @@ class Boot:
             audience=nats.audience,
         )
         self.home.announce(asdict(address))
-        self._stack.callback(self.home.withdraw)
+        self.stack.callback(self.home.withdraw)
         self.health.started = True
 
 
