@@ -2,6 +2,7 @@
 # ruff: noqa: TRY003 - the message is all that the raised errors consist of
 
 import math
+import os
 import resource
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -66,7 +67,7 @@ class NushellRunner:
         script = _script(tree, command.script)
         step = f"{command.run}/{command.node}/{command.kind.value}/{command.attempt}"
         async with self.scratch.folder() as scratch:
-            reach = Reach(tree=str(tree), scratch=scratch, data=self._data(command.pipeline))
+            reach = Reach(tree=tree, scratch=scratch, data=self._data(command.pipeline))
             with self._marks.mark(step) as mark:
                 program = self._program(command, script, reach, mark)
                 task = Task(
@@ -91,13 +92,14 @@ class NushellRunner:
         )
 
     def argv(self, script: str, *, std_lib: bool) -> tuple[str, ...]:
+        """Return how Nushell is called for a script, given by its absolute path."""
         library = () if std_lib else ("--no-std-lib",)
         style = ("--error-style", "plain", "--include-path", str(LIBRARY))
         return (self.nu, "--no-config-file", *library, *style, "--stdin", script)
 
-    def _tree(self, digest: str) -> Path:
+    def _tree(self, digest: str) -> str:
         try:
-            return self._trees(digest).resolve()
+            return os.path.realpath(self._trees(digest))
         except (GraphError, OSError) as error:
             raise CannotStart(str(error)) from error
 
@@ -109,13 +111,13 @@ class NushellRunner:
         return str(folder)
 
 
-def _script(tree: Path, script: str) -> str:
-    path = (tree / script).resolve()
-    if not path.is_relative_to(tree):
+def _script(tree: str, script: str) -> str:
+    path = os.path.realpath(f"{tree}/{script}")
+    if not path.startswith(f"{tree}/"):
         raise CannotStart(f"the script {script} lies outside its definition's folder")
-    if not path.is_file():
+    if not os.path.isfile(path):  # noqa: PTH113
         raise CannotStart(f"the definition's folder has no file {script}")
-    return str(path)
+    return path
 
 
 def _ceilings(limits: Limits) -> Mapping[int, int]:

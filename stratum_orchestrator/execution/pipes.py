@@ -75,6 +75,8 @@ class Pipes:
         self._sinks: dict[int, Sink] = {}
         self._open: set[int] = set()
         self._watched: set[int] = set()
+        self._pidfd = -1
+        self._gone = False
         with starting(), ExitStack() as undo:
             undo.callback(lambda: self._close(*self._open))
             their_in, self._stdin = self._pipe()
@@ -96,7 +98,8 @@ class Pipes:
     def begin(self, pidfd: int) -> None:
         """Let the process run and watch our ends; close its own, or there is no end of file."""
         self._close(*self.theirs)
-        self._epoll.register(pidfd, select.EPOLLIN | select.EPOLLONESHOT)
+        self._pidfd = pidfd
+        self._watch(pidfd, select.EPOLLIN)
         for ours in self._sinks:
             os.set_blocking(ours, False)
             self._watch(ours, select.EPOLLIN)
@@ -107,12 +110,18 @@ class Pipes:
         if self._stdin in self._open:
             self._watch(self._stdin, select.EPOLLOUT)
 
+    def gone(self) -> bool:
+        """Whether the process has ended; what it started may live on."""
+        return self._gone
+
     def dry(self) -> bool:
         """Whether every writer is gone and all that they wrote has been read."""
         return self._open.isdisjoint(self._sinks)
 
     async def until(self, done: Callable[[], bool], within_s: float) -> bool:
         """Serve the streams until `done`, for so many seconds at most; whether it is."""
+        if done():
+            return True
         with anyio.move_on_after(within_s):
             while not done():
                 await anyio.wait_readable(self._epoll)
@@ -125,6 +134,9 @@ class Pipes:
             self._drain(ready)
         elif ready == self._stdin:
             self._feed()
+        elif ready == self._pidfd:
+            self._gone = True
+            self._ignore(ready)
 
     def _drain(self, descriptor: int) -> None:
         chunk = os.read(descriptor, _CHUNK)
@@ -147,6 +159,11 @@ class Pipes:
         self._epoll.register(descriptor, events)
         self._watched.add(descriptor)
 
+    def _ignore(self, descriptor: int) -> None:
+        if descriptor in self._watched:
+            self._watched.remove(descriptor)
+            self._epoll.unregister(descriptor)
+
     def _pipe(self) -> tuple[int, int]:
         ends = os.pipe2(os.O_CLOEXEC)
         self._open.update(ends)
@@ -159,9 +176,7 @@ class Pipes:
         holds a copy of everything, and epoll goes by what is behind the descriptor.
         """
         for each in descriptors:
-            if each in self._watched:
-                self._watched.remove(each)
-                self._epoll.unregister(each)
+            self._ignore(each)
             if each in self._open:
                 self._open.remove(each)
                 os.close(each)

@@ -27,7 +27,6 @@ LINGER_S = 0.5
 """How long background children may go on writing after their script has ended."""
 KILL_S = 10
 """Seconds within which the kernel must have ended what was killed."""
-_LOOK = os.WEXITED | os.WNOHANG | os.WNOWAIT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,9 +80,6 @@ class Leader:
         os.close(self.pidfd)
         if not self._reaped:
             log.error("killed process does not end", extra={"pid": self._pid})
-
-    def gone(self) -> bool:
-        return self._reaped or os.waitid(os.P_PIDFD, self.pidfd, _LOOK) is not None
 
     def terminate(self) -> None:
         self._signal(signal.SIGTERM)
@@ -144,7 +140,7 @@ async def _live(task: Task, pipes: Pipes, leader: Leader, stdout: Head) -> bool:
     """See the process through, and end what is left of it; whether it ended in time."""
     try:
         pipes.begin(leader.pidfd)
-        in_time = await pipes.until(lambda: stdout.overflowed or leader.gone(), task.timeout_s)
+        in_time = await pipes.until(lambda: stdout.overflowed or pipes.gone(), task.timeout_s)
         if stdout.overflowed:
             leader.kill()
         elif in_time:
@@ -157,11 +153,11 @@ async def _live(task: Task, pipes: Pipes, leader: Leader, stdout: Head) -> bool:
 
 async def _end(task: Task, pipes: Pipes, leader: Leader) -> None:
     """End the group: TERM and grace while the leader still runs, KILL in any case; sweep."""
-    if not leader.gone():
+    if not pipes.gone():
         leader.terminate()
-        await pipes.until(leader.gone, task.grace_s)
+        await pipes.until(pipes.gone, task.grace_s)
     leader.kill()
-    await pipes.until(leader.gone, math.inf)
+    await pipes.until(pipes.gone, math.inf)
     leader.reap()
     await sweep(task.stray)
     await pipes.until(pipes.dry, LINGER_S)

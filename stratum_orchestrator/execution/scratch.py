@@ -4,8 +4,8 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
@@ -69,14 +69,16 @@ async def _remove(path: str) -> None:
 
 
 def _remove_tree(path: str) -> None:
-    shutil.rmtree(path, onerror=_with_rights)
+    try:
+        shutil.rmtree(path)
+    except OSError:
+        _take_rights_back(path)
+        shutil.rmtree(path, ignore_errors=True)
 
 
-def _with_rights(remove: Callable[[str], object], path: str, _: object) -> None:
-    """Take back the rights that a tool has taken from its own folders, and try again."""
-    with suppress(OSError):
-        parent = os.path.dirname(path)  # noqa: PTH120
-        for each in (parent, path):
-            if not os.path.islink(each):  # noqa: PTH114
-                os.chmod(each, stat.S_IRWXU)  # noqa: PTH101
-        shutil.rmtree(path) if os.path.isdir(path) else remove(path)  # noqa: PTH112
+def _take_rights_back(path: str) -> None:
+    """Make folders writable again: some tools write-protect their own caches."""
+    for folder, below, _ in os.walk(path):
+        for each in (Path(folder, name) for name in below):
+            if not each.is_symlink():
+                each.chmod(stat.S_IRWXU)
