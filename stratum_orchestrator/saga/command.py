@@ -52,11 +52,14 @@ def _command(  # noqa: PLR0913, PLR0917 - the two callers above are its whole us
     own = node.compensate.env if kind is Kind.UNDO and node.compensate else {}
     facts = context.facts(node)
     key = f"{run.id}/{node.name}" + ("/undo" if kind is Kind.UNDO else "")
+    step = {"node": node.name, "attempt": attempt, "idempotency_key": key}
+    if kind is Kind.UNDO:
+        step["undoes"] = f"{run.id}/{node.name}"
     given = {
         "event": context.event(),
         "inputs": facts["inputs"],
         "run": {"id": run.id, "pipeline": run.pipeline, "plan": run.plan},
-        "step": {"node": node.name, "attempt": attempt, "idempotency_key": key},
+        "step": step,
     }
     return Command(
         run=run.id,

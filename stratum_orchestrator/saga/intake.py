@@ -124,7 +124,7 @@ class Intake:
 
 def _summary(verdict: VerdictRecord) -> dict[str, object]:
     return {
-        "event": verdict.event_id,
+        "event_id": verdict.event_id,
         "subject": verdict.subject,
         "sequence": verdict.sequence,
         "verdict": str(verdict.kind),
