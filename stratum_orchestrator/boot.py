@@ -26,7 +26,7 @@ from stratum_graph.definitions.content import ContentStore
 from stratum_graph.definitions.scripts import Nushell
 from stratum_graph.diagnostics import Diagnostic
 from stratum_graph.model import Principal
-from stratum_orchestrator import config, knowledge, logs
+from stratum_orchestrator import config, knowledge, layout, logs
 from stratum_orchestrator.api import http
 from stratum_orchestrator.api.guard import Door
 from stratum_orchestrator.api.metrics import Metrics
@@ -35,10 +35,8 @@ from stratum_orchestrator.clock import WallClock
 from stratum_orchestrator.config import Settings
 from stratum_orchestrator.execution.nushell import LIBRARY, NushellRunner
 from stratum_orchestrator.execution.orphans import end_orphans
-from stratum_orchestrator.execution.settings import ExecutionSettings
 from stratum_orchestrator.health import Health
 from stratum_orchestrator.home import DAEMON, DEVELOPER, Home, read_key, token_digest
-from stratum_orchestrator.knowledge import Sources
 from stratum_orchestrator.release import version
 from stratum_orchestrator.saga.compensation import Compensator
 from stratum_orchestrator.saga.intake import Intake, Terms
@@ -153,7 +151,7 @@ class Boot:
     tracker: StateTracker
     connection: Connection
     users: server.Running | None
-    sources: Sources
+    sources: knowledge.Sources
     rules: Rules
     runner: NushellRunner
     live: LiveRuns
@@ -226,7 +224,7 @@ class Boot:
         self.store = await self.stack.enter_async_context(opening)
         await self.stack.enter_async_context(background(self.store.failure))
         self.ears.listeners += [self.metrics.observe, self.verdicts.observe]
-        self.tracker = StateTracker(self.store, self.ears)
+        self.tracker = StateTracker(self.store, self.ears, self.metrics.wrote)
         self.health.watch("surrealdb", lambda: (True, url))
 
     async def _connect(self) -> None:
@@ -259,32 +257,28 @@ class Boot:
         self.health.watch("nats", lambda: (self.connection.is_up, url))
 
     async def _prepare_execution(self) -> None:
-        chosen = self.settings.execution
-        shipped = config.root()
-        beside = (self.home.project / "node_modules").is_dir()
-        wanted = ExecutionSettings(
+        wanted = layout.execution(
+            self.settings,
+            self.home.project,
             data=self.home.folder,
             scratch=self.home.scratch,
             token=self.home.marker(),
-            nu=Path(chosen.nu) if chosen.nu else None,
-            project=self.home.project if beside else shipped,
-            grace_s=chosen.grace,
-            level=chosen.level,
-            path=(str(Path(sys.executable).parent), *chosen.path),
-            execute=(sys.prefix, sys.base_prefix, *chosen.execute),
-            **({"parallel": chosen.parallel} if chosen.parallel else {}),
         )
         ended = await end_orphans(wanted.token)
         if ended:
             log.warning("ended processes of a daemon that was killed", extra={"count": ended})
         self.content = ContentStore(self.home.content)
         self.runner = NushellRunner(wanted, self.content.tree)
+        await self.runner.scratch.clear()
         self.parallel = wanted.parallel
         self.health.watch("execution", lambda: (True, str(self.runner.containment.level)))
 
     async def _load(self) -> None:
         """Definitions, principals and policies together: what is in force."""
-        self.sources = self._sources()
+        if self._launch.dev:
+            self.home.introduce_developer(self.home.key(DEVELOPER, make=True))
+        self.sources = layout.sources(self.settings, self.home.project, self.home.folder)
+        log.info("definitions read", extra={"folders": list(map(str, self.sources.folders))})
         compiled, found = await knowledge.load_graph(
             self.sources, self.content, Nushell(Path(self.runner.nu), LIBRARY)
         )
@@ -318,24 +312,6 @@ class Boot:
             if each.active and each.key != daemon.public
         ]
         await self.users.reload([daemon, *publishers])
-
-    def _sources(self) -> Sources:
-        project, chosen = self.home.project, self.settings.definitions
-        folders = tuple(project / each for each in chosen.folders)
-        if self._launch.dev:
-            self.home.introduce_developer(self.home.key(DEVELOPER, make=True))
-            if not any(folder.is_dir() for folder in folders):
-                log.info("no definitions here: using those that came with this version")
-                folders = (config.nodes(),)
-        named = chosen.principals
-        chosen_policies = self.settings.policies.folder
-        return Sources(
-            folders=folders,
-            library=project / chosen.library if chosen.library else config.library(),
-            principals=project / named if named else self.home.principals,
-            policies=project / chosen_policies if chosen_policies else config.policies(),
-            subjects=self.settings.nats.subjects,
-        )
 
     async def _recover(self) -> None:
         chance = SystemRandom()

@@ -11,6 +11,7 @@ from platform_nats.nkey import UserKey
 
 NAME = ".stratum"
 DAEMON, DEVELOPER = "daemon", "developer"
+PRINCIPALS = "principals.ncl"
 _TOKEN_BYTES = 32
 
 
@@ -31,7 +32,7 @@ class Home:
         self.broker = self.folder / "nats"
         self.content = self.folder / "content"
         self.scratch = self.folder / "scratch"
-        self.principals = self.folder / "principals.ncl"
+        self.principals = self.folder / PRINCIPALS
         self._run = self.folder / "run"
 
     @property

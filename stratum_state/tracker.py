@@ -28,6 +28,10 @@ def _silent(_facts: Sequence[Fact]) -> None:
     """Tell nobody."""
 
 
+def _unmeasured(_seconds: float) -> None:
+    """Measure nothing."""
+
+
 @dataclass(slots=True)
 class _Known:
     """One run of the cache: facts in the order of their latest moves, and how many moves."""
@@ -75,9 +79,16 @@ class StateTracker:
     exclude each other one raises IllegalMove. The cache believes only what is durable.
     """
 
-    def __init__(self, store: Store, told: Callable[[Sequence[Fact]], None] = _silent) -> None:
+    def __init__(
+        self,
+        store: Store,
+        told: Callable[[Sequence[Fact]], None] = _silent,
+        timed: Callable[[float], None] = _unmeasured,
+    ) -> None:
+        """`timed` is told how many seconds each write took to become durable."""
         self._store = store
         self._told = told
+        self._timed = timed
         self._live: dict[str, _Known] = {}
         self._ended: OrderedDict[str, _Known] = OrderedDict()
         self._waits: dict[str, _Wait] = {}
@@ -90,7 +101,9 @@ class StateTracker:
         Raises what `Store.write` raises; the cache is then as it was.
         """
         with anyio.CancelScope(shield=True):
+            began = anyio.current_time()
             await self._store.write(facts)
+            self._timed(anyio.current_time() - began)
             for fact in facts:
                 self._believe(fact)
             self._told(facts)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import msgspec
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
@@ -84,7 +85,6 @@ class Metrics:
         self._writes = Histogram(
             "stratum_db_write_duration_seconds",
             "Time until facts are durable.",
-            ["op"],
             registry=where,
         )
 
@@ -164,9 +164,9 @@ class Metrics:
         """Another instance owns our lane now."""
         self._lost.inc()
 
-    def wrote(self, op: str, seconds: float) -> None:
-        """A write of the kind `op` took so long to become durable."""
-        self._writes.labels(op).observe(seconds)
+    def wrote(self, seconds: float) -> None:
+        """Facts took so long to become durable."""
+        self._writes.observe(seconds)
 
     def exposition(self) -> bytes:
         """The text that a scrape gets; its media type is `MEDIA_TYPE`."""
@@ -206,6 +206,9 @@ class Metrics:
         self._received.labels(verdict.kind.value).inc()
         if verdict.kind is VerdictKind.REFUSED:
             self._rejected.labels(self._reason(verdict.code)).inc()
+        for decision in msgspec.json.decode(verdict.authorization):
+            if "allowed" in decision:
+                self.decision(allowed=decision["allowed"])
 
     def _oldest_age_s(self) -> float:
         oldest = min((run.accepted for run in self._live.values()), default=None)

@@ -1,6 +1,5 @@
 """A project folder read without a daemon: its definitions, principals and policies."""
 
-import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ from stratum_graph.diagnostics import Diagnostic
 from stratum_graph.errors import EvaluationFailed
 from stratum_graph.generation import Generation
 from stratum_graph.model import Principal
-from stratum_orchestrator import config, knowledge
+from stratum_orchestrator import config, knowledge, layout
 from stratum_orchestrator.auth.cedar import CedarAuthorizer, PolicySet
 from stratum_orchestrator.cli.exits import Exit, Stop
 from stratum_orchestrator.cli.findings import tell
@@ -23,8 +22,6 @@ from stratum_orchestrator.cli.options import Face
 from stratum_orchestrator.config import Settings
 from stratum_orchestrator.execution.settings import ExecutionSettings
 from stratum_orchestrator.knowledge import Sources
-
-PRINCIPALS = "principals.ncl"
 
 
 class BadDefinitions(Stop):
@@ -99,18 +96,12 @@ class Workspace:
 
     def execution(self, stage: Path) -> ExecutionSettings:
         """How steps are run as the daemon would, with all that they leave below `stage`."""
-        chosen = self.settings.execution
-        beside = (self.project / "node_modules").is_dir()
-        return ExecutionSettings(
+        return layout.execution(
+            self.settings,
+            self.project,
             data=stage / "data",
             scratch=stage / "scratch",
             token="rehearsal",  # noqa: S106 - a name, no secret
-            nu=Path(chosen.nu) if chosen.nu else None,
-            project=self.project if beside else config.root(),
-            grace_s=chosen.grace,
-            level=chosen.level,
-            path=(str(Path(sys.executable).parent), *chosen.path),
-            execute=(sys.prefix, sys.base_prefix, *chosen.execute),
         )
 
     def _placed(self, found: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
@@ -131,7 +122,7 @@ async def workspace(face: Face) -> AsyncIterator[Workspace]:
         yield Workspace(
             project=project,
             settings=settings,
-            sources=_sources(project, face.home.absolute(), settings),
+            sources=layout.sources(settings, project, face.home.absolute()),
             content=ContentStore(Path(scratch)),
         )
 
@@ -153,17 +144,3 @@ async def graph_of(face: Face, place: Workspace) -> Generation:
         tell(face.screen, found)
         raise BadDefinitions(sum(each.severity == "error" for each in found))
     return generation
-
-
-def _sources(project: Path, home: Path, settings: Settings) -> Sources:
-    chosen, policies = settings.definitions, settings.policies.folder
-    folders = tuple(project / each for each in chosen.folders)
-    if not any(each.is_dir() for each in folders):
-        folders = (config.nodes(),)  # what `stratum dev` runs when a project has none
-    return Sources(
-        folders=folders,
-        library=project / chosen.library if chosen.library else config.library(),
-        principals=project / chosen.principals if chosen.principals else home / PRINCIPALS,
-        policies=project / policies if policies else config.policies(),
-        subjects=settings.nats.subjects,
-    )

@@ -1,9 +1,9 @@
 """Settings of the execution of steps."""
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 WantedLevel = Literal["auto", "limits", "landlock"]
 
@@ -39,3 +39,7 @@ class ExecutionSettings:
     execute: tuple[str, ...] = ()
     """Absolute folders outside the system's own that steps may read and run programs from,
     such as a virtual environment or a tool chain."""
+
+    def with_parallel(self, processes: int) -> Self:
+        """The same, with at most so many processes at a time."""
+        return replace(self, parallel=processes)
