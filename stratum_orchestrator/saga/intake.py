@@ -14,7 +14,14 @@ from stratum_orchestrator.saga.rules import Judgement, Rules, judge
 from stratum_orchestrator.saga.verdict import Drafted, Signed, draft, no_pipeline, refused
 from stratum_orchestrator.strict_json import NotStrictJson, decode
 from stratum_state.errors import Taken, Unavailable
-from stratum_state.model import Trail, VerdictKind, VerdictRecord, identity, verdict_id
+from stratum_state.model import (
+    RunStatus,
+    Trail,
+    VerdictKind,
+    VerdictRecord,
+    identity,
+    verdict_id,
+)
 from stratum_state.tracker import StateTracker
 
 log = logging.getLogger(__name__)
@@ -89,13 +96,15 @@ class Intake:
     async def _open_runs(self, drafted: Drafted) -> Drafted:
         for _, plan in drafted.runs:
             self._live.keep(plan)
-        await self._record(drafted)
-        for run, plan in drafted.runs:
+        accepted = [run for run, _ in drafted.runs]
+        begun = [run.to(RunStatus.RUNNING, started=self._clock.now_ms()) for run in accepted]
+        await self._tracker.record(*accepted, *begun, drafted.verdict)
+        for run, (_, plan) in zip(begun, drafted.runs, strict=True):
             self._live.start(Trail(run=run), plan)
         return drafted
 
     async def _record(self, drafted: Drafted) -> Drafted:
-        await self._tracker.open(drafted.verdict, [run for run, _ in drafted.runs])
+        await self._tracker.record(drafted.verdict)
         return drafted
 
     def _open(self, delivery: Delivery, rules: Rules) -> Signed:

@@ -7,6 +7,8 @@ import pytest
 
 from support.definitions import LOW_LIMITS, SCRIPT, node, source, write
 
+pytestmark = pytest.mark.acceptance
+
 GREEDY = {
     "endless": "let rec f = fun x => f x in f 1",
     "growing": 'let rec grow = fun text => grow (text ++ text) in grow "x"',

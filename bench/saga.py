@@ -1,0 +1,177 @@
+"""The whole daemon against what the cores can do: latency, and steps a second of order-saga.
+
+Latency: from before an event is signed and published to the first line that its first process
+executes; Nushell's own start is in it. Throughput: from the first publish to the end of the
+last run, everything durable, against bare `nu` with the same flags, the same script and the
+same number at a time, in turns with it.
+
+    python bench/saga.py [--orders 150] [--events 60] [--rounds 2]
+"""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median, quantiles
+
+import anyio
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from platform_nats.publisher import Publisher, publisher
+from support.daemon import REPOSITORY, Daemon, running, write_node
+
+_PROBE = "def main [] { { probe: (date now | into int) } | to json --raw }"
+_STEPS = 4
+_ORDER = {"item": "lamp", "quantity": 1, "amount": 500}
+
+
+def main() -> None:
+    wanted = argparse.ArgumentParser(description=__doc__)
+    wanted.add_argument("--orders", type=int, default=150)
+    wanted.add_argument("--events", type=int, default=60)
+    wanted.add_argument("--rounds", type=int, default=2)
+    options = wanted.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        project = Path(folder)
+        shutil.copytree(REPOSITORY / "nodes" / "order-saga", project / "nodes" / "order-saga")
+        write_node(
+            project,
+            "probe",
+            'trigger = { pipeline = "probe", subjects = ["events.probe"] }, '
+            'produces = ["probe"], handler.script = "run.nu", effect = \'pure',
+            run=_PROBE,
+        )
+        with running(project) as daemon:
+            anyio.run(measure, daemon, options)
+
+
+async def measure(daemon: Daemon, options: argparse.Namespace) -> None:
+    seed = (daemon.home / "keys" / "developer.nk").read_text().strip()
+    async with publisher(str(daemon.address["nats"]), seed, "stratum") as events:
+        await latency(daemon, events, options.events)
+        shares = []
+        for number in range(options.rounds):
+            limit = bare(daemon, _STEPS * options.orders)
+            ours = await throughput(daemon, events, options.orders, number)
+            shares.append(ours / limit)
+            print(f"round {number + 1}: bare nu {limit:6.1f}/s  order-saga {ours:6.1f} steps/s")
+    print(f"order-saga / bare nu = {median(shares):.2f}")
+
+
+async def latency(daemon: Daemon, events: Publisher, count: int) -> None:
+    """Publish one event after the other, each after the end of the run before."""
+    took = []
+    for number in range(count):
+        began = time.time_ns()
+        receipt = await events.publish("events.probe", {"n": number})
+        verdict = ask(daemon, f"/api/v1/verdicts/{receipt.sequence}?wait=20")
+        run = await ended(daemon, verdict["runs"][0])
+        took.append((run["steps"][0]["outputs"]["probe"] - began) / 1e6)
+    cuts = quantiles(took, n=100)
+    print(f"published to first line executed: p50 {cuts[49]:.1f} ms  p99 {cuts[98]:.1f} ms")
+
+
+async def ended(daemon: Daemon, run: str) -> dict:
+    seen = ""
+    while True:
+        found = ask(daemon, f"/api/v1/runs/{run}?wait=20{seen}")
+        if found["ended"]:
+            return found
+        seen = f"&seen={found['change']}"
+
+
+async def throughput(daemon: Daemon, events: Publisher, orders: int, turn: int) -> float:
+    """Steps a second, from the first publish to the end of the last run."""
+    sequences: list[int] = []
+
+    async def place(number: int) -> None:
+        order = {**_ORDER, "order": f"r{turn}-{os.getpid()}-{number}"}
+        receipt = await events.publish("events.orders.placed", order)
+        sequences.append(receipt.sequence)
+
+    began = time.perf_counter()
+    async with anyio.create_task_group() as tasks:
+        for number in range(orders):
+            tasks.start_soon(place, number)
+    verdicts = [ask(daemon, f"/api/v1/verdicts/{each}?wait=60") for each in sequences]
+    await all_ended(daemon, {verdict["runs"][0] for verdict in verdicts})
+    return _STEPS * orders / (time.perf_counter() - began)
+
+
+async def all_ended(daemon: Daemon, runs: set[str]) -> None:
+    while runs:
+        page = ask(daemon, "/api/v1/runs?status=completed&limit=200")
+        done = {run["run"] for run in page["runs"]}
+        if runs <= done:
+            return
+        await anyio.sleep(0.1)
+
+
+def ask(daemon: Daemon, path: str) -> dict:
+    request = urllib.request.Request(f"{daemon.address['http']}{path}")  # noqa: S310 - loopback
+    request.add_header("Authorization", f"Bearer {daemon.token}")
+    with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+        found: dict = json.load(answer)
+    return found
+
+
+def bare(daemon: Daemon, processes: int) -> float:
+    """Processes a second: the first node's script, same flags, nothing around it."""
+    folder = daemon.project / "bare"
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "shim").mkdir(parents=True)
+    (folder / "shim" / "tput").touch(mode=0o755)
+    script = REPOSITORY / "nodes" / "order-saga" / "reserve-stock" / "run.nu"
+    environment = {
+        "PATH": f"{folder / 'shim'}:/usr/bin:/bin",
+        "HOME": str(folder),
+        "LANG": "C.UTF-8",
+        "STRATUM_DATA": str(folder),
+    }
+    nu = nushell()
+    flags = ("--no-config-file", "--no-std-lib", "--error-style", "plain", "--stdin")
+    argv = (nu, *flags, str(script))
+    at_once, alive = 2 * len(os.sched_getaffinity(0)), 0
+    began = time.perf_counter()
+    for number in range(processes):
+        if alive == at_once:
+            os.waitpid(-1, 0)
+            alive -= 1
+        spawn(argv, environment, given(folder, number))
+        alive += 1
+    while alive:
+        os.waitpid(-1, 0)
+        alive -= 1
+    return processes / (time.perf_counter() - began)
+
+
+def given(folder: Path, number: int) -> str:
+    order = {**_ORDER, "order": f"bare-{number}"}
+    step = {"idempotency_key": str(number), "node": "reserve-stock", "attempt": 1}
+    place = folder / f"{number}.json"
+    place.write_text(json.dumps({"event": {"data": order}, "inputs": {}, "step": step}))
+    return str(place)
+
+
+def spawn(argv: Sequence[str], environment: dict[str, str], stdin: str) -> None:
+    streams = [
+        (os.POSIX_SPAWN_OPEN, 0, stdin, os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+    ]
+    os.posix_spawn(argv[0], argv, environment, file_actions=streams)
+
+
+def nushell() -> str:
+    below = sorted((REPOSITORY / "node_modules" / "@nushell").glob("*/bin/nu"))
+    return str(below[0]) if below else shutil.which("nu") or "nu"
+
+
+if __name__ == "__main__":
+    main()
