@@ -91,7 +91,7 @@ def commands_shown() -> list[object]:
 
 
 def test_the_generated_pages_are_current() -> None:
-    script = [sys.executable, ROOT / "scripts" / "generate-docs", "--check"]
+    script = [sys.executable, str(ROOT / "scripts" / "generate-docs"), "--check"]
 
     done = subprocess.run(script, capture_output=True, text=True, check=False)
 
@@ -128,7 +128,7 @@ def test_every_command_line_that_is_shown_can_be_said(
 
     command, arguments = command_of(words)
 
-    assert command.make_context(command.name, arguments)
+    assert command.make_context(command.name, arguments).command is command
 
 
 @every_page
