@@ -96,7 +96,7 @@ class Containment:
         gaps = {
             "A step can read and write whatever the daemon's user can, the environment of the"
             " daemon and of other steps included: this kernel has no Landlock, or it is"
-            " switched off in `executor.level`.": self.level < Level.LANDLOCK,
+            " switched off in `execution.level`.": self.level < Level.LANDLOCK,
             "A step can truncate files that it may not write (needs Linux 6.2).": self._lacks(
                 _ABI_TRUNCATE
             ),
