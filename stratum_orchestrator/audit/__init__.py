@@ -1,0 +1,1 @@
+"""Judging what is on record, offline: which of the promised invariants do not hold. Pure."""

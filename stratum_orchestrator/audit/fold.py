@@ -1,0 +1,144 @@
+"""The journal folded into what it says is the case now, held against what is on record.
+
+I17: entries are gap-free and chained, moves are legal, and the record says the same.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from stratum_orchestrator.audit.chronicle import Chronicle, Entry
+from stratum_orchestrator.audit.observed import Violation
+from stratum_state import canonical, moves
+from stratum_state.model import (
+    COMPENSATION_BEGINNINGS,
+    COMPENSATION_MOVES,
+    RUN_BEGINNINGS,
+    RUN_MOVES,
+    STEP_BEGINNINGS,
+    STEP_MOVES,
+    Fact,
+    Trail,
+)
+
+Said = Mapping[moves.Place, Mapping[str, object]]
+"""Field by field what is said of each thing; payloads as their digest. In order of moves."""
+
+_BULK = frozenset({"data", "outputs", "error", "stderr"})
+_NAMING = frozenset({"run", "id"})
+_BEGINNINGS: Mapping[str, frozenset[str]] = {
+    "run": frozenset(RUN_BEGINNINGS),
+    "step": frozenset(STEP_BEGINNINGS),
+    "compensation": frozenset(COMPENSATION_BEGINNINGS),
+}
+_MOVES: Mapping[str, Mapping[str, frozenset[str]]] = {
+    "run": {str(status): frozenset(ahead) for status, ahead in RUN_MOVES.items()},
+    "step": {str(status): frozenset(ahead) for status, ahead in STEP_MOVES.items()},
+    "compensation": {
+        str(status): frozenset(ahead) for status, ahead in COMPENSATION_MOVES.items()
+    },
+}
+
+
+@dataclass(slots=True)
+class _Folded:
+    """One thing: its fields, and the entry that set each of them."""
+
+    fields: dict[str, object] = field(default_factory=dict)
+    entries: dict[str, int] = field(default_factory=dict)
+    latest: int = 0
+
+
+def said_by(trail: Trail) -> Said:
+    """What a trail says, in the words of the journal."""
+    facts: list[Fact] = [trail.run, *trail.steps, *trail.compensations]
+    return {moves.place(each): _fields(each) for each in facts}
+
+
+def check_fold(chronicle: Chronicle, said: Said) -> Iterator[Violation]:
+    """I17: illegal moves in the journal, and where the record says something else."""
+    folded: dict[moves.Place, _Folded] = {}
+    for entry in chronicle.entries:
+        yield from _take(chronicle.run, entry, folded)
+    for place in [*folded, *(each for each in said if each not in folded)]:
+        yield from _compare(chronicle.run, place, folded.get(place), said.get(place))
+    yield from _compare_order(chronicle.run, folded, said)
+
+
+def _place(entry: Entry) -> moves.Place:
+    if entry.subject == "run":
+        return ("run",)
+    return (entry.subject, entry.stage, entry.node, entry.attempt)
+
+
+def _take(run: str, entry: Entry, folded: dict[moves.Place, _Folded]) -> Iterator[Violation]:
+    place = _place(entry)
+    known = folded.get(place)
+    if known is None:
+        legal = entry.status in _BEGINNINGS[entry.subject]
+        before = "not on record"
+    else:
+        before = str(known.fields["status"])
+        legal = entry.status in _MOVES[entry.subject][before]
+    if not legal:
+        why = f"{_named(place)} is {before} and cannot become {entry.status}"
+        yield Violation("I17", run, why, entry.n)
+    known = folded.setdefault(place, _Folded())
+    for name, value in {**entry.said, "status": entry.status}.items():
+        known.fields[name] = value
+        known.entries[name] = entry.n
+    known.latest = entry.n
+
+
+def _compare(
+    run: str,
+    place: moves.Place,
+    folded: _Folded | None,
+    said: Mapping[str, object] | None,
+) -> Iterator[Violation]:
+    if folded is None:
+        yield Violation("I17", run, f"{_named(place)} is on record, but not in the journal")
+        return
+    if said is None:
+        why = f"{_named(place)} is in the journal, but not on record"
+        yield Violation("I17", run, why, folded.latest)
+        return
+    for name, value in said.items():
+        if value != folded.fields.get(name):
+            why = (
+                f"{name} of {_named(place)} is {_shown(value)} on record, "
+                f"but {_shown(folded.fields.get(name))} in the journal"
+            )
+            yield Violation("I17", run, why, folded.entries.get(name, folded.latest))
+
+
+def _compare_order(
+    run: str, folded: Mapping[moves.Place, _Folded], said: Said
+) -> Iterator[Violation]:
+    for subject in ("step", "compensation"):
+        order = [folded[each].latest for each in said if each[0] == subject and each in folded]
+        if order != sorted(order):
+            yield Violation("I17", run, f"{subject}s are on record in another order")
+
+
+def _fields(fact: Fact) -> Mapping[str, object]:
+    return {
+        name: _digested(name, getattr(fact, name))
+        for name in moves.FIELDS[type(fact)]
+        if name not in _NAMING
+    }
+
+
+def _digested(name: str, value: object) -> object:
+    return canonical.digest(value) if name in _BULK and isinstance(value, str) else value
+
+
+def _named(place: moves.Place) -> str:
+    match place:
+        case (subject, stage, node, attempt):
+            return f"{subject} {node} (stage {stage}, attempt {attempt})"
+        case _:
+            return "the run"
+
+
+def _shown(value: object) -> str:
+    return "absent" if value is None else repr(value)
