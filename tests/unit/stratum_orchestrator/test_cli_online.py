@@ -115,12 +115,18 @@ async def test_ctrl_c_ends_the_watching_and_not_the_run(shell: Shell) -> None:
     await shell.desk.write(run)
     words = ["run", "watch", run.id, "--home", str(shell.home)]
 
+    heeding = ["env", "--default-signal=INT"]  # a shell's background job ignores it
+
     async with await anyio.open_process(
-        [sys.executable, "-m", "stratum_orchestrator", *words]
+        [*heeding, sys.executable, "-m", "stratum_orchestrator", *words]
     ) as watching:
         await until(lambda: shell.desk.waiting == 1)
         watching.send_signal(signal.SIGINT)
-        code = await watching.wait()
+        with anyio.move_on_after(20):
+            await watching.wait()
+        code = watching.returncode
+        if code is None:
+            watching.kill()
 
     assert code == 130
     assert shell.desk.cancelled == []
