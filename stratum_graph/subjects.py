@@ -2,8 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from difflib import get_close_matches
+from itertools import zip_longest
 
 _ONE, _REST = "*", ">"
+_CLOSE = 0.8  # share of equal characters from which a typo is likely
 
 
 @dataclass(slots=True)
@@ -62,12 +65,14 @@ def covers(wide: str, narrow: str) -> bool:
 
 
 def nearest(subject: str, patterns: Iterable[str]) -> str | None:
-    """The pattern that shares the most tokens with the subject, to hint at a typo."""
+    """The pattern that the subject was probably meant to match; None when none is close."""
     tokens = subject.split(".")
-    best, best_shared = None, 0
-    for pattern in sorted(patterns):
-        pairs = zip(tokens, pattern.split("."), strict=False)
-        shared = sum(1 for left, right in pairs if right in (left, _ONE, _REST))
-        if shared > best_shared:
-            best, best_shared = pattern, shared
-    return best
+    filled = {_filled(pattern.split("."), tokens): pattern for pattern in sorted(patterns)}
+    close = get_close_matches(subject, list(filled), n=1, cutoff=_CLOSE)
+    return filled[close[0]] if close else None
+
+
+def _filled(pattern: list[str], tokens: list[str]) -> str:
+    """The pattern with the subject's own tokens in place of its wildcards."""
+    pairs = zip_longest(pattern, tokens[: len(pattern)], fillvalue=_ONE)
+    return ".".join(theirs if ours in (_ONE, _REST) else ours for ours, theirs in pairs)

@@ -163,7 +163,7 @@ def outcome_facts(ended: Ended) -> dict[str, object]:
         "level": ended.level or None,
         "resources": used
         and canonical.text(
-            {"cpu_ms": used.cpu_ms, "max_rss": used.max_rss, "wall_ms": used.wall_ms}
+            {"cpu_ms": used.cpu_ms, "max_rss": used.max_rss or None, "wall_ms": used.wall_ms}
         ),
     }
 

@@ -1,7 +1,7 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from stratum_graph.subjects import SubjectTrie, covers
+from stratum_graph.subjects import SubjectTrie, covers, nearest
 
 TOKENS = st.sampled_from(["a", "b", "c"])
 SUBJECTS = st.lists(TOKENS, min_size=1, max_size=4).map(".".join)
@@ -52,3 +52,18 @@ def test_a_covering_pattern_matches_whatever_the_covered_one_does(
 )
 def test_covering(wide: str, narrow: str, *, expected: bool) -> None:
     assert covers(wide, narrow) is expected
+
+
+@pytest.mark.parametrize(
+    ("subject", "meant"),
+    [
+        ("events.orders.place", "events.orders.placed"),
+        ("events.crate.serde.pushd", "events.crate.*.pushed"),
+        ("events.nothing", None),
+        ("other", None),
+    ],
+)
+def test_a_mistyped_subject_leads_to_the_pattern_that_was_meant(
+    subject: str, meant: str | None
+) -> None:
+    assert nearest(subject, ["events.orders.placed", "events.crate.*.pushed"]) == meant
