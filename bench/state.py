@@ -133,7 +133,7 @@ async def bare(engine: transport.Embedded, seconds: float) -> float:
 @asynccontextmanager
 async def fresh(folder: Path, name: str) -> AsyncIterator[SurrealStore]:
     url = f"surrealkv://{folder / name}"
-    async with open_store(url, lane="bench", namespace="bench", database="bench") as store:
+    async with open_store(url, instance="bench", namespace="bench", database="bench") as store:
         yield store
 
 

@@ -55,7 +55,6 @@ from stratum_state.tracker import StateTracker
 
 log = logging.getLogger(__name__)
 
-_LANE = "0"
 _RUNS_PER_PROCESS = 4
 
 
@@ -219,7 +218,10 @@ class Boot:
         place = self.settings.surrealdb
         url = place.url or f"surrealkv://{self.home.database}"
         opening = open_store(
-            url, lane=_LANE, namespace=place.namespace, database=place.database
+            url,
+            instance=self.settings.instance.name,
+            namespace=place.namespace,
+            database=place.database,
         )
         self.store = await self.stack.enter_async_context(opening)
         await self.stack.enter_async_context(background(self.store.failure))

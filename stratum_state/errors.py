@@ -4,6 +4,7 @@ StateError
 ├── IllegalMove     a run, step or compensation was asked to go where it cannot go from here
 ├── Unavailable     the store cannot be reached now; what was asked for did not become durable
 ├── Fenced          another instance owns this lane: write nothing more
+├── NotOurs         the run belongs to a lane that this instance does not hold
 ├── Rejected        the store refuses this fact and would refuse it again
 ├── Taken           the event's identity already has a run, made by somebody else
 ├── BrokenChain     a journal was altered, or a part of it is missing
@@ -36,6 +37,18 @@ class Fenced(StateError):
         super().__init__(f"lane {lane} is no longer ours: epoch {epoch} has passed")
         self.lane = lane
         self.epoch = epoch
+
+
+class NotOurs(StateError):
+    """The run belongs to a lane that this instance does not hold."""
+
+    def __init__(self, run: str, lane: str) -> None:
+        super().__init__(
+            f"run {run} belongs to lane {lane}, which this instance does not hold; "
+            "ask the instance that does"
+        )
+        self.run = run
+        self.lane = lane
 
 
 class Rejected(StateError):

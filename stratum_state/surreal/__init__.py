@@ -1,6 +1,6 @@
 """The store on SurrealDB: transports, the group-commit lane, the schema."""
 
 from stratum_state.surreal.opening import open_store
-from stratum_state.surreal.store import SurrealStore
+from stratum_state.surreal.store import Owner, SurrealStore
 
-__all__ = ["SurrealStore", "open_store"]
+__all__ = ["Owner", "SurrealStore", "open_store"]

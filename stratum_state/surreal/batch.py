@@ -128,7 +128,7 @@ class _Encoded:
     def of(cls, move: Move, lane: str) -> "_Encoded":
         fact, row = move.after.fact, rows.encode(move, lane)
         inserts: list[tuple[str, bytes]] = [
-            ("blob", cbor.dumps({"id": Id("blob", digest), "text": text}))
+            ("blob", cbor.dumps({"id": rows.blob_id(fact, digest), "text": text}))
             for digest, text in rows.blobs(move).items()
         ]
         if move.before is not None:

@@ -44,6 +44,10 @@ class Unencodable(ValueError):
     """The value would not come back from the store as it went in."""
 
 
+class Undecodable(ValueError):
+    """These bytes are no value that the store would send."""
+
+
 def dumps(value: object) -> Raw:
     """Encode; Unencodable for what the store would alter, like NUL or more than 64 bits."""
     out: list[bytes] = []
@@ -57,8 +61,14 @@ def array(items: Sequence[bytes]) -> Raw:
 
 
 def loads(encoded: bytes) -> object:
-    """Decode one value. NONE and NULL are None, a record id is its `Id`, a time its seconds."""
-    value, _ = _get(encoded, 0)
+    """Decode one value. NONE and NULL are None, a record id is its `Id`, a time its seconds.
+
+    Raises Undecodable.
+    """
+    try:
+        value, _ = _get(encoded, 0)
+    except (LookupError, TypeError, ValueError, RecursionError, struct.error) as error:
+        raise Undecodable(repr(error)) from error
     return value
 
 

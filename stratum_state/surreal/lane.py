@@ -9,7 +9,6 @@ import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import NoReturn
 
 import anyio
 import anyio.lowlevel
@@ -47,7 +46,8 @@ class Lane:
         self._waiting: set[Ticket] = set()
         self._wake = anyio.Event()
         self._closing = False
-        self._broken: StateError | None = None
+        self.broken: StateError | None = None
+        """What stopped it."""
         self._ended = anyio.Event()
         self.kept_everything = False
         """Whether it ended with all that was handed over durable."""
@@ -55,8 +55,8 @@ class Lane:
     def add(self, facts: Sequence[Fact]) -> Ticket:
         """Take a write; it is judged against everything that was taken before it."""
         ticket = Ticket(tuple(facts))
-        if self._broken is not None or self._closing:
-            ticket.end(self._broken or _closed(self._name))
+        if self.broken is not None or self._closing:
+            ticket.end(self.broken or _closed(self._name))
             return ticket
         self._waiting.add(ticket)
         if self._mending is not None:
@@ -75,11 +75,11 @@ class Lane:
             self.kept_everything = True
         except StateError as error:
             log.critical("lane stopped", extra={"lane": self._name, "why": str(error)})
-            self._broken = error
-            for ticket in self._waiting:
-                ticket.end(error)
-            self._waiting.clear()
+            self.broken = error
         finally:
+            for ticket in self._waiting:
+                ticket.end(self.broken or _closed(self._name))
+            self._waiting.clear()
             self._ended.set()
 
     async def close(self) -> None:
@@ -87,11 +87,6 @@ class Lane:
         self._closing = True
         self._wake.set()
         await self._ended.wait()
-
-    async def failure(self) -> NoReturn:
-        """Raise what stopped the lane, as soon as something does."""
-        await self._ended.wait()
-        raise self._broken or _closed(self._name)
 
     def _open(self) -> Batch:
         """The batch that is being filled."""

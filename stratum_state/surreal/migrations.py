@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from importlib import resources
 
 from stratum_state.errors import Unavailable
-from stratum_state.surreal.transport import Transport
+from stratum_state.surreal.transport import Transport, insist
 
 STEPS: Sequence[str] = ("schema.surql",)
 """The files that lead from each version to the next; each can be run again after a crash."""
@@ -12,7 +12,7 @@ STEPS: Sequence[str] = ("schema.surql",)
 
 async def migrate(transport: Transport) -> None:
     """Bring the schema to the last version. Unavailable when it is of a later Stratum."""
-    await transport.call("DEFINE TABLE IF NOT EXISTS meta SCHEMALESS PERMISSIONS NONE", {})
+    await insist(transport, "DEFINE TABLE IF NOT EXISTS meta SCHEMALESS PERMISSIONS NONE", {})
     (found,) = await transport.call("SELECT VALUE version FROM meta:schema", {})
     version = found[0] if isinstance(found, list) and found else 0
     if not isinstance(version, int) or version > len(STEPS):
@@ -21,13 +21,14 @@ async def migrate(transport: Transport) -> None:
             "start the Stratum that wrote it, or a later one"
         )
     for number, name in enumerate(STEPS[version:], start=version + 1):
-        await transport.call(text(name), {}, within_s=300)
-        await transport.call("UPSERT meta:schema SET version = $version", {"version": number})
+        await insist(transport, text(name), {})
+        said = {"version": number}
+        await insist(transport, "UPSERT meta:schema SET version = $version", said)
 
 
 async def reindex(transport: Transport) -> None:
     """Build the indexes anew: after a crash they may lack what the records have."""
-    await transport.call("REBUILD INDEX IF EXISTS run_active ON run", {}, within_s=300)
+    await insist(transport, "REBUILD INDEX IF EXISTS run_active ON run", {})
 
 
 def text(name: str) -> str:

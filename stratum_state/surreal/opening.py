@@ -1,88 +1,90 @@
-"""Opening the store: the checks, the schema, the lease, then the lane."""
+"""Opening the store: the checks, the schema, then a lane."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
 
-import anyio
-
 from stratum_state.errors import BrokenChain, Unavailable
-from stratum_state.ledger import Ledger
-from stratum_state.surreal import folder, lease, migrations, replies, transport
-from stratum_state.surreal.commit import Committer
-from stratum_state.surreal.lane import Lane
-from stratum_state.surreal.lease import Lease
+from stratum_state.surreal import folder, lease, migrations, replies, transport, websocket
+from stratum_state.surreal.lanes import Held, lanes
+from stratum_state.surreal.lease import Claimant, Lease
 from stratum_state.surreal.reader import Reader
 from stratum_state.surreal.store import SurrealStore
 from stratum_state.surreal.transport import Transport
+from stratum_state.surreal.websocket import Server
 
-_ENDED = 1024  # runs that ended can still be moved without a query
-_DRAIN_S = 20
+_TTL_S = 15
+_SILENCE = 3  # how many heartbeats an owner is allowed to miss
 
 
 @asynccontextmanager
-async def open_store(
-    url: str, *, lane: str, namespace: str, database: str, heartbeat_s: float = 15
+async def open_store(  # noqa: PLR0913 - who, and where: all of them by name
+    url: str,
+    *,
+    instance: str,
+    namespace: str,
+    database: str,
+    ttl_s: float = _TTL_S,
+    user: str | None = None,
+    password: str | None = None,
 ) -> AsyncIterator[SurrealStore]:
-    """Open the store at `surrealkv:///absolute/path` or `mem://`, writing through `lane`.
+    """Open the store at `surrealkv:///absolute/path`, `mem://` or `ws://host:port`.
 
-    On leaving, what was handed over is kept first. The process should then end with
-    `os._exit`. Raises StoreInUse, Unavailable, BrokenChain.
+    New runs go to a lane of our own. Of an instance that was silent for `ttl_s` seconds the
+    lanes can be adopted; an embedded store has no other instance. On leaving, what was handed
+    over is kept first. The process should then end with `os._exit`. Raises StoreInUse,
+    Unavailable, BrokenChain.
     """
-    async with (
-        transport.embedded(url, namespace, database) as connection,
-        over(connection, lane=lane, heartbeat_s=heartbeat_s) as store,
-    ):
-        yield store
+    where = Server(
+        url=url, namespace=namespace, database=database, user=user, password=password
+    )
+    with _alone():
+        async with (
+            _connection(where) as connection,
+            over(connection, instance=instance, ttl_s=ttl_s) as store,
+        ):
+            yield store
 
 
 @asynccontextmanager
 async def over(
-    connection: Transport, *, lane: str, heartbeat_s: float = 15
+    connection: Transport, *, instance: str, ttl_s: float = _TTL_S
 ) -> AsyncIterator[SurrealStore]:
     """The store over an open connection; see `open_store`."""
-    held = await _take(connection, lane)
-    committer = Committer(connection, held)
-    ledger, beside = Ledger(ended=_ENDED), Reader(connection, lane)
-    writer = Lane(lane, committer, ledger, beside.on_record)
-    try:
-        async with _served(writer, heartbeat_s):
-            yield SurrealStore(writer, ledger, beside)
-    finally:
-        if connection.path:
-            _note(connection.path, lane, committer.seq, clean=writer.kept_everything)
-
-
-@asynccontextmanager
-async def _served(writer: Lane, heartbeat_s: float) -> AsyncIterator[None]:
-    """Run the lane; at the end, whatever the reason, let it keep what was handed over."""
-    with_lane = anyio.CancelScope(shield=True)
-
-    async def serve() -> None:
-        with with_lane:
-            await writer.serve(heartbeat_s)
-
-    async with anyio.create_task_group() as group:
-        group.start_soon(serve)
+    claimant = Claimant(instance, ttl_s)
+    beside = Reader(connection)
+    first: Held | None = None
+    with _alone():
         try:
-            yield
+            async with lanes(connection, beside, ttl_s / _SILENCE) as held:
+                held.open(await _claim(connection, claimant))
+                first = held.primary
+                yield SurrealStore(connection, held, beside, claimant)
         finally:
-            with anyio.move_on_after(_DRAIN_S, shield=True):
-                await writer.close()
-            with_lane.cancel()
+            if connection.path and first is not None:
+                clean = first.writer.kept_everything
+                _note(connection.path, first.name, first.committer.seq, clean=clean)
 
 
-async def _take(connection: Transport, lane: str) -> Lease:
+def _connection(where: Server) -> AbstractAsyncContextManager[Transport]:
+    if where.url.startswith(("ws://", "wss://")):
+        return websocket.connect(where)
+    return transport.embedded(where.url, where.namespace, where.database)
+
+
+async def _claim(connection: Transport, claimant: Claimant) -> Lease:
     try:
         await migrations.migrate(connection)
         if connection.path and folder.mark(connection.path).get("clean") is not True:
             await migrations.reindex(connection)
-        held = await lease.acquire(connection, lane)
+        # Nobody else can have the folder open: whoever had the lane is gone.
+        patient = claimant._replace(ttl_s=0) if connection.path else claimant
+        held = await lease.claim(connection, patient)
     except replies.SurrealError as error:
         raise Unavailable(str(error)) from error
     if connection.path:
         _compare(connection.path, held)
-        _note(connection.path, lane, held.seq, clean=False)
+        _note(connection.path, held.lane, held.seq, clean=False)
     return held
 
 
@@ -100,3 +102,17 @@ def _compare(path: Path, held: Lease) -> None:
 
 def _note(path: Path, lane: str, seq: int, *, clean: bool) -> None:
     folder.note(path, {**folder.mark(path), f"seq {lane}": seq, "clean": clean})
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Raise an error that comes alone out of task groups as itself."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        error: BaseException = group
+        while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+            error = error.exceptions[0]
+        if error is group:
+            raise
+        raise error from error.__cause__

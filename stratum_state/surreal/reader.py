@@ -1,7 +1,7 @@
 """What is on record, read back. Few at a time: the engine has no more threads than cores."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import cast
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, cast
 
 import anyio
 
@@ -14,7 +14,10 @@ from stratum_state.surreal import replies, rows
 from stratum_state.surreal.cbor import Id, Range, Unencodable
 from stratum_state.surreal.transport import Transport
 
-_AT_ONCE = 2
+_AT_ONCE = 2  # of the engine within this process
+_AT_ONCE_THERE = 8  # of a server
+_WITHIN_S = 30
+_WITHIN_THERE_S = 10
 _LAST = "~"  # behind every character of an id
 _HASH = 12  # how much of the identity a run's id ends with
 _MATCHES = 1000
@@ -28,7 +31,8 @@ SELECT * FROM $range WHERE ($status = NONE OR status = $status)
   AND ($pipeline = NONE OR pipeline = $pipeline)
   AND ($publisher = NONE OR publisher = $publisher) LIMIT $limit
 """
-_ACTIVE = "SELECT VALUE id FROM run WHERE active = true AND lane = $lane"
+_ACTIVE = "SELECT VALUE id FROM run WHERE active = true AND lane = $lane LIMIT $limit"
+_MOST = 1 << 31
 _PAGE = "SELECT * FROM $range LIMIT $limit"
 _MATCH = """
 RETURN {
@@ -38,20 +42,33 @@ RETURN {
 """
 
 
+class Kept(NamedTuple):
+    """A run as it is on record: all its rows, and the lane that it belongs to."""
+
+    lane: str
+    rows: Sequence[Row]
+
+
 class Reader:
-    """Reads beside the lane; sees only what is durable. Raises Unavailable, Rejected."""
+    """Reads beside the lanes; sees only what is durable. Raises Unavailable, Rejected."""
 
-    def __init__(self, transport: Transport, lane: str) -> None:
+    def __init__(self, transport: Transport) -> None:
         self._transport = transport
-        self._lane = lane
-        self._turn = anyio.Semaphore(_AT_ONCE)
+        there = transport.comes_back
+        self._turn = anyio.Semaphore(_AT_ONCE_THERE if there else _AT_ONCE)
+        self._within_s = _WITHIN_THERE_S if there else _WITHIN_S
 
-    async def known(self, runs: Iterable[str]) -> list[Row]:
-        """Every row of the runs, as the ledger enters them."""
-        return [row for run in runs for row in await self._rows(run)]
+    async def kept(self, run_id: str) -> Kept | None:
+        """The run, whatever lane it belongs to."""
+        found = await self._found(run_id)
+        lane = next((str(each["lane"]) for each in found if "lane" in each), None)
+        return None if lane is None else Kept(lane, await self._decoded(found))
 
-    async def on_record(self, facts: Sequence[Fact]) -> list[Row]:
-        """Every row of the chains that the facts belong to; Taken when an identity is."""
+    async def on_record(self, lane: str, facts: Sequence[Fact]) -> list[Row]:
+        """Every row of the chains that the facts of a lane belong to.
+
+        Raises Taken when an identity, or the run itself, is another's.
+        """
         begun = [each for each in facts if isinstance(each, PipelineRun)]
         held = await self.inbox([run.identity for run in begun])
         for run in begun:
@@ -62,7 +79,11 @@ class Reader:
             await self._select([Id("verdict", each.id) for each in said])
         )
         runs = {moves.chain(each) for each in facts if not isinstance(each, VerdictRecord)}
-        return [*found, *await self.known(sorted(runs))]
+        for kept in [await self.kept(each) for each in sorted(runs)]:
+            if kept is not None and kept.lane != lane:
+                raise Taken(_identity(kept))
+            found += kept.rows if kept else ()
+        return found
 
     async def inbox(self, identities: Sequence[str]) -> Mapping[str, str]:
         found = await self._select([Id("inbox", each) for each in identities])
@@ -88,13 +109,24 @@ class Reader:
         return [cast("PipelineRun", row.fact) for row in await self._decoded(found)]
 
     async def trail(self, run_id: str) -> Trail | None:
-        return trail(await self._rows(run_id))
+        kept = await self.kept(run_id)
+        return trail(kept.rows) if kept else None
 
-    async def unfinished(self) -> list[list[Row]]:
-        """The rows of every run of this lane that is not over, oldest run first."""
-        ids = cast("list[Id]", await self._call(_ACTIVE, {"lane": self._lane}))
-        runs = sorted((str(each.key) for each in ids), reverse=True)
-        return [await self._rows(run) for run in runs]
+    async def unfinished(self, lane: str) -> list[Kept]:
+        """Every run of the lane that is not over, oldest first."""
+        found = await self._call(_ACTIVE, {"lane": lane, "limit": _MOST})
+        runs = sorted((str(each.key) for each in cast("list[Id]", found)), reverse=True)
+        kept = [await self.kept(run) for run in runs]
+        return [each for each in kept if each is not None]
+
+    async def has_unfinished(self, lane: str) -> bool:
+        """Whether a run of the lane is not over."""
+        return bool(await self._call(_ACTIVE, {"lane": lane, "limit": 1}))
+
+    async def lane(self, run_id: str) -> str | None:
+        """The lane that the run belongs to."""
+        found = await self._call("SELECT VALUE lane FROM $run", {"run": Id("run", run_id)})
+        return str(found[0]) if isinstance(found, list) and found else None
 
     async def match(self, prefix: str, limit: int) -> list[str]:
         hashes = prefix if 0 < len(prefix) <= _HASH else _LAST
@@ -108,8 +140,11 @@ class Reader:
         return sorted(ids | {str(each) for each in found["runs"]})[:limit]
 
     async def journal(self, run_id: str) -> list[JournalLine]:
-        numbers = sorted({each for row in await self._rows(run_id) for each in row.batches})
-        keys = [Id("journal", [self._lane, number]) for number in numbers]
+        kept = await self.kept(run_id)
+        if kept is None:
+            return []
+        numbers = sorted({each for row in kept.rows for each in row.batches})
+        keys = [Id("journal", [kept.lane, number]) for number in numbers]
         mark = f'"run":"{run_id}"'
         lines = [
             journal.read(line)
@@ -119,19 +154,18 @@ class Reader:
         ]
         return sorted((line for line in lines if line.run == run_id), key=lambda line: line.n)
 
-    async def _rows(self, run_id: str) -> list[Row]:
+    async def _found(self, run_id: str) -> list[dict[str, object]]:
         whole = Range([run_id, None], [run_id, []])  # NONE sorts before, an array after numbers
         params = {
             "run": Id("run", run_id),
             "steps": Id("step", whole),
             "undone": Id("compensation", whole),
         }
-        return await self._decoded(await self._query(_RUN, params))
+        return await self._query(_RUN, params)
 
     async def _decoded(self, found: Sequence[rows.Found]) -> list[Row]:
-        digests = sorted({digest for each in found for digest in rows.large(each)})
-        blobs = await self._select([Id("blob", digest) for digest in digests])
-        texts = {str(_key(each)): str(each["text"]) for each in blobs}
+        blobs = await self._select([blob for each in found for blob in rows.large(each)])
+        texts = {cast("list[str]", _key(each))[1]: str(each["text"]) for each in blobs}
         return [rows.decode(each, texts) for each in found]
 
     async def _select(self, ids: Sequence[Id]) -> list[dict[str, object]]:
@@ -142,8 +176,11 @@ class Reader:
 
     async def _call(self, query: str, params: Mapping[str, object]) -> object:
         try:
-            async with self._turn:
-                return (await self._transport.call(query, params))[-1]
+            with anyio.fail_after(self._within_s):
+                async with self._turn:
+                    return (await self._transport.call(query, params))[-1]
+        except TimeoutError as error:
+            raise Unavailable(f"no answer within {self._within_s} s") from error  # noqa: TRY003
         except replies.SurrealError as error:
             raise Unavailable(str(error)) from error
         except Unencodable as error:
@@ -160,6 +197,11 @@ def trail(found: Sequence[Row]) -> Trail | None:
 
 def _key(found: rows.Found) -> object:
     return cast("Id", found["id"]).key
+
+
+def _identity(kept: Kept) -> str:
+    runs = (row.fact for row in kept.rows)
+    return next((each.identity for each in runs if isinstance(each, PipelineRun)), "")
 
 
 def _behind(table: str, after: str | None) -> Id:

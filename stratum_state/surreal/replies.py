@@ -4,8 +4,9 @@ SurrealError
 ├── Conflict     another transaction was in the way: send the same again
 ├── Stale        the lease row is not as we left it: somebody else has the lane, or it was sent
 ├── Refusal      the statement breaks a rule of the schema and always will
-├── Broken       the engine cannot write to its disk, and will not until it is opened anew
+├── Broken       the engine cannot write to its disk: one in this process never will again
 └── Lost         no answer, or a broken one: whether it was done is unknown
+    └── Stranger     the server does not know who we are, any more: sign in again
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,8 @@ _RULES = (
 )  # and what follows is a row's own text
 _AGAIN = ("can be retried", "transaction conflict", "resource busy")
 _BROKEN = ("io error", "fsync failed", "no space left")
+_STRANGER = ("iam error", "not enough permissions", "authentication", "session has expired")
+_AWAY = ("problem with the underlying datastore", "timed out", "timeout", "shutting down")
 _FOLLOW_UP = ("was not executed", "cannot commit")
 
 
@@ -46,17 +49,28 @@ class Lost(SurrealError):
     """Whether it was done is unknown."""
 
 
+class Stranger(Lost):
+    """The server does not know who we are, any more."""
+
+
 def results(reply: object) -> list[object]:
     """The results of all statements; the error behind the first failure when one failed."""
-    if not isinstance(reply, dict):
-        raise Lost(type(reply).__name__)
-    if reply.get("error"):
-        raise _error([str(reply["error"])])
-    statements = cast("Sequence[Mapping[str, object]]", reply["result"])
+    statements = cast("Sequence[Mapping[str, object]]", result(reply))
     failed = [str(each["result"]) for each in statements if each["status"] != "OK"]
     if failed:
         raise _error(failed)
     return [each["result"] for each in statements]
+
+
+def result(reply: object) -> object:
+    """What was answered; the error that was answered instead."""
+    if not isinstance(reply, dict):
+        raise Lost(type(reply).__name__)
+    error = reply.get("error")
+    if error:
+        said = error.get("message") if isinstance(error, dict) else error
+        raise _error([str(said)])
+    return reply.get("result")
 
 
 def rows(result: object) -> list[dict[str, object]]:
@@ -73,8 +87,16 @@ def _error(messages: Sequence[str]) -> SurrealError:
     )
     if cause.startswith(_RULES):
         return Refusal(cause)
-    if any(mark in everything for mark in _BROKEN):
-        return Broken(cause)
-    if any(mark in everything for mark in _AGAIN):
-        return Conflict(cause)
-    return Stale(cause) if STALE in everything else Refusal(cause)
+    for marks, kind in _KINDS:
+        if any(mark in everything for mark in marks):
+            return kind(cause)
+    return Refusal(cause)
+
+
+_KINDS: Sequence[tuple[Sequence[str], type[SurrealError]]] = (
+    (_BROKEN, Broken),
+    (_AGAIN, Conflict),
+    ((STALE,), Stale),
+    (_STRANGER, Stranger),
+    (_AWAY, Lost),
+)

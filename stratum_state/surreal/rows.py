@@ -69,10 +69,17 @@ def encode(move: Move, lane: str) -> Raw:
     return dumps({"id": row_id(fact), **said})
 
 
-def large(found: Found) -> set[str]:
-    """The digests of the blobs that the row names."""
+def blob_id(fact: Fact, digest: str) -> Id:
+    """The id of a blob of the fact: payloads are kept with their run and go with it."""
+    return Id("blob", [moves.chain(fact), digest])
+
+
+def large(found: Found) -> list[Id]:
+    """The ids of the blobs that the row names."""
+    key = cast("Id", found["id"]).key
+    run = key[0] if isinstance(key, list) else key
     named = (found.get(f"{name}_blob") for name in _PAYLOADS)
-    return {each for each in named if isinstance(each, str)}
+    return [Id("blob", [run, each]) for each in named if each is not None]
 
 
 def decode(found: Found, texts: Mapping[str, str]) -> Row:

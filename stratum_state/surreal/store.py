@@ -1,35 +1,112 @@
-"""The store on SurrealDB: writes go through the lane, reads beside it."""
+"""The store on SurrealDB: writes go through lanes, reads beside them."""
 
 from collections.abc import Mapping, Sequence
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
-from stratum_state.ledger import Ledger
+from stratum_state.errors import Unavailable
 from stratum_state.model import Fact, JournalLine, PipelineRun, Trail, VerdictRecord
 from stratum_state.store import RunFilter
-from stratum_state.surreal import reader
-from stratum_state.surreal.lane import Lane
-from stratum_state.surreal.reader import Reader
+from stratum_state.surreal import lease, reader, replies
+from stratum_state.surreal.lanes import Lanes
+from stratum_state.surreal.lease import Claimant
+from stratum_state.surreal.reader import Kept, Reader
+from stratum_state.surreal.transport import Transport
+
+
+class Owner(NamedTuple):
+    """Who has the lane of a run."""
+
+    lane: str
+    instance: str
+    """Empty when its last owner gave it back."""
+    is_ours: bool
 
 
 class SurrealStore:
     """Durable memory. Open it with `open_store`."""
 
-    def __init__(self, lane: Lane, ledger: Ledger, beside: Reader) -> None:
-        self._lane = lane
-        self._ledger = ledger
+    def __init__(
+        self, connection: Transport, lanes: Lanes, beside: Reader, claimant: Claimant
+    ) -> None:
+        self._connection = connection
+        self._lanes = lanes
         self._reader = beside
+        self._claimant = claimant
+
+    @property
+    def lane(self) -> str:
+        """The lane of the runs that begin here."""
+        return self._lanes.primary.name
+
+    @property
+    def lanes(self) -> Sequence[str]:
+        """The lanes that we hold, the one of new runs first."""
+        return tuple(self._lanes.held)
+
+    @property
+    def available(self) -> bool:
+        """Whether the database is there. While it is not, writes wait and reads fail."""
+        return self._connection.is_up and not self._lanes.are_waiting
 
     async def write(self, facts: Sequence[Fact]) -> None:
-        if not facts:
-            return
-        unknown = self._ledger.unknown(facts)
-        if unknown:
-            self._ledger.enter(await self._reader.known(unknown))
-        await self._lane.add(facts).wait()
+        """As `Store.write`; NotOurs for facts of a run whose lane another instance holds."""
+        if facts:
+            await self._lanes.write(facts)
 
     async def failure(self) -> NoReturn:
         """Raise what makes this store useless, as soon as something does."""
-        await self._lane.failure()
+        await self._lanes.failure()
+
+    def hurry(self, within_s: float) -> None:
+        """Let what waits for a database that is away fail in so many seconds."""
+        self._lanes.patience.end(within_s)
+
+    async def expired(self) -> Sequence[str]:
+        """The lanes to adopt: their owners are silent, or left unfinished runs to others."""
+        found = []
+        for each in await self._seen():
+            if each.lane in self._lanes.held or not each.can_be_taken(self._claimant.ttl_s):
+                continue
+            if not each.is_free or await self._reader.has_unfinished(each.lane):
+                found.append(each.lane)
+        return found
+
+    async def adopt(self, lane: str) -> Sequence[Trail]:
+        """Take the lane over, and fence its former owner; its unfinished runs, oldest first.
+
+        Nothing happens when somebody else was faster, or its owner is heard of again: then
+        it is not among `lanes`.
+        """
+        seen = next((each for each in await self._seen() if each.lane == lane), None)
+        if seen is None or lane in self._lanes.held:
+            return ()
+        try:
+            taken = await lease.take(self._connection, seen, self._claimant)
+        except replies.SurrealError as error:
+            raise Unavailable(str(error)) from error
+        if taken is None:
+            return ()
+        unfinished = await self._reader.unfinished(lane)
+        self._lanes.open(taken, unfinished)
+        return _trails(unfinished)
+
+    async def release_idle(self) -> None:
+        """Give back the adopted lanes whose runs are all over."""
+        _, *adopted = self._lanes.held.values()
+        for each in adopted:
+            if each.is_idle:
+                await self._lanes.give_back(each)
+
+    async def owner(self, run_id: str) -> Owner | None:
+        """Who has the run's lane; None when there is no such run."""
+        lane = await self._reader.lane(run_id)
+        if lane is None:
+            return None
+        if lane in self._lanes.held:
+            return Owner(lane, self._claimant.instance, is_ours=True)
+        seen = next((each for each in await self._seen() if each.lane == lane), None)
+        instance = seen.instance if seen and not seen.is_free else ""
+        return Owner(lane, instance, is_ours=False)
 
     async def inbox(self, identities: Sequence[str]) -> Mapping[str, str]:
         return await self._reader.inbox(identities)
@@ -44,10 +121,13 @@ class SurrealStore:
         return await self._reader.trail(run_id)
 
     async def unfinished(self) -> Sequence[Trail]:
-        found = await self._reader.unfinished()
-        for rows in found:
-            self._ledger.enter(rows)
-        return [trail for rows in found if (trail := reader.trail(rows)) is not None]
+        """Every run of our lanes that is not over, oldest first."""
+        found = [kept for lane in self.lanes for kept in await self._reader.unfinished(lane)]
+        for kept in found:
+            held = self._lanes.held.get(kept.lane)
+            if held is not None:
+                held.ledger.enter(kept.rows)
+        return sorted(_trails(found), key=lambda each: each.run.id, reverse=True)
 
     async def runs(
         self, wanted: RunFilter, *, after: str | None, limit: int
@@ -59,3 +139,14 @@ class SurrealStore:
 
     async def journal(self, run_id: str) -> Sequence[JournalLine]:
         return await self._reader.journal(run_id)
+
+    async def _seen(self) -> Sequence[lease.Seen]:
+        try:
+            return await lease.seen(self._connection)
+        except replies.SurrealError as error:
+            raise Unavailable(str(error)) from error
+
+
+def _trails(found: Sequence[Kept]) -> list[Trail]:
+    trails = (reader.trail(kept.rows) for kept in found)
+    return [each for each in trails if each is not None]

@@ -1,6 +1,7 @@
 """How statements reach SurrealDB: the port, and the engine within this process."""
 
 import os
+import random
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
@@ -20,11 +21,26 @@ _SETTINGS = {
 }
 
 
+_PAUSE_S = 0.05
+
+
 class Transport(Protocol):
     """A connection that sends one query at a time, or several at once."""
 
-    path: Path | None
-    """Where the store is, when it is a folder of ours."""
+    @property
+    def path(self) -> Path | None:
+        """Where the store is, when it is a folder of ours."""
+        ...
+
+    @property
+    def comes_back(self) -> bool:
+        """Whether waiting helps when it is away: for a server, not for an engine of ours."""
+        ...
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it is there, as far as is known."""
+        ...
 
     async def call(
         self, query: str, params: Mapping[str, object], *, within_s: float = 30
@@ -36,12 +52,26 @@ class Transport(Protocol):
         ...
 
 
+async def insist(
+    transport: Transport, query: str, params: Mapping[str, object], *, within_s: float = 300
+) -> list[object]:
+    """Call, again and again while other transactions are in the way of ones like these."""
+    while True:
+        try:
+            return await transport.call(query, params, within_s=within_s)
+        except replies.Conflict:
+            await anyio.sleep(_PAUSE_S * random.random())  # noqa: S311 - jitter
+
+
 class Embedded:
     """SurrealDB within this process.
 
     The process should end with `os._exit` once it is closed: the interpreter's own way out
     may abort when the engine's threads are still at work.
     """
+
+    comes_back = False
+    is_up = True
 
     def __init__(self, handle: "_Handle", path: Path | None) -> None:
         self.path = path
@@ -58,7 +88,10 @@ class Embedded:
             raise replies.Lost(f"no answer within {within_s} s") from error  # noqa: TRY003
         except RuntimeError as error:  # the query itself cannot be read
             raise replies.Refusal(str(error)) from error
-        return replies.results(cbor.loads(reply))
+        try:
+            return replies.results(cbor.loads(reply))
+        except cbor.Undecodable as error:
+            raise replies.Lost(str(error)) from error
 
 
 class _Handle(Protocol):
@@ -91,6 +124,7 @@ def _path(url: str) -> Path | None:
     path = Path(rest)
     if scheme != "surrealkv" or not path.is_absolute() or "?" in rest:
         raise Unavailable(  # noqa: TRY003
-            f"{url} is no store: give surrealkv:// and an absolute path, or mem://"
+            f"{url} is no store: give surrealkv:// and an absolute path, or mem://, "
+            "or the ws:// or wss:// address of a server"
         )
     return path

@@ -32,7 +32,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         yield MemoryStore()
         return
     url = "mem://" if request.param == "surreal-memory" else f"surrealkv://{tmp_path}/state"
-    async with open_store(url, lane="main", namespace="test", database="test") as store:
+    async with open_store(url, instance="one", namespace="test", database="test") as store:
         yield store
 
 

@@ -9,7 +9,8 @@ from stratum_state.surreal.batch import COMMIT
 from stratum_state.surreal.replies import SurrealError
 from stratum_state.surreal.transport import Transport
 
-LANE = "main"
+INSTANCE = "one"
+LANE = "0"
 
 
 class Faulty:
@@ -17,6 +18,8 @@ class Faulty:
 
     def __init__(self, engine: Transport) -> None:
         self.path: Path | None = None
+        self.comes_back = False
+        self.is_up = True
         self.before: list[SurrealError] = []
         self.after: list[SurrealError] = []
         self.commits = 0
@@ -47,7 +50,7 @@ async def in_memory() -> AsyncIterator[Faulty]:
 async def in_folder(path: Path) -> AsyncIterator[SurrealStore]:
     """The store in a folder."""
     async with opening.open_store(
-        f"surrealkv://{path}", lane=LANE, namespace="test", database="test"
+        f"surrealkv://{path}", instance=INSTANCE, namespace="test", database="test"
     ) as store:
         yield store
 

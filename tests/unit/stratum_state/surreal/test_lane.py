@@ -11,8 +11,9 @@ from stratum_state import journal
 from stratum_state.errors import Fenced, Rejected, StateError, Unavailable
 from stratum_state.model import Fact
 from stratum_state.surreal import SurrealStore, lease, opening, replies
+from stratum_state.surreal.lease import Claimant
 from support import engines, records
-from support.engines import LANE, Faulty
+from support.engines import INSTANCE, LANE, Faulty
 from support.records import a_run, a_step
 from support.wait import until
 
@@ -25,7 +26,7 @@ async def engine() -> AsyncIterator[Faulty]:
 
 @pytest.fixture
 async def store(engine: Faulty) -> AsyncIterator[SurrealStore]:
-    async with opening.over(engine, lane=LANE) as store:
+    async with opening.over(engine, instance=INSTANCE) as store:
         yield store
 
 
@@ -139,7 +140,7 @@ async def test_a_batch_that_did_not_arrive_is_sent_again(
 
 async def test_a_stale_owner_writes_nothing_more(engine: Faulty, store: SurrealStore) -> None:
     await store.write([a_run()])
-    await lease.acquire(engine, LANE)
+    await lease.claim(engine, Claimant("two", ttl_s=0))
 
     with pytest.raises(Fenced):
         await store.write([records.running(a_run())])
@@ -154,7 +155,7 @@ async def test_a_stale_owner_writes_nothing_more(engine: Faulty, store: SurrealS
 
 
 async def test_an_idle_lane_shows_that_it_lives(engine: Faulty) -> None:
-    async with opening.over(engine, lane=LANE, heartbeat_s=0.01):
+    async with opening.over(engine, instance=INSTANCE, ttl_s=0.03):
         await until(lambda: engine.commits >= 2)
 
     held = await lease.read(engine, LANE)
@@ -163,16 +164,19 @@ async def test_an_idle_lane_shows_that_it_lives(engine: Faulty) -> None:
 
 
 async def test_what_was_handed_over_is_kept_before_the_store_closes(engine: Faulty) -> None:
-    async with anyio.create_task_group() as group, opening.over(engine, lane=LANE) as store:
+    async with (
+        anyio.create_task_group() as group,
+        opening.over(engine, instance=INSTANCE) as store,
+    ):
         group.start_soon(store.write, [a_run()])
         await anyio.wait_all_tasks_blocked()
 
-    async with opening.over(engine, lane=LANE) as store:
+    async with opening.over(engine, instance=INSTANCE) as store:
         assert await store.trail(a_run().id) is not None
 
 
 async def test_a_closed_store_takes_nothing(engine: Faulty) -> None:
-    async with opening.over(engine, lane=LANE) as store:
+    async with opening.over(engine, instance=INSTANCE) as store:
         pass
 
     with pytest.raises(Unavailable, match="closed"):
@@ -181,10 +185,10 @@ async def test_a_closed_store_takes_nothing(engine: Faulty) -> None:
 
 async def test_a_store_opened_again_goes_on_with_its_chains(engine: Faulty) -> None:
     step = a_step(a_run())
-    async with opening.over(engine, lane=LANE) as store:
+    async with opening.over(engine, instance=INSTANCE) as store:
         await store.write([a_run(), step])
 
-    async with opening.over(engine, lane=LANE) as store:
+    async with opening.over(engine, instance=INSTANCE) as store:
         await store.write([records.succeeded(step)])
         await store.write([records.running(a_run())])
         lines = await store.journal(a_run().id)

@@ -42,7 +42,7 @@ async def test_a_closed_store_can_be_opened_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize("url", ["surrealkv://state", "mem:///x", "file:///x", "state", ""])
 async def test_what_is_no_store_is_said_so(url: str) -> None:
     with pytest.raises(Unavailable, match="absolute path, or mem://"):
-        async with open_store(url, lane="main", namespace="test", database="test"):
+        async with open_store(url, instance="one", namespace="test", database="test"):
             pass
 
 

@@ -10,7 +10,7 @@ from stratum_state.model import CompensationStatus, VerdictKind
 from stratum_state.surreal import opening
 from stratum_state.surreal.cbor import Id
 from support import engines, records
-from support.engines import LANE, Faulty
+from support.engines import INSTANCE, Faulty
 from support.records import a_compensation, a_run, a_step, a_verdict
 
 PAGE = (Path(__file__).parents[4] / "docs" / "queries.md").read_text(encoding="utf-8")
@@ -28,7 +28,7 @@ async def engine() -> AsyncIterator[Faulty]:
     lint, build = a_step(RUN), a_step(RUN, "build", stage=1)
     undo = a_compensation(RUN)
     going_back = records.compensating(RUN)
-    async with engines.in_memory() as engine, opening.over(engine, lane=LANE) as store:
+    async with engines.in_memory() as engine, opening.over(engine, instance=INSTANCE) as store:
         await store.write([RUN, a_verdict(RUN), a_run("e2")])
         await store.write([a_verdict(sequence=2, kind=VerdictKind.REFUSED), lint, build])
         await store.write([records.succeeded(lint, outputs='"' + "x" * 70_000 + '"')])
