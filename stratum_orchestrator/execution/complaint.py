@@ -10,6 +10,8 @@ _REPORT = re.compile(r"^Error: .*$", re.MULTILINE)
 _MESSAGE = re.compile(r"^ +[x\u00d7] (?P<text>.+(?:\n +[|│] .+)*)", re.MULTILINE)
 _PLACE = re.compile(r"^ +[,╭][-─]\[(?P<file>.+):(?P<line>\d+):(?P<column>\d+)\]", re.MULTILINE)
 _LABEL = re.compile(r"[`╰├][-─]+[─┤]? (?P<text>.+)$", re.MULTILINE)
+_MISSING = re.compile(r"Command `(?P<program>[^`]+)` not found")
+_PATHS = "`execution.path`, and in `execution.execute` where that is not the system's"
 _HELP = re.compile(r"^ +help: (?P<text>.+(?:\n {8}.+)*)", re.MULTILINE)
 
 
@@ -50,7 +52,9 @@ def _reported(report: str) -> str | None:
         parts.append(f": {label['text']}")
     if place := _PLACE.search(report):
         parts.append(f" ({PurePosixPath(place['file']).name}, line {place['line']})")
-    if remedy := _HELP.search(report):
+    if missing := _MISSING.search(report):
+        parts.append(f"; `{missing['program']}` has to lie in a folder of {_PATHS}")
+    elif remedy := _HELP.search(report):
         parts.append(f"; {remedy['text']}")
     return "".join(parts)
 

@@ -24,7 +24,8 @@ def test_a_report_of_nushell_is_told_in_one_line() -> None:
 
     assert said == (
         "External command failed: Command `cargo` not found (run.nu, line 12);"
-        " `cargo` is neither a Nushell built-in or a known external command"
+        " `cargo` has to lie in a folder of `execution.path`,"
+        " and in `execution.execute` where that is not the system's"
     )
 
 
