@@ -3,7 +3,7 @@
 import logging
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -12,8 +12,9 @@ from random import SystemRandom
 from typing import NoReturn
 
 import anyio
+import msgspec
 
-from platform_nats import server, streams
+from platform_nats import control, server, streams
 from platform_nats.announcer import Announcer
 from platform_nats.connection import Connection, ConnectionSettings, connect
 from platform_nats.consumer import Consumer
@@ -25,7 +26,7 @@ from platform_nats.server_config import ServerSettings
 from stratum_graph.definitions.content import ContentStore
 from stratum_graph.definitions.scripts import Nushell
 from stratum_graph.diagnostics import Diagnostic
-from stratum_graph.model import Principal
+from stratum_graph.model import Plan, Principal
 from stratum_orchestrator import config, knowledge, layout, logs
 from stratum_orchestrator.api import http
 from stratum_orchestrator.api.guard import Door
@@ -46,10 +47,12 @@ from stratum_orchestrator.saga.plans import Plans
 from stratum_orchestrator.saga.recovery import resume
 from stratum_orchestrator.saga.rules import Rules
 from stratum_orchestrator.saga.step import StepRunner
+from stratum_orchestrator.saga.takeover import Takeover
 from stratum_orchestrator.service import Service, Verdicts
 from stratum_orchestrator.startup import BadDefinitions, StartFailed, code_of, first, step
 from stratum_orchestrator.supervision import background, until_asked_to_stop
 from stratum_orchestrator.telling import Ears, announcing
+from stratum_state.model import PipelineRun
 from stratum_state.surreal import SurrealStore, open_store
 from stratum_state.tracker import StateTracker
 
@@ -217,17 +220,21 @@ class Boot:
     async def _remember(self) -> None:
         place = self.settings.surrealdb
         url = place.url or f"surrealkv://{self.home.database}"
+        password = self.home.project / place.password_file
         opening = open_store(
             url,
-            instance=self.settings.instance.name,
+            instance=f"{self.settings.instance.name}/{self.home.marker()}",
             namespace=place.namespace,
             database=place.database,
+            ttl_s=self.settings.runs.takeover,
+            user=place.user or None,
+            password=password.read_text().strip() if place.password_file else None,
         )
         self.store = await self.stack.enter_async_context(opening)
         await self.stack.enter_async_context(background(self.store.failure))
         self.ears.listeners += [self.metrics.observe, self.verdicts.observe]
         self.tracker = StateTracker(self.store, self.ears, self.metrics.wrote)
-        self.health.watch("surrealdb", lambda: (True, url))
+        self.health.watch("surrealdb", lambda: (self.store.available, url))
 
     async def _connect(self) -> None:
         nats = self.settings.nats
@@ -269,7 +276,8 @@ class Boot:
         ended = await end_orphans(wanted.token)
         if ended:
             log.warning("ended processes of a daemon that was killed", extra={"count": ended})
-        self.content = ContentStore(self.home.content)
+        shared = self.settings.definitions.content
+        self.content = ContentStore(self.home.project / shared if shared else self.home.content)
         self.runner = NushellRunner(wanted, self.content.tree)
         await self.runner.scratch.clear()
         self.parallel = wanted.parallel
@@ -317,7 +325,7 @@ class Boot:
 
     async def _recover(self) -> None:
         chance = SystemRandom()
-        self.plans = Plans(self.content)
+        self.plans = Plans(self.content, self._plans_again)
         pipeline = Pipeline(
             StepRunner(self.runner, self.tracker, self.clock, chance),
             Compensator(self.runner, self.tracker, self.clock, chance),
@@ -335,9 +343,19 @@ class Boot:
             grace_s=self.settings.runs.grace,
         )
         self.live = await self.stack.enter_async_context(opening)
-        left = await resume(self.tracker, self.live)
+        silence_s = self.settings.runs.takeover
+        takeover = Takeover(self.store, self.tracker, self.live, silence_s)
+        takeover.left |= await resume(self.tracker, self.live)
         self.metrics.recovered(len(self.live))
-        self.health.watch("runs", lambda: _attention(left, self.live))
+        await self.stack.enter_async_context(background(takeover.watch))
+        commands = partial(control.serve, self.connection, self.live.cancel)
+        await self.stack.enter_async_context(background(commands))
+        self.health.watch("runs", lambda: _attention(takeover.left, self.live))
+
+    def _plans_again(self, run: PipelineRun) -> Sequence[Plan]:
+        """The plans of the run's event by what is in force now."""
+        data = msgspec.json.decode(run.data)
+        return self.rules.generation.plans(run.subject, data)
 
     async def _answer(self) -> str:
         place = self.settings.http
@@ -361,6 +379,7 @@ class Boot:
             verdict_news=self.verdicts,
             stored_time=partial(stored_ms, self.connection),
             clock=self.clock,
+            elsewhere=partial(control.ask_to_cancel, self.connection),
             look=self.health.checks,
             diagnostics=self.diagnostics,
         )

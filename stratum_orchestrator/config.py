@@ -32,6 +32,8 @@ class SurrealDB(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where runs, verdicts and journals are kept."""
 
     url: str = ""
+    user: str = ""
+    password_file: str = ""
     namespace: str = "stratum"
     database: str = "orchestrator"
 
@@ -55,6 +57,7 @@ class Definitions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     folders: tuple[str, ...] = ("nodes",)
     library: str = ""
+    content: str = ""
     principals: str = ""
 
 
@@ -68,6 +71,7 @@ class Runs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Limits of runs. Times in seconds."""
 
     capacity: int = 0
+    takeover: float = 15
     limit: float = 86400
     grace: float = 10
 

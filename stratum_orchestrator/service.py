@@ -77,6 +77,8 @@ class Service:
     verdict_news: Verdicts
     stored_time: StoredTime
     clock: Clock
+    elsewhere: Callable[[str, str], Awaitable[bool]]
+    """Asks the other instances to cancel a run; whether one of them did."""
     look: Callable[[], Sequence[Check]]
     diagnostics: Sequence[Diagnostic] = field(default=())
 
@@ -127,7 +129,10 @@ class Service:
         if not decision.allowed:
             return Cancelled(result=CancelResult.DENIED, detail=decision.reason)
         cause = f"cancelled by {by}: {reason}" if reason else f"cancelled by {by}"
-        if await self.live.cancel(run_id, cause):
+        over = trail.run.is_over
+        if await self.live.cancel(run_id, cause) or (
+            not over and await self.elsewhere(run_id, cause)
+        ):
             return Cancelled(result=CancelResult.REQUESTED, detail=decision.reason)
         return Cancelled(result=CancelResult.OVER, detail=f"it is {trail.run.status} already")
 

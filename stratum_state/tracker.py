@@ -1,9 +1,11 @@
 """State tracking: a fact is in the store first, in the cache second, and told third."""
 
+import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from zlib import crc32
 
 import anyio
 
@@ -21,6 +23,7 @@ from stratum_state.model import (
 )
 from stratum_state.store import RunFilter, Store
 
+_LOOK_S = 0.25  # between looks at a run that another instance carries
 _KEPT = 512  # runs that ended stay readable without a query
 
 
@@ -70,6 +73,13 @@ class _Wait:
 
     event: anyio.Event = field(default_factory=anyio.Event)
     waiting: int = 0
+
+
+def _foreign(trail: Trail) -> _Known:
+    """A run as it is in another instance's hands: its number is that of the state it is in."""
+    facts: list[Fact] = [trail.run, *trail.steps, *trail.compensations]
+    states = [(moves.place(each), str(each.status)) for each in facts]  # type: ignore[union-attr]
+    return _Known({moves.place(each): each for each in facts}, crc32(repr(states).encode()))
 
 
 class StateTracker:
@@ -129,18 +139,25 @@ class StateTracker:
 
         The counter begins anew when the process does, so a different one is news too.
         """
+        known = self._known(run_id) or await self._fetch(run_id)
         with anyio.move_on_after(within_s), self._waiting(run_id) as wait:
-            await self.find(run_id)
-            while self._changes(run_id) == seen:
-                await wait.event.wait()
-        return self.trail(run_id), self._changes(run_id)
+            while (known.changes if known else 0) == seen:
+                is_ours = self._known(run_id) is not None
+                with anyio.move_on_after(math.inf if is_ours else _LOOK_S):
+                    await wait.event.wait()
+                known = self._known(run_id) or await self._fetch(run_id)
+        return (known.trail(), known.changes) if known else (None, 0)
 
     async def recover(self) -> Sequence[Trail]:
-        """Fill the cache with every run that is not over, oldest first."""
+        """Fill the cache with every run of ours that is not over, oldest first."""
         trails = await self._store.unfinished()
+        self.adopt(trails)
+        return trails
+
+    def adopt(self, trails: Sequence[Trail]) -> None:
+        """Take runs that are ours from now on into the cache."""
         for trail in trails:
             self._remember(trail)
-        return trails
 
     async def inbox(self, identities: Sequence[str]) -> Mapping[str, str]:
         """Identity to run id, for those that have a run."""
@@ -186,10 +203,6 @@ class StateTracker:
     def _known(self, run_id: str) -> _Known | None:
         return self._live.get(run_id) or self._ended.get(run_id)
 
-    def _changes(self, run_id: str) -> int:
-        known = self._known(run_id)
-        return known.changes if known else 0
-
     async def _fetch(self, run_id: str) -> _Known | None:
         while True:
             missed = self._missed
@@ -197,6 +210,8 @@ class StateTracker:
             known = self._known(run_id)
             if known is not None or trail is None:
                 return known
+            if not trail.run.is_over:  # another instance's, which alone knows how it goes on
+                return _foreign(trail)
             if missed == self._missed:  # else what was read may be older than what went by
                 return self._remember(trail)
 

@@ -61,7 +61,7 @@ class LiveRuns:
 
     def resume(self, trail: Trail) -> None:
         """Start a run that recovery found; raises what the plans raise."""
-        self.start(trail, self._plans.get(trail.run.plan))
+        self.start(trail, self._plans.of(trail.run))
 
     def start(self, trail: Trail, plan: Plan) -> None:
         """Carry the run from where its trail ends; at once, and only once in this process."""

@@ -1,20 +1,24 @@
 """At the start: every run that is not over goes on from its last durable step."""
 
 import logging
+from collections.abc import Sequence
 
 from stratum_orchestrator.saga.live import LiveRuns
+from stratum_state.model import Trail
 from stratum_state.tracker import StateTracker
 
 log = logging.getLogger(__name__)
 
 
 async def resume(tracker: StateTracker, live: LiveRuns) -> dict[str, str]:
-    """Start what is unfinished; the runs that cannot be resumed, each with the reason.
+    """Start what is unfinished; the runs that cannot be resumed, each with the reason."""
+    return resume_all(await tracker.recover(), live)
 
-    One run's trouble never stops another's.
-    """
+
+def resume_all(trails: Sequence[Trail], live: LiveRuns) -> dict[str, str]:
+    """Start each of the runs. One run's trouble never stops another's."""
     left: dict[str, str] = {}
-    for trail in await tracker.recover():
+    for trail in trails:
         try:
             live.resume(trail)
         except Exception as why:  # whatever is wrong with it, the next one goes on

@@ -119,7 +119,7 @@ class World:
             self.clock,
             limit_s=self.limit_s,
         )
-        plans = Plans(self.blobs)
+        plans = Plans(self.blobs, lambda _: ())
         async with live_runs(
             pipeline, plans, self.room, capacity=self.capacity, grace_s=30
         ) as live:

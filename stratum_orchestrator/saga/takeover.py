@@ -1,0 +1,71 @@
+"""Runs without a living owner are taken over; lanes that nobody needs are given back."""
+
+import logging
+from collections.abc import Sequence
+from typing import Protocol
+
+import anyio
+
+from stratum_orchestrator.saga.live import LiveRuns
+from stratum_orchestrator.saga.recovery import resume_all
+from stratum_state.errors import Unavailable
+from stratum_state.model import Trail
+from stratum_state.tracker import StateTracker
+
+log = logging.getLogger(__name__)
+
+_LOOKS = 4  # looks for silent owners within the time that one may be silent
+
+
+class Ownership(Protocol):
+    """Which lanes are whose. The store decides: of two takers, one wins."""
+
+    async def expired(self) -> Sequence[str]:
+        """Lanes whose owner is silent for too long, or left unfinished runs behind."""
+        ...
+
+    async def adopt(self, lane: str) -> Sequence[Trail]:
+        """Take a lane, which fences its former owner; its unfinished runs, oldest first."""
+        ...
+
+    async def release_idle(self) -> None:
+        """Give back adopted lanes whose runs are over."""
+        ...
+
+
+class Takeover:
+    """Looks for orphaned runs again and again, and carries on what it finds."""
+
+    def __init__(
+        self, ownership: Ownership, tracker: StateTracker, live: LiveRuns, silence_s: float
+    ) -> None:
+        """`silence_s` is how long an owner may be silent, in seconds."""
+        self._ownership = ownership
+        self._tracker = tracker
+        self._live = live
+        self._pause_s = silence_s / _LOOKS
+        self.left: dict[str, str] = {}
+        """Runs that could not be resumed, each with the reason."""
+        self.taken = 0
+        """How many runs came from other owners."""
+
+    async def watch(self) -> None:
+        """Until cancelled; a store that is away is asked again later."""
+        while True:
+            try:
+                await self.look()
+            except Unavailable:
+                log.info("no look for orphaned runs: the store is away")
+            await anyio.sleep(self._pause_s)
+
+    async def look(self) -> None:
+        """Adopt what has no living owner, once."""
+        for lane in await self._ownership.expired():
+            trails = await self._ownership.adopt(lane)
+            if not trails:
+                continue
+            log.warning("runs taken over", extra={"lane": lane, "runs": len(trails)})
+            self.taken += len(trails)
+            self._tracker.adopt(trails)
+            self.left |= resume_all(trails, self._live)
+        await self._ownership.release_idle()
