@@ -73,6 +73,11 @@ class Daemon:
                 pytest.fail(f"the daemon did not start:\n{self.log}")
             with_patience()
 
+    def ensure(self) -> None:
+        """Start it unless it runs."""
+        if self._process is None or self._process.poll() is not None:
+            self.start()
+
     def kill(self) -> None:
         """SIGKILL, as a crash would."""
         assert self._process is not None

@@ -1,0 +1,199 @@
+"""Three daemons on one broker and one database, killed and paused: nothing is stranded."""
+
+import json
+import os
+import signal
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from random import Random
+
+import anyio
+import pytest
+
+from support.bridge import Bridge, running as run_bridge
+from support.broker import AUDIENCE, Broker, run_broker
+from support.daemon import Daemon, write_node
+from support.http import ask, pages
+
+pytestmark = [pytest.mark.crash, pytest.mark.timeout(400)]
+
+RUNS = int(os.environ.get("STRATUM_INSTANCE_RUNS", "60"))  # noqa: TID251 - how long to test
+TAKEOVER_S = 3
+EFFECT = """
+def main [] {
+  let step = $in | from json | get step
+  $"($step.idempotency_key)\\n" | save --raw --append LOG
+  sleep 100ms
+  { NAME: 1 } | to json --raw
+}
+"""
+
+
+class Cluster:
+    """Daemons that share a broker, a database and a folder of definitions."""
+
+    def __init__(self, folder: Path, broker: Broker, bridge: Bridge) -> None:
+        self.folder = folder
+        self.log = folder / "effects"
+        self.log.touch()
+        self._shared(broker, bridge)
+        self.members: list[Daemon] = []
+
+    def _shared(self, broker: Broker, bridge: Bridge) -> None:
+        for name, needs in (("one", ""), ("two", "one"), ("three", "two")):
+            started = 'trigger = { pipeline = "p", subjects = ["events.go"] }'
+            begins = f'consumes = ["{needs}"]' if needs else started
+            write_node(
+                self.folder,
+                name,
+                f'{begins}, produces = ["{name}"], handler = {{ script = "run.nu", '
+                f'write = ["{self.log}"] }}, compensate.script = "undo.nu"',
+                run=EFFECT.replace("NAME", name).replace("LOG", str(self.log)),
+                undo="def main [] { }",
+            )
+        (self.folder / "daemon.nk").write_text(broker.daemon.seed())
+        (self.folder / "password").write_text(bridge.server.password or "")
+        (self.folder / "principals.ncl").write_text(
+            f'[{{ key = "{broker.publisher.public}", name = "p", groups = ["publishers"] }}]'
+        )
+        self.settings = {
+            "STRATUM_NATS__URL": broker.url,
+            "STRATUM_NATS__SEED_FILE": str(self.folder / "daemon.nk"),
+            "STRATUM_NATS__AUDIENCE": AUDIENCE,
+            "STRATUM_SURREALDB__URL": bridge.url,
+            "STRATUM_SURREALDB__USER": bridge.server.user or "",
+            "STRATUM_SURREALDB__PASSWORD_FILE": str(self.folder / "password"),
+            "STRATUM_SURREALDB__NAMESPACE": bridge.server.namespace,
+            "STRATUM_SURREALDB__DATABASE": bridge.server.database,
+            "STRATUM_DEFINITIONS__FOLDERS": json.dumps([str(self.folder / "nodes")]),
+            "STRATUM_DEFINITIONS__CONTENT": str(self.folder / "content"),
+            "STRATUM_DEFINITIONS__PRINCIPALS": str(self.folder / "principals.ncl"),
+            "STRATUM_RUNS__TAKEOVER": f"{TAKEOVER_S}s",
+            "STRATUM_RUNS__GRACE": "0",
+        }
+
+    def add(self, stack: ExitStack) -> Daemon:
+        project = self.folder / f"instance-{len(self.members)}"
+        project.mkdir()
+        member = Daemon(project, self.settings)
+        stack.callback(member.end)
+        self.members.append(member)
+        return member
+
+    def effects(self) -> Counter[str]:
+        return Counter(self.log.read_text().splitlines())
+
+
+@pytest.fixture
+async def cluster(tmp_path: Path) -> AsyncIterator[tuple[Cluster, Broker]]:
+    (tmp_path / "nats").mkdir()
+    async with run_broker(tmp_path / "nats") as broker, run_bridge(tmp_path / "db") as bridge:
+        with ExitStack() as stack:
+            made = Cluster(tmp_path, broker, bridge)
+            for _ in range(3):
+                member = made.add(stack)
+                await anyio.to_thread.run_sync(member.start)
+            yield made, broker
+
+
+async def publish(broker: Broker, count: int) -> None:
+    async with broker.publish_as() as events:
+        for number in range(count):
+            await events.publish("events.go", {"n": number})
+
+
+def every_run(member: Daemon) -> list[dict[str, object]]:
+    return list(pages(member, "/api/v1/runs", "runs"))
+
+
+async def all_ended(member: Daemon, count: int) -> Sequence[dict[str, object]]:
+    with anyio.fail_after(300):
+        while True:
+            found = await anyio.to_thread.run_sync(every_run, member)
+            if len(found) == count and all(run["ended"] for run in found):
+                return found
+            await anyio.sleep(0.5)
+
+
+async def trouble(members: Sequence[Daemon], chance: Random, over: anyio.Event) -> None:
+    """Kill one and start it again, pause another for longer than it may be silent."""
+    while not over.is_set():
+        victim = chance.choice(members[1:])
+        if chance.random() < 0.5:
+            victim.kill()
+        else:
+            with paused(victim):
+                await anyio.sleep(TAKEOVER_S + 1.5)
+        await anyio.to_thread.run_sync(victim.ensure)
+        with anyio.move_on_after(1 + 2 * chance.random()):
+            await over.wait()
+
+
+@contextmanager
+def paused(member: Daemon) -> Iterator[None]:
+    os.kill(member.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(member.pid, signal.SIGCONT)
+
+
+async def test_killed_and_paused_instances_lose_and_strand_nothing(
+    cluster: tuple[Cluster, Broker],
+) -> None:
+    made, broker = cluster
+    seed = int(os.environ.get("STRATUM_SEED", str(Random().randrange(10**6))))  # noqa: S311, TID251
+    print(f"STRATUM_SEED={seed}")  # noqa: T201 - to repeat a failure
+    over = anyio.Event()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(trouble, made.members, Random(seed), over)  # noqa: S311
+        await publish(broker, RUNS)
+        runs = await all_ended(made.members[0], RUNS)
+        over.set()
+
+    assert Counter(run["status"] for run in runs) == {"completed": RUNS}
+    for run in runs:
+        shown = ask(made.members[0], f"/api/v1/runs/{run['run']}")
+        good = [s["node"] for s in shown["steps"] if s["status"] == "succeeded"]
+        assert sorted(good) == ["one", "three", "two"]
+    effects = made.effects()
+    assert len(effects) == 3 * RUNS
+    print(f"{effects.total() - len(effects)} effects were repeated")  # noqa: T201
+
+
+async def test_the_runs_of_a_killed_instance_are_carried_on_by_another(
+    cluster: tuple[Cluster, Broker],
+) -> None:
+    made, broker = cluster
+
+    await publish(broker, 12)
+    while len(made.effects()) < 4:  # noqa: ASYNC110 - in other processes
+        await anyio.sleep(0.05)
+    made.members[1].kill()
+    runs = await all_ended(made.members[0], 12)
+
+    assert {run["status"] for run in runs} == {"completed"}
+
+
+async def test_a_run_can_be_cancelled_from_any_instance(
+    cluster: tuple[Cluster, Broker],
+) -> None:
+    made, broker = cluster
+    await publish(broker, 6)
+    runs: list[dict[str, object]] = []
+    while len(runs) < 6:
+        runs = list(pages(made.members[2], "/api/v1/runs", "runs"))
+        await anyio.sleep(0.05)
+
+    cancelled = 0
+    for run in runs:
+        path = f"/api/v1/runs/{run['run']}/cancel"
+        said = ask(made.members[2], path, {"reason": "test"}, okay=(409,))
+        cancelled += said.get("status") != 409
+    ended = await all_ended(made.members[0], 6)
+
+    assert cancelled > 0
+    assert Counter(run["status"] for run in ended)["compensated"] == cancelled

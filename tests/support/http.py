@@ -1,0 +1,42 @@
+"""Asking a daemon's API as a program would."""
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Collection, Iterator
+
+from support.daemon import Daemon
+
+Answer = dict[str, object]
+
+
+def ask(
+    daemon: Daemon, path: str, told: object = None, *, okay: Collection[int] = ()
+) -> Answer:
+    """GET the path, or POST what is told; an error with a code in `okay` is an answer too."""
+    request = urllib.request.Request(f"{daemon.address['http']}{path}")  # noqa: S310 - loopback
+    request.add_header("Authorization", f"Bearer {daemon.token}")
+    if told is not None:
+        request.add_header("Content-Type", "application/json")
+        request.data = json.dumps(told).encode()
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+            found: Answer = json.load(answer)
+    except urllib.error.HTTPError as refused:
+        if refused.code not in okay:
+            raise
+        found = json.load(refused)
+    return found
+
+
+def pages(daemon: Daemon, path: str, name: str) -> Iterator[Answer]:
+    """Every entry of a paged list."""
+    after: object = ""
+    while True:
+        page = ask(daemon, f"{path}?limit=200{f'&after={after}' if after else ''}")
+        listed = page[name]
+        assert isinstance(listed, list)
+        yield from listed
+        after = page["next"]
+        if not after:
+            return
