@@ -1,6 +1,7 @@
 """The pull loop: take what may be in hand, hand it over, keep it alive, answer."""
 
 import logging
+from collections.abc import Callable
 
 import anyio
 from anyio.abc import TaskGroup
@@ -21,18 +22,32 @@ _BEATS = 3  # in progress so often within ack_wait
 _SURPLUS_S = 0.5  # with no delay a request of our own would bring it straight back
 
 
+def _unwatched(_point: str) -> None:
+    """Go on."""
+
+
 class Consumer:
     """Serves a durable pull consumer, which all instances share."""
 
     def __init__(
-        self, connection: Connection, stream: str, durable: str, *, ack_wait_s: float = 30.0
+        self,
+        connection: Connection,
+        stream: str,
+        durable: str,
+        *,
+        ack_wait_s: float = 30.0,
+        passed: Callable[[str], None] = _unwatched,
     ) -> None:
-        """Serve on this connection; `ack_wait_s` is what the consumer was made with."""
+        """Serve on this connection; `ack_wait_s` is what the consumer was made with.
+
+        `passed` is told when an event is received, when its answer is due and when it is given.
+        """
         self._connection = connection
         self._beat_s = ack_wait_s / _BEATS
         self._stream = stream
         self._durable = durable
         self._held: dict[int, Msg] = {}  # by sequence
+        self._passed = passed
         self._stopping = False
         self._bell = Bell()
 
@@ -90,6 +105,7 @@ class Consumer:
 
     async def _carry(self, event: Delivery, handle: Handler) -> None:
         answer = None
+        self._passed("event.received")
         try:
             answer = await _ask(handle, event)
         finally:
@@ -102,7 +118,9 @@ class Consumer:
         if answer is None:  # cancelled: another instance's turn, at once
             await tell(self._connection, message, later(0.0))
         else:
+            self._passed("answer.due")
             await settle(self._connection, message, answer)
+            self._passed("answer.given")
 
     async def _keep_alive(self) -> None:
         while True:

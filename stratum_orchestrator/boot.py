@@ -27,7 +27,7 @@ from stratum_graph.definitions.content import ContentStore
 from stratum_graph.definitions.scripts import Nushell
 from stratum_graph.diagnostics import Diagnostic
 from stratum_graph.model import Plan, Principal
-from stratum_orchestrator import config, knowledge, layout, logs
+from stratum_orchestrator import config, crashpoints, knowledge, layout, logs
 from stratum_orchestrator.api import http
 from stratum_orchestrator.api.guard import Door
 from stratum_orchestrator.api.metrics import Metrics
@@ -171,6 +171,7 @@ class Boot:
         self.metrics = Metrics(self.clock, version=version())
         self.health = Health()
         self.credit = Credit(0)
+        self.points = crashpoints.UNARMED
         self.diagnostics: tuple[Diagnostic, ...] = ()
 
     async def start(self) -> None:
@@ -213,6 +214,9 @@ class Boot:
         )
         self.settings = loaded.settings
         logs.start(self.settings.log.level, self.settings.log.format)
+        if deadly := environment.get(crashpoints.VARIABLE):
+            self.points = crashpoints.armed(deadly)
+            log.warning("will kill itself at a crash point", extra={"point": deadly})
         self.home.prepare()
         if os.geteuid() == 0:
             log.warning("running as root: steps of one stage can read each other's environment")
@@ -233,7 +237,10 @@ class Boot:
         self.store = await self.stack.enter_async_context(opening)
         await self.stack.enter_async_context(background(self.store.failure))
         self.ears.listeners += [self.metrics.observe, self.verdicts.observe]
-        self.tracker = StateTracker(self.store, self.ears, self.metrics.wrote)
+        self.tracker = StateTracker(
+            self.store, self.ears, self.metrics.wrote, self.points.recorded
+        )
+        self.points.passed("store.opened")
         self.health.watch("surrealdb", lambda: (self.store.available, url))
 
     async def _connect(self) -> None:
@@ -263,6 +270,7 @@ class Boot:
         announcer = Announcer(self.connection)
         await self.stack.enter_async_context(background(announcer.run))
         self.ears.listeners.append(announcing(announcer.announce))
+        self.points.passed("broker.connected")
         self.health.watch("nats", lambda: (self.connection.is_up, url))
 
     async def _prepare_execution(self) -> None:
@@ -276,9 +284,11 @@ class Boot:
         ended = await end_orphans(wanted.token)
         if ended:
             log.warning("ended processes of a daemon that was killed", extra={"count": ended})
+        self.points.passed("orphans.ended")
         shared = self.settings.definitions.content
-        self.content = ContentStore(self.home.project / shared if shared else self.home.content)
-        self.runner = NushellRunner(wanted, self.content.tree)
+        place = self.home.project / shared if shared else self.home.content
+        self.content = ContentStore(place, self.points.passed)
+        self.runner = NushellRunner(wanted, self.content.tree, self.points.passed)
         await self.runner.scratch.clear()
         self.parallel = wanted.parallel
         self.health.watch("execution", lambda: (True, str(self.runner.containment.level)))
@@ -299,6 +309,7 @@ class Boot:
             raise BadDefinitions(errors)
         for each in self.diagnostics:
             log.warning("definition questioned", extra={"finding": str(each)})
+        self.points.passed("generation.compiled")
         policies = PolicySet.load(self.sources.policies)
         self.rules = Rules(
             generation=compiled.generation,
@@ -308,6 +319,7 @@ class Boot:
         await self._let_in(named)
         self.metrics.generation(len(compiled.generation.definitions))
         generation = compiled.generation.digest
+        self.points.passed("generation.in-force")
         self.health.watch("definitions", lambda: (True, generation))
 
     async def _let_in(self, principals: Mapping[str, Principal]) -> None:
@@ -327,11 +339,12 @@ class Boot:
         chance = SystemRandom()
         self.plans = Plans(self.content, self._plans_again)
         pipeline = Pipeline(
-            StepRunner(self.runner, self.tracker, self.clock, chance),
+            StepRunner(self.runner, self.tracker, self.clock, chance, self.points.passed),
             Compensator(self.runner, self.tracker, self.clock, chance),
             self.tracker,
             self.clock,
             limit_s=self.settings.runs.limit,
+            passed=self.points.passed,
         )
         capacity = self.settings.runs.capacity or _RUNS_PER_PROCESS * self.parallel
         self.credit.set(capacity)
@@ -345,7 +358,7 @@ class Boot:
         self.live = await self.stack.enter_async_context(opening)
         silence_s = self.settings.runs.takeover
         takeover = Takeover(self.store, self.tracker, self.live, silence_s)
-        takeover.left |= await resume(self.tracker, self.live)
+        takeover.left |= await resume(self.tracker, self.live, self.points.passed)
         self.metrics.recovered(len(self.live))
         await self.stack.enter_async_context(background(takeover.watch))
         commands = partial(control.serve, self.connection, self.live.cancel)
@@ -390,9 +403,20 @@ class Boot:
         nats = self.settings.nats
         limits = Limits(body=nats.event_size, freshness_ms=round(nats.freshness * 1000))
         terms = Terms(audience=nats.audience, limits=limits)
-        self.intake = Intake(lambda: self.rules, self.tracker, self.live, self.clock, terms)
+        self.intake = Intake(
+            lambda: self.rules,
+            self.tracker,
+            self.live,
+            self.clock,
+            terms,
+            passed=self.points.passed,
+        )
         self.consumer = Consumer(
-            self.connection, streams.EVENTS, streams.INTAKE, ack_wait_s=nats.ack_wait
+            self.connection,
+            streams.EVENTS,
+            streams.INTAKE,
+            ack_wait_s=nats.ack_wait,
+            passed=self.points.passed,
         )
         address = Address(
             http=base,
@@ -403,6 +427,7 @@ class Boot:
         self.home.announce(asdict(address))
         self.stack.callback(self.home.withdraw)
         self.health.started = True
+        self.points.passed("door.open")
 
 
 def _attention(left: Mapping[str, str], live: LiveRuns) -> tuple[bool, str]:

@@ -14,6 +14,7 @@ from stratum_graph.diagnostics import Diagnostic
 from stratum_graph.errors import GraphError
 from stratum_orchestrator.auth.errors import BadPolicies
 from stratum_orchestrator.config import BadConfig
+from stratum_orchestrator.crashpoints import UnknownCrashPoint
 from stratum_orchestrator.execution.errors import ExecutionError
 from stratum_orchestrator.home import HomeIncomplete
 from stratum_state.errors import StateError, StoreInUse, Unavailable
@@ -25,6 +26,7 @@ DATA, UNAVAILABLE, SOFTWARE, IO, IN_USE, PERMISSION, CONFIG = 65, 69, 70, 74, 75
 
 _CODES: Sequence[tuple[type[Exception], int]] = (
     (BadConfig, CONFIG),
+    (UnknownCrashPoint, CONFIG),
     (HomeIncomplete, CONFIG),
     (StoreInUse, IN_USE),
     (ServerInUse, IN_USE),

@@ -35,6 +35,10 @@ def _unmeasured(_seconds: float) -> None:
     """Measure nothing."""
 
 
+def _unwatched(_moment: str, _facts: Sequence[Fact]) -> None:
+    """Go on."""
+
+
 @dataclass(slots=True)
 class _Known:
     """One run of the cache: facts in the order of their latest moves, and how many moves."""
@@ -94,11 +98,17 @@ class StateTracker:
         store: Store,
         told: Callable[[Sequence[Fact]], None] = _silent,
         timed: Callable[[float], None] = _unmeasured,
+        passed: Callable[[str, Sequence[Fact]], None] = _unwatched,
     ) -> None:
-        """`timed` is told how many seconds each write took to become durable."""
+        """`timed` is told how many seconds each write took to become durable.
+
+        `passed` is called `before` facts are written, and when they are `durable`,
+        `believed` and `told`.
+        """
         self._store = store
         self._told = told
         self._timed = timed
+        self._passed = passed
         self._live: dict[str, _Known] = {}
         self._ended: OrderedDict[str, _Known] = OrderedDict()
         self._waits: dict[str, _Wait] = {}
@@ -112,11 +122,15 @@ class StateTracker:
         """
         with anyio.CancelScope(shield=True):
             began = anyio.current_time()
+            self._passed("before", facts)
             await self._store.write(facts)
+            self._passed("durable", facts)
             self._timed(anyio.current_time() - began)
             for fact in facts:
                 self._believe(fact)
+            self._passed("believed", facts)
             self._told(facts)
+            self._passed("told", facts)
 
     async def open(self, verdict: VerdictRecord, runs: Sequence[PipelineRun]) -> None:
         """Record a verdict and the runs that it accepted, together."""

@@ -4,7 +4,7 @@ import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from errno import EEXIST, ENOTEMPTY
 from hashlib import sha256
@@ -31,13 +31,19 @@ def digest_of_tree(files: Tree) -> str:
     return digest_of(_pack(files))
 
 
+def _unwatched(_point: str) -> None:
+    """Go on."""
+
+
 class ContentStore:
     """Blobs and folders that are written once, durably, and checked whenever they are read.
 
     Any number of threads and processes may share one root.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, passed: Callable[[str], None] = _unwatched) -> None:
+        """Keep below `root`; `passed` is told of each boundary between two durable states."""
+        self._passed = passed
         self._blobs = root / "blobs"
         self._trees = root / "trees"
         for folder in (self._blobs, self._trees):
@@ -55,9 +61,11 @@ class ContentStore:
         named = {digest_of(content): content for content in contents}
         missing = {digest: named[digest] for digest in named if not self._holds(digest)}
         for digest, content in missing.items():
-            _write_durably(self._blob(digest), content)
+            _write_durably(self._blob(digest), content, self._passed)
         if missing:
+            self._passed("content.renamed")
             _sync_folder(self._blobs)
+            self._passed("content.synced")
         self._kept.update(named)
         return tuple(digest_of(content) for content in contents)
 
@@ -93,12 +101,14 @@ class ContentStore:
                 files = _unpack(self.get(digest))
                 if _read_folder(place) != files:
                     self._build(place, files)
+                    self._passed("tree.renamed")
                 self._materialised.add(digest)
         return place
 
     def _build(self, place: Path, files: Tree) -> None:
         fresh = Path(tempfile.mkdtemp(prefix=".new-", dir=self._trees))
         _write_folder(fresh, files)
+        self._passed("tree.written")
         if place.is_symlink() or place.is_file():
             place.unlink()
         try:
@@ -145,7 +155,7 @@ def _unpack(packed: bytes) -> dict[str, bytes]:
     return dict(msgspec.msgpack.decode(packed, type=list[tuple[str, bytes]]))
 
 
-def _write_durably(place: Path, content: bytes) -> None:
+def _write_durably(place: Path, content: bytes, passed: Callable[[str], None]) -> None:
     descriptor, name = tempfile.mkstemp(prefix=".new-", dir=place.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -153,6 +163,7 @@ def _write_durably(place: Path, content: bytes) -> None:
             file.flush()
             os.fchmod(file.fileno(), _READ_ONLY_FILE)
             os.fsync(file.fileno())
+        passed("content.written")
         Path(name).rename(place)
     except BaseException:
         Path(name).unlink(missing_ok=True)

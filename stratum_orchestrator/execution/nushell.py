@@ -11,6 +11,7 @@ from anyio import CapacityLimiter
 
 from stratum_graph.errors import GraphError
 from stratum_graph.model import Limits
+from stratum_orchestrator.crashpoints import UNARMED, Passed
 from stratum_orchestrator.execution.binary import find
 from stratum_orchestrator.execution.containment import Containment, Reach
 from stratum_orchestrator.execution.environment import environment
@@ -22,23 +23,30 @@ from stratum_orchestrator.execution.settings import ExecutionSettings
 from stratum_orchestrator.execution.spawn import Program
 from stratum_orchestrator.execution.strays import adopt
 from stratum_orchestrator.execution.verdict import judge
-from stratum_orchestrator.ports import Command, Ended, Failure
+from stratum_orchestrator.ports import Command, Ended, Failure, Kind
 
 LIBRARY = Path(__file__).parent / "lib"
 """Our Nushell module: `use stratum.nu *`."""
 _STARTS_AT_A_TIME = 4
+_POINTS = {Kind.DO: "step", Kind.UNDO: "compensation"}
 
 
 class NushellRunner:
     """Runs steps, as many at a time as the settings allow, first come first served."""
 
-    def __init__(self, settings: ExecutionSettings, trees: Callable[[str], Path]) -> None:
+    def __init__(
+        self,
+        settings: ExecutionSettings,
+        trees: Callable[[str], Path],
+        passed: Passed = UNARMED.passed,
+    ) -> None:
         """Check this machine and prepare the scratch folder; blocks for some 50 ms.
 
         `trees` gives the folder in the content store for a digest. Makes this process the
         parent of its steps' orphans. Raises an ExecutionError when steps cannot run here.
         """
         self._settings = settings
+        self._passed = passed
         self._trees = trees
         self.nu = find(settings)
         self.scratch = Scratch(settings.scratch)
@@ -77,6 +85,7 @@ class NushellRunner:
                     timeout_s=command.timeout_s,
                     grace_s=self._settings.grace_s,
                     stray=lambda pid: self._marks.stray(pid, mark),
+                    passed=lambda point: self._passed(f"{_POINTS[command.kind]}.{point}"),
                 )
                 course = await carry(task, self._spawners)
         return judge(command, course, str(self.containment.level))

@@ -13,6 +13,7 @@ from typing import Self
 import anyio
 from anyio import CapacityLimiter
 
+from stratum_orchestrator.crashpoints import Passed
 from stratum_orchestrator.execution.errors import starting
 from stratum_orchestrator.execution.pipes import Head, Pipes, Tail
 from stratum_orchestrator.execution.spawn import Program, spawn
@@ -42,6 +43,8 @@ class Task:
     """Seconds between TERM and KILL."""
     stray: Callable[[int], bool]
     """Whether a child of the daemon is a descendant of this program."""
+    passed: Passed
+    """Is told when it is `spawned`, `fed`, and `heard` to the end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +116,7 @@ async def carry(task: Task, spawners: CapacityLimiter) -> Course:
         await _start(task.program, pipes.theirs, spawners) as leader,
     ):
         timed_out = not await _live(task, pipes, leader, stdout)
+        task.passed("heard")
     kept, lost = stderr.kept()
     return Course(
         status=leader.status,
@@ -139,7 +143,9 @@ async def _start(
 async def _live(task: Task, pipes: Pipes, leader: Leader, stdout: Head) -> bool:
     """See the process through, and end what is left of it; whether it ended in time."""
     try:
+        task.passed("spawned")
         pipes.begin(leader.pidfd)
+        task.passed("fed")
         in_time = await pipes.until(lambda: stdout.overflowed or pipes.gone(), task.timeout_s)
         if stdout.overflowed:
             leader.kill()

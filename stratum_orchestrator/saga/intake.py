@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from platform_nats.delivery import Answer, Delivery
 from platform_nats.envelope import Limits, open_envelope
 from platform_nats.errors import EnvelopeRefused
+from stratum_orchestrator.crashpoints import UNARMED, Passed
 from stratum_orchestrator.errors import Refused
 from stratum_orchestrator.ports import Clock
 from stratum_orchestrator.saga.live import LiveRuns
@@ -39,19 +40,22 @@ class Terms:
 class Intake:
     """Decides, in one place, what every event deserves."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it asks, and what it says as it goes
         self,
         rules: Callable[[], Rules],
         tracker: StateTracker,
         live: LiveRuns,
         clock: Clock,
         terms: Terms,
+        *,
+        passed: Passed = UNARMED.passed,
     ) -> None:
         self._rules = rules
         self._tracker = tracker
         self._live = live
         self._clock = clock
         self._terms = terms
+        self._passed = passed
 
     async def handle(self, delivery: Delivery) -> Answer:
         """The broker's answer, once the verdict and the accepted runs are durable."""
@@ -75,8 +79,10 @@ class Intake:
             event = self._open(delivery, rules)
         except Refused as refusal:
             return await self._record(refused(delivery, refusal, self._clock.now_ms()))
+        self._passed("event.verified")
         principal = rules.principals[event.envelope.publisher]
         judgements = judge(rules, principal, delivery.subject, event.data, event.now_ms)
+        self._passed("event.judged")
         if not judgements:
             near = rules.generation.nearest_subject(delivery.subject)
             return await self._record(no_pipeline(event, near))
@@ -96,11 +102,13 @@ class Intake:
     async def _open_runs(self, drafted: Drafted) -> Drafted:
         for _, plan in drafted.runs:
             self._live.keep(plan)
+            self._passed("plan.kept")
         accepted = [run for run, _ in drafted.runs]
         begun = [run.to(RunStatus.RUNNING, started=self._clock.now_ms()) for run in accepted]
         await self._tracker.record(*accepted, *begun, drafted.verdict)
         for run, (_, plan) in zip(begun, drafted.runs, strict=True):
             self._live.start(Trail(run=run), plan)
+            self._passed("run.departed")
         return drafted
 
     async def _record(self, drafted: Drafted) -> Drafted:

@@ -8,6 +8,7 @@ import anyio
 import msgspec
 
 from stratum_graph.model import Plan
+from stratum_orchestrator.crashpoints import UNARMED, Passed
 from stratum_orchestrator.ports import Clock
 from stratum_orchestrator.saga.compensation import Compensator
 from stratum_orchestrator.saga.context import RunContext
@@ -23,7 +24,7 @@ log = logging.getLogger(__name__)
 class Pipeline:
     """Carries a run to its end: completed, or compensated. Where it begins does not matter."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - its parts, and what it says as it goes
         self,
         steps: StepRunner,
         compensator: Compensator,
@@ -31,6 +32,7 @@ class Pipeline:
         clock: Clock,
         *,
         limit_s: float,
+        passed: Passed = UNARMED.passed,
     ) -> None:
         """`limit_s` is how long a run may go forward, from its acceptance, in seconds."""
         self._steps = steps
@@ -38,6 +40,7 @@ class Pipeline:
         self._tracker = tracker
         self._clock = clock
         self._limit_s = limit_s
+        self._passed = passed
 
     def depart(self, trail: Trail, plan: Plan) -> Journey:
         """Make a run that is on record one that this process carries."""
@@ -75,9 +78,11 @@ class Pipeline:
         for number, indexes in enumerate(journey.plan.stages):
             log.debug("stage begins", extra={"run": journey.run.id, "stage": number})
             nodes = [journey.plan.nodes[index] for index in indexes]
+            self._passed("stage.begun")
             outcome = await run_stage(nodes, context, self._steps, journey.halt, before)
             if outcome.failed is not None:
                 return cause_of(outcome.failed)
+            self._passed("stage.done")
             for step in outcome.good:
                 if step.status is StepStatus.SUCCEEDED:
                     context = context.plus(outputs_of(step))
@@ -97,6 +102,7 @@ class Pipeline:
             },
         )
         before = journey.compensations_before
+        self._passed("way-back.begun")
         how = await self._compensator.undo_all(journey.plan, context, steps, before)
         await journey.move(RunStatus.COMPENSATED, compensation=how, ended=self._clock.now_ms())
 

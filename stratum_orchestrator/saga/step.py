@@ -7,6 +7,7 @@ import anyio
 from stratum_graph.condition import holds
 from stratum_graph.model import ActionNode, PlannedNode
 from stratum_graph.schemas import compile_schema
+from stratum_orchestrator.crashpoints import UNARMED, Passed
 from stratum_orchestrator.errors import BadReference
 from stratum_orchestrator.ports import Clock, Ended, Failure, Rng, Runner
 from stratum_orchestrator.saga import command
@@ -26,7 +27,15 @@ LOST_ATTEMPTS = 3
 class StepRunner:
     """Runs a node until it succeeds or nothing is left to try."""
 
-    def __init__(self, runner: Runner, tracker: StateTracker, clock: Clock, rng: Rng) -> None:
+    def __init__(
+        self,
+        runner: Runner,
+        tracker: StateTracker,
+        clock: Clock,
+        rng: Rng,
+        passed: Passed = UNARMED.passed,
+    ) -> None:
+        self._passed = passed
         self._runner = runner
         self._tracker = tracker
         self._clock = clock
@@ -90,6 +99,7 @@ class StepRunner:
         problems = _unpromised(node, ended.outputs) or misfits(
             node.output_schemas, ended.outputs
         )
+        self._passed("output.validated")
         return _spoiled(ended, problems) if problems else ended
 
     async def _conclude(self, step: StepRecord, node: ActionNode, ended: Ended) -> StepRecord:
