@@ -67,6 +67,8 @@ class Committer:
                 raise Unavailable(f"lane {self._lane}: batch {batch.number} finds no answer")  # noqa: TRY003
             await anyio.sleep(pause * (0.5 + random.random()))  # noqa: S311 - jitter
             pause = min(2 * pause, _LONGEST_PAUSE_S)
+        if self.is_waiting:
+            log.info("writes go on", extra={"lane": self._lane, "batch": batch.number})
         self.is_waiting = False
         self.seq, self.chain = batch.number, chain
 
@@ -88,15 +90,16 @@ class Committer:
                 raise Unavailable(  # noqa: TRY003
                     f"{error}; mend or empty the disk, then start again"
                 ) from error
-            extra = {"lane": self._lane, "batch": batch.number, "why": str(error)}
-            log.warning("batch outcome unknown", extra=extra)
-            return await self._landed(batch)
+            return await self._landed(batch, error)
         return True
 
-    async def _landed(self, batch: Batch) -> bool:
+    async def _landed(self, batch: Batch, why: replies.SurrealError) -> bool:
         try:
             now = await lease.read(self._transport, self._lane)
         except replies.SurrealError:
+            if not self.is_waiting:
+                extra = {"lane": self._lane, "batch": batch.number, "why": str(why)}
+                log.warning("database away, writes wait", extra=extra)
             self.is_waiting = True
             return False
         if now.epoch != self.epoch:
@@ -104,6 +107,6 @@ class Committer:
         if (now.seq, now.batch) == (batch.number, batch.name):
             return True
         if now.seq != batch.number - 1:
-            why = f"the store ends with batch {now.seq}: it went back, or was written beside us"
-            raise BrokenChain(f"lane {self._lane}", batch.number, why)  # noqa: TRY003
+            chain, said = f"lane {self._lane}", f"the store ends with {now.seq}: it went back"
+            raise BrokenChain(chain, batch.number, said)
         return False

@@ -14,7 +14,8 @@ from stratum_state.surreal.transport import Transport
 from stratum_state.surreal.websocket import Server
 
 _TTL_S = 15
-_SILENCE = 3  # how many heartbeats an owner is allowed to miss
+_HEARTBEATS = 3  # within the time that an owner may be silent
+_VERY_LONG = 20
 
 
 @asynccontextmanager
@@ -56,7 +57,7 @@ async def over(
     first: Held | None = None
     with _alone():
         try:
-            async with lanes(connection, beside, ttl_s / _SILENCE) as held:
+            async with lanes(connection, beside, ttl_s / _HEARTBEATS) as held:
                 held.open(await _claim(connection, claimant))
                 first = held.primary
                 yield SurrealStore(connection, held, beside, claimant)
@@ -77,9 +78,10 @@ async def _claim(connection: Transport, claimant: Claimant) -> Lease:
         await migrations.migrate(connection)
         if connection.path and folder.mark(connection.path).get("clean") is not True:
             await migrations.reindex(connection)
-        # Nobody else can have the folder open: whoever had the lane is gone.
-        patient = claimant._replace(ttl_s=0) if connection.path else claimant
-        held = await lease.claim(connection, patient)
+        # Nobody else can have a folder of ours: whoever had the lane is gone. On a server, only
+        # who has been silent for very long: it may be the server that was away.
+        silence_s = 0 if connection.path else _VERY_LONG * claimant.ttl_s
+        held = await lease.claim(connection, claimant._replace(ttl_s=silence_s))
     except replies.SurrealError as error:
         raise Unavailable(str(error)) from error
     if connection.path:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, NoReturn
 
+import anyio
+
 from stratum_state.errors import Unavailable
 from stratum_state.model import Fact, JournalLine, PipelineRun, Trail, VerdictRecord
 from stratum_state.store import RunFilter
@@ -62,12 +64,22 @@ class SurrealStore:
         self._lanes.patience.end(within_s)
 
     async def expired(self) -> Sequence[str]:
-        """The lanes to adopt: their owners are silent, or left unfinished runs to others."""
+        """The lanes to adopt: their owners are silent, or left unfinished runs to others.
+
+        Nobody is taken for silent before the database has been there for as long as that
+        takes: when it comes back, everybody seems to have been silent.
+        """
+        ttl_s = self._claimant.ttl_s
+        heard_s = anyio.current_time() - self._connection.up_since
         found = []
         for each in await self._seen():
-            if each.lane in self._lanes.held or not each.can_be_taken(self._claimant.ttl_s):
+            if each.lane in self._lanes.held:
                 continue
-            if not each.is_free or await self._reader.has_unfinished(each.lane):
+            if each.is_free:
+                left = await self._reader.has_unfinished(each.lane)
+            else:
+                left = heard_s >= ttl_s and each.can_be_taken(ttl_s)
+            if left:
                 found.append(each.lane)
         return found
 

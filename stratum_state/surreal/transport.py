@@ -1,5 +1,6 @@
 """How statements reach SurrealDB: the port, and the engine within this process."""
 
+import math
 import os
 import random
 from collections.abc import AsyncIterator, Mapping
@@ -42,6 +43,11 @@ class Transport(Protocol):
         """Whether it is there, as far as is known."""
         ...
 
+    @property
+    def up_since(self) -> float:
+        """When it came up, on the clock of the event loop."""
+        ...
+
     async def call(
         self, query: str, params: Mapping[str, object], *, within_s: float = 30
     ) -> list[object]:
@@ -72,6 +78,7 @@ class Embedded:
 
     comes_back = False
     is_up = True
+    up_since = -math.inf
 
     def __init__(self, handle: "_Handle", path: Path | None) -> None:
         self.path = path

@@ -7,6 +7,7 @@ time-outs, and is stopped by one bad message; hence this one.
 
 import itertools
 import logging
+import math
 import random
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -62,6 +63,7 @@ class WebSocket:
         self._turn = anyio.Lock()
         self._pause_s = _FIRST_PAUSE_S
         self._not_before = 0.0
+        self.up_since = math.inf
 
     @property
     def is_up(self) -> bool:
@@ -103,6 +105,7 @@ class WebSocket:
                 self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
                 raise
             self._pause_s = _FIRST_PAUSE_S
+            self.up_since = anyio.current_time()
             log.info("database connected", extra={"url": self._server.url})
             return self._line
 

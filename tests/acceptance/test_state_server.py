@@ -10,7 +10,7 @@ from stratum_state.errors import Fenced, NotOurs, StateError, Taken
 from stratum_state.model import Fact, Trail
 from stratum_state.surreal import SurrealStore
 from support import bridge, records
-from support.bridge import Bridge, an_instance
+from support.bridge import Bridge, an_instance, expired
 from support.records import a_run, a_step, a_verdict
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(120)]
@@ -41,14 +41,6 @@ async def outcome(store: SurrealStore, facts: Sequence[Fact]) -> type[StateError
     except StateError as error:
         return type(error)
     return None
-
-
-async def expired(store: SurrealStore) -> Sequence[str]:
-    """The lanes to adopt, as soon as there are any."""
-    with anyio.fail_after(20):
-        while not (found := await store.expired()):  # noqa: ASYNC110 - in the database
-            await anyio.sleep(0.05)
-    return found
 
 
 async def test_each_instance_has_a_lane_of_its_own(server: Bridge) -> None:

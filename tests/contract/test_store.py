@@ -1,6 +1,7 @@
 """What every store does: the meaning of the store port."""
 
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,19 +21,42 @@ from stratum_state.model import (
 )
 from stratum_state.store import RunFilter, Store
 from stratum_state.surreal import open_store
-from support import records
+from support import bridge, engines, records
+from support.bridge import Bridge
 from support.records import a_compensation, a_run, a_step, a_verdict
 
 EVERY = RunFilter()
 
 
-@pytest.fixture(params=["memory", "surreal-memory", "surreal-file"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    if request.param == "memory":
-        yield MemoryStore()
-        return
-    url = "mem://" if request.param == "surreal-memory" else f"surrealkv://{tmp_path}/state"
-    async with open_store(url, instance="one", namespace="test", database="test") as store:
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bridge]:
+    async with bridge.running(tmp_path_factory.mktemp("server") / "database") as server:
+        yield server
+
+
+@pytest.fixture(params=["memory", "surreal-memory", "surreal-file", "surreal-server"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> AbstractAsyncContextManager[Store]:
+    match request.param:
+        case "memory":
+            return nullcontext(MemoryStore())
+        case "surreal-memory":
+            return open_store("mem://", instance="one", namespace="test", database="test")
+        case "surreal-file":
+            return engines.in_folder(tmp_path / "state")
+        case _:
+            server: Bridge = request.getfixturevalue("server")
+            server.use_new_database()
+            return bridge.an_instance(server, "one")
+
+
+@pytest.fixture
+async def store(place: AbstractAsyncContextManager[Store]) -> AsyncIterator[Store]:
+    async with place as store:
         yield store
 
 

@@ -10,8 +10,8 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -39,7 +39,6 @@ class Bridge:
         self.port = _free_port()
         self.database = ""
         self.use_new_database()
-        self._stack = AsyncExitStack()
         self._process: anyio.abc.Process | None = None
 
     def use_new_database(self) -> None:
@@ -132,6 +131,14 @@ async def an_instance(
         password=PASSWORD,
     ) as store:
         yield store
+
+
+async def expired(store: SurrealStore) -> Sequence[str]:
+    """The lanes to adopt, as soon as there are any."""
+    with anyio.fail_after(30):
+        while not (found := await store.expired()):  # noqa: ASYNC110 - in the database
+            await anyio.sleep(0.05)
+    return found
 
 
 def _command(url: str, port: int) -> list[str]:

@@ -1,11 +1,14 @@
 """SurrealDB within the test, as it is or with faults put in front of it."""
 
+import math
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from stratum_state import journal
 from stratum_state.surreal import SurrealStore, opening, transport
 from stratum_state.surreal.batch import COMMIT
+from stratum_state.surreal.cbor import Id, Range
 from stratum_state.surreal.replies import SurrealError
 from stratum_state.surreal.transport import Transport
 
@@ -20,6 +23,7 @@ class Faulty:
         self.path: Path | None = None
         self.comes_back = False
         self.is_up = True
+        self.up_since = -math.inf
         self.before: list[SurrealError] = []
         self.after: list[SurrealError] = []
         self.commits = 0
@@ -59,3 +63,23 @@ async def ask(engine: Transport, query: str, **params: object) -> Sequence[objec
     """The result of the last statement."""
     result = (await engine.call(query, params))[-1]
     return result if isinstance(result, list) else [result]
+
+
+async def chains_hold(engine: Transport) -> bool:
+    """Whether the rows of each lane's journal follow from one another, to its lease."""
+    for lane in await ask(engine, "SELECT * FROM lease"):
+        assert isinstance(lane, dict)
+        name, prev, epoch = lane["id"].key, journal.ORIGIN, 0
+        rows = await ask(
+            engine, "SELECT * FROM $range", range=Id("journal", Range([name, None], [name, []]))
+        )
+        for row in rows:
+            assert isinstance(row, dict)
+            if row["prev"] != prev or journal.seal(prev, row["at"], row["body"]) != row["hash"]:
+                return False
+            if row["epoch"] < epoch:
+                return False
+            prev, epoch = row["hash"], row["epoch"]
+        if prev != lane["hash"] or lane["mark"] != lane["seq"]:
+            return False
+    return True

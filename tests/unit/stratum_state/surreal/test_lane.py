@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 import anyio
 import pytest
@@ -47,16 +46,6 @@ async def write_together(
     return ends
 
 
-async def the_lane_chain_holds(engine: Faulty) -> bool:
-    rows: Sequence[Any] = await engines.ask(engine, "SELECT * FROM journal")
-    prev = journal.ORIGIN
-    for row in rows:
-        if row["prev"] != prev or journal.seal(prev, row["at"], row["body"]) != row["hash"]:
-            return False
-        prev = row["hash"]
-    return bool(rows)
-
-
 async def test_writes_at_the_same_time_share_a_transaction(
     engine: Faulty, store: SurrealStore
 ) -> None:
@@ -84,7 +73,7 @@ async def test_only_the_writer_of_what_the_store_refuses_is_told_so(
         assert trail is not None
         assert trail.steps == ((a_step(run),) if at == place else tuple(ends[at]))
         journal.verify(await store.journal(run.id))
-    assert await the_lane_chain_holds(engine)
+    assert await engines.chains_hold(engine)
 
 
 async def test_what_was_written_behind_a_refused_write_is_judged_again(
@@ -123,7 +112,7 @@ async def test_a_batch_whose_answer_was_lost_is_not_written_twice(
     await store.write([records.running(a_run())])
 
     assert engine.commits == 2
-    assert await the_lane_chain_holds(engine)
+    assert await engines.chains_hold(engine)
 
 
 @pytest.mark.parametrize("error", [replies.Lost("no line"), replies.Conflict("in the way")])
@@ -195,7 +184,7 @@ async def test_a_store_opened_again_goes_on_with_its_chains(engine: Faulty) -> N
 
     journal.verify(lines)
     assert len(lines) == 4
-    assert await the_lane_chain_holds(engine)
+    assert await engines.chains_hold(engine)
 
 
 async def test_a_disk_that_takes_nothing_more_stops_the_lane(
