@@ -1,14 +1,24 @@
 """In which order things happened: I4 and I18 on the way forward, I9 on the way back."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
-from stratum_graph.model import Plan
+from stratum_graph.model import Plan, PlannedNode, Retry
 from stratum_orchestrator.audit.chronicle import Chronicle, Entry
 from stratum_orchestrator.audit.observed import Violation
 
 GOOD = ("step.succeeded", "step.skipped")
 BAD = ("step.failed", "step.timed-out", "step.lost", "step.cancelled")
+_LOST_ATTEMPTS = 3  # a step that the daemon did not survive so often has failed
+_RETRY = 75  # the exit code by which a script asks for another attempt
 _BEGUN = ("step.started", "step.skipped")
+
+
+class _Span(NamedTuple):
+    """The entries at which an attempt began and ended."""
+
+    began: int
+    ended: int
 
 
 def check_forward(chronicle: Chronicle, plan: Plan | None) -> Iterator[Violation]:
@@ -32,12 +42,12 @@ def check_forward(chronicle: Chronicle, plan: Plan | None) -> Iterator[Violation
             succeeded.add(entry.node)
 
 
-def check_fail_fast(chronicle: Chronicle) -> Iterator[Violation]:
+def check_fail_fast(chronicle: Chronicle, plan: Plan | None) -> Iterator[Violation]:
     """I18: behind a failure nothing begins that was not about to, and all ends before undoing.
 
     A start that was handed over before the failure was acknowledged may stand behind it.
     """
-    failure = _first_failure(chronicle)
+    failure = _first_failure(chronicle, plan)
     begun: set[str] = set()
     undoing = chronicle.first("compensation.started", "compensation.waived")
     open_steps: dict[tuple[str, int], int] = {}
@@ -63,48 +73,72 @@ def check_fail_fast(chronicle: Chronicle) -> Iterator[Violation]:
 
 def check_backward(chronicle: Chronicle) -> Iterator[Violation]:
     """I9: one after the other, stages in reverse, within one those that ended last first."""
-    ended: dict[str, int] = {}
-    started: set[str] = set()
-    for entry in chronicle.steps():
-        if entry.what == "step.started":
-            started.add(entry.node)
-        ended[entry.node] = entry.n
+    spans = _spans(chronicle)
     before: Entry | None = None
     open_undo: Entry | None = None
     for entry in chronicle.compensations():
         if entry.status in ("started", "waived"):
-            yield from _check_turn(chronicle.run, entry, before, ended)
-            if entry.node not in started:
+            if entry.node not in spans:
                 why = f"{entry.node} is undone, but never began"
                 yield Violation("I9", chronicle.run, why, entry.n)
             if open_undo is not None:
                 why = f"{entry.node} is undone while {open_undo.node} is"
                 yield Violation("I9", chronicle.run, why, entry.n)
+        if entry.status == "started":
+            yield from _check_turn(chronicle.run, entry, before, spans)
             before = entry
         open_undo = entry if entry.status == "started" else None
 
 
 def _check_turn(
-    run: str, entry: Entry, before: Entry | None, ended: dict[str, int]
+    run: str, entry: Entry, before: Entry | None, spans: Mapping[str, _Span]
 ) -> Iterator[Violation]:
-    if before is None or entry.status == "waived":
+    if before is None:
         return
     if entry.stage > before.stage:
         why = f"{entry.node} of stage {entry.stage} is undone after {before.node} before it"
         yield Violation("I9", run, why, entry.n)
-    elif entry.stage == before.stage and ended.get(entry.node, 0) > ended.get(before.node, 0):
-        why = f"{entry.node} is undone after {before.node}, though it ended later"
+    elif entry.stage == before.stage and _is_later(entry.node, before.node, spans):
+        why = f"{entry.node} is undone after {before.node}, which ended before it began"
         yield Violation("I9", run, why, entry.n)
 
 
-def _first_failure(chronicle: Chronicle) -> Entry | None:
-    """The first thing that turned the run back: a last bad attempt, or a decision."""
-    last = {entry.node: entry.attempt for entry in chronicle.of_kind("step.started")}
+def _is_later(node: str, other: str, spans: Mapping[str, _Span]) -> bool:
+    """Ends that were under way at once have no order; a beginning behind an end has."""
+    if node not in spans or other not in spans:
+        return False
+    return spans[node].began > spans[other].ended
+
+
+def _spans(chronicle: Chronicle) -> Mapping[str, _Span]:
+    """By node that began: where its last attempt began and ended."""
+    spans: dict[str, _Span] = {}
+    for entry in chronicle.steps():
+        if entry.what == "step.started":
+            spans[entry.node] = _Span(entry.n, entry.n)
+        elif entry.node in spans:
+            spans[entry.node] = _Span(spans[entry.node].began, entry.n)
+    return spans
+
+
+def _first_failure(chronicle: Chronicle, plan: Plan | None) -> Entry | None:
+    """The first thing after which the run cannot go on: no attempt left, or a decision."""
+    retries = {each.definition.node.name: each.definition.node.retry for each in nodes_of(plan)}
     for entry in chronicle.entries:
-        final = entry.what in BAD and entry.attempt >= last.get(entry.node, 0)
-        if entry.what == "run.compensating" or final:
+        if entry.what == "run.compensating":
+            return entry
+        if entry.what in BAD and entry.node in retries and _is_last(entry, retries[entry.node]):
             return entry
     return None
+
+
+def _is_last(entry: Entry, retry: Retry) -> bool:
+    """Whether the policy allows no further attempt after this one."""
+    if entry.status == "lost":
+        return "lost" not in retry.on or entry.attempt >= max(retry.attempts, _LOST_ATTEMPTS)
+    asked = entry.said.get("error_class") == "exit" and entry.said.get("exit_code") == _RETRY
+    retried = asked or entry.said.get("error_class") in retry.on
+    return entry.attempt >= retry.attempts or not retried
 
 
 def _said(entry: Entry) -> str:
@@ -123,8 +157,12 @@ def _stages(chronicle: Chronicle, plan: Plan | None) -> list[set[str]]:
     return [stages.get(at, set()) for at in range(max(stages, default=-1) + 1)]
 
 
+def nodes_of(plan: Plan | None) -> Sequence[PlannedNode]:
+    return plan.nodes if plan else ()
+
+
 def _producers(plan: Plan | None, node: str) -> set[str]:
-    for planned in plan.nodes if plan else ():
+    for planned in nodes_of(plan):
         if plan and planned.definition.node.name == node:
             consumed = planned.definition.node.consumes
             return {plan.nodes[plan.providers[each]].definition.node.name for each in consumed}

@@ -32,7 +32,7 @@ def check_chronicle(chronicle: Chronicle, said: Said, plan: Plan | None) -> Iter
     yield from warrant.check_warrant(chronicle)
     yield from warrant.check_plan(chronicle, plan)
     yield from order.check_forward(chronicle, plan)
-    yield from order.check_fail_fast(chronicle)
+    yield from order.check_fail_fast(chronicle, plan)
     yield from order.check_backward(chronicle)
     yield from outcomes.check_success(chronicle)
     yield from outcomes.check_loose_ends(chronicle)

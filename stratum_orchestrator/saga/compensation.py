@@ -35,7 +35,12 @@ class Undo:
     planned: PlannedNode
     outcome: str
     outputs: Mapping[str, object] | None
-    ended: int
+    end: int
+    """The place of its end among all ends of the run."""
+
+    @property
+    def name(self) -> str:
+        return self.planned.definition.node.name
 
 
 class Compensator:
@@ -54,11 +59,15 @@ class Compensator:
         steps: Sequence[StepRecord],
         before: Sequence[CompensationRecord],
     ) -> Compensation:
-        """Undo what the steps did, newest first; attempts in `before` are on record already."""
+        """Undo what the steps did, newest first; attempts in `before` are on record already.
+
+        What was begun before is brought to its end first: ends that were recorded at the same
+        time may be remembered in another order by the next process.
+        """
         partial = False
-        for undo in to_undo(plan, steps):
-            name = undo.planned.definition.node.name
-            attempts = [each for each in before if each.node == name]
+        begun = {each.node for each in before}
+        for undo in sorted(to_undo(plan, steps), key=lambda each: each.name not in begun):
+            attempts = [each for each in before if each.node == undo.name]
             last = await self._undo(undo, context, attempts)
             partial |= last.status is CompensationStatus.FAILED
         return Compensation.PARTIAL if partial else Compensation.CLEAN
@@ -135,22 +144,22 @@ class Compensator:
 
 
 def to_undo(plan: Plan, steps: Sequence[StepRecord]) -> Sequence[Undo]:
-    """What has to be undone: reverse stage order, within a stage in reverse order of ending."""
+    """What has to be undone: reverse stage order, within a stage in reverse order of ending.
+
+    `steps` are in the order of their ends, as a trail has them: clocks may be set meanwhile.
+    """
     planned = {each.definition.node.name: each for each in plan.nodes}
+    ends = {step.node: at for at, step in enumerate(steps)}
     by_node = sorted(steps, key=lambda step: (step.node, step.attempt))
     found = [
         undo
         for name, attempts in groupby(by_node, key=lambda step: step.node)
-        for undo in _judge(planned[name], list(attempts))
+        for undo in _judge(planned[name], list(attempts), ends[name])
     ]
-    return sorted(
-        found,
-        key=lambda undo: (undo.planned.stage, undo.ended, undo.planned.definition.node.name),
-        reverse=True,
-    )
+    return sorted(found, key=lambda undo: (undo.planned.stage, undo.end), reverse=True)
 
 
-def _judge(planned: PlannedNode, attempts: Sequence[StepRecord]) -> Iterator[Undo]:
+def _judge(planned: PlannedNode, attempts: Sequence[StepRecord], end: int) -> Iterator[Undo]:
     node = planned.definition.node
     outcome = outcome_of(attempts)
     leaves_traces = node.effect != "pure" and outcome != "failed"
@@ -159,12 +168,7 @@ def _judge(planned: PlannedNode, attempts: Sequence[StepRecord]) -> Iterator[Und
         return
     outputs = attempts[-1].outputs if outcome == "succeeded" else None
     produced = msgspec.json.decode(outputs) if outputs else None
-    yield Undo(
-        planned=planned,
-        outcome=outcome,
-        outputs=produced,
-        ended=attempts[-1].ended or attempts[-1].started,
-    )
+    yield Undo(planned=planned, outcome=outcome, outputs=produced, end=end)
 
 
 def outcome_of(attempts: Sequence[StepRecord]) -> str:

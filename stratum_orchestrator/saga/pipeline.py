@@ -1,7 +1,7 @@
 """The saga: forward through the stages, or back through everything that happened."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
 import anyio
@@ -34,7 +34,11 @@ class Pipeline:
         limit_s: float,
         passed: Passed = UNARMED.passed,
     ) -> None:
-        """`limit_s` is how long a run may go forward, from its acceptance, in seconds."""
+        """`limit_s` is how long a run may go forward in one process, in seconds.
+
+        It counts from when the process took the run up: clocks on the wall may be set, and
+        the time for which no process was there is not the run's.
+        """
         self._steps = steps
         self._compensator = compensator
         self._tracker = tracker
@@ -89,8 +93,7 @@ class Pipeline:
         return None
 
     async def _back(self, journey: Journey) -> None:
-        trail = await self._tracker.find(journey.run.id)
-        steps = trail.steps if trail else ()
+        steps = await self._ended_steps(journey)
         context = RunContext(
             run=journey.run,
             data=msgspec.json.decode(journey.run.data),
@@ -106,9 +109,17 @@ class Pipeline:
         how = await self._compensator.undo_all(journey.plan, context, steps, before)
         await journey.move(RunStatus.COMPENSATED, compensation=how, ended=self._clock.now_ms())
 
+    async def _ended_steps(self, journey: Journey) -> Sequence[StepRecord]:
+        """The run's steps; those that were cut off before their end was recorded are lost."""
+        trail = await self._tracker.find(journey.run.id)
+        loose = [step for step in trail.steps if not step.is_over] if trail else []
+        if loose:
+            await self._steps.lose(loose, "its end was never seen")
+            trail = await self._tracker.find(journey.run.id)
+        return trail.steps if trail else ()
+
     async def _watch_limit(self, journey: Journey) -> None:
-        spent_s = (self._clock.now_ms() - journey.run.accepted) / 1000
-        await anyio.sleep(max(self._limit_s - spent_s, 0))
+        await anyio.sleep(self._limit_s)
         await journey.turn_back(f"the run did not end within {self._limit_s:g} s")
 
 

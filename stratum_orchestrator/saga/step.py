@@ -20,6 +20,7 @@ from stratum_state.tracker import StateTracker
 
 RETRY_CODE = 75
 """The exit code by which a script itself asks for another attempt (EX_TEMPFAIL)."""
+_DIED = "the daemon ended while it ran"
 LOST_ATTEMPTS = 3
 """A step that was running each time the daemon died is failed after so many attempts."""
 
@@ -55,7 +56,7 @@ class StepRunner:
         """
         attempts = list(before)
         if attempts and not attempts[-1].is_over:
-            attempts[-1] = await self._lose(attempts[-1])
+            [attempts[-1]] = await self.lose(attempts[-1:])
         if not attempts and (why := _skips(planned.definition.node, context)):
             return await self._skip(planned, context, why)
         while not attempts or is_worth_another(planned.definition.node, attempts):
@@ -64,6 +65,16 @@ class StepRunner:
                 await anyio.sleep(pause_s(retry, len(attempts), self._rng))
             attempts.append(await self._attempt(planned, context, halt, len(attempts) + 1))
         return attempts[-1]
+
+    async def lose(self, steps: Sequence[StepRecord], why: str = _DIED) -> Sequence[StepRecord]:
+        """Record together that nobody knows how these ended."""
+        ended = self._clock.now_ms()
+        lost = [
+            step.to(StepStatus.LOST, ended=ended, error_class="lost", error=why)
+            for step in steps
+        ]
+        await self._tracker.record(*lost)
+        return lost
 
     async def _attempt(
         self, planned: PlannedNode, context: RunContext, halt: Halt, number: int
@@ -117,11 +128,6 @@ class StepRunner:
         over = step.to(status, ended=self._clock.now_ms(), **facts)
         await self._tracker.record(over)
         return over
-
-    async def _lose(self, step: StepRecord) -> StepRecord:
-        return await self._end(
-            step, StepStatus.LOST, error_class="lost", error="the daemon ended while it ran"
-        )
 
     async def _skip(self, planned: PlannedNode, context: RunContext, why: str) -> StepRecord:
         now = self._clock.now_ms()

@@ -182,3 +182,82 @@ async def test_the_same_key_is_given_to_every_execution_of_a_step() -> None:
         "attempt": 2,
         "idempotency_key": f"{run_of(history)}/a",
     }
+
+
+async def test_a_step_cut_off_by_a_cancellation_is_lost_and_undone() -> None:
+    history, blobs = await history_of(DIAMOND, set())
+    run = history[1]
+    assert isinstance(run, PipelineRun)
+    turned = run.to(RunStatus.COMPENSATING, cause="cancelled by ada")
+    world = await resumed(DIAMOND, [*history[:3], turned], blobs)
+
+    async with world.daemon() as (tracker, live):
+        await resume(tracker, live)
+
+    trail = await the_only(world.store, run.id)
+    assert [(step.node, step.status) for step in trail.steps] == [("a", StepStatus.LOST)]
+    assert [undo.status for undo in trail.compensations] == [CompensationStatus.DONE]
+
+
+async def test_a_clock_that_was_set_does_not_use_up_a_runs_time() -> None:
+    history, blobs = await history_of(DIAMOND, set())
+    world = await resumed(DIAMOND, history[:4], blobs)
+    world.clock.ms += 10 * 365 * 24 * 3600 * 1000
+    world.runner = ScriptedRunner(outputs=OUTPUTS)
+
+    async with world.daemon() as (tracker, live):
+        await resume(tracker, live)
+
+    trail = await the_only(world.store, run_of(history))
+    assert trail.run.status is RunStatus.COMPLETED
+
+
+def turned_back(history: list[Fact], *ends: StepRecord) -> tuple[list[Fact], PipelineRun]:
+    """The facts up to stage 1 of the diamond, these ends of its steps, and the turn."""
+    run = history[1]
+    assert isinstance(run, PipelineRun)
+    started = [replace(end, status=StepStatus.STARTED, ended=None) for end in ends]
+    turn = run.to(RunStatus.COMPENSATING, cause="cancelled by ada")
+    return [*history[:4], *started, *ends, turn], run
+
+
+def ended(run: str, node: str, at: int) -> StepRecord:
+    return StepRecord(
+        run=run, node=node, stage=1, attempt=1, status=StepStatus.LOST, started=1, ended=at
+    )
+
+
+def undone(world: World) -> list[str]:
+    return [
+        each.node
+        for each in world.store.history
+        if isinstance(each, CompensationRecord) and each.status is CompensationStatus.STARTED
+    ]
+
+
+async def test_a_clock_that_is_set_back_does_not_turn_the_order_of_undoing() -> None:
+    history, blobs = await history_of(DIAMOND, set())
+    first, last = ended(run_of(history), "b", 2_000), ended(run_of(history), "c", 1_000)
+    facts, _ = turned_back(history, first, last)
+    world = await resumed(DIAMOND, facts, blobs)
+
+    async with world.daemon() as (tracker, live):
+        await resume(tracker, live)
+
+    assert undone(world) == ["c", "b", "a"]
+
+
+async def test_what_was_being_undone_is_undone_before_anything_else() -> None:
+    history, blobs = await history_of(DIAMOND, set())
+    facts, run = turned_back(
+        history, ended(run_of(history), "b", 1), ended(run_of(history), "c", 2)
+    )
+    begun = CompensationRecord(
+        run=run.id, node="b", stage=1, attempt=1, outcome="interrupted", started=3
+    )
+    world = await resumed(DIAMOND, [*facts, begun], blobs)
+
+    async with world.daemon() as (tracker, live):
+        await resume(tracker, live)
+
+    assert undone(world) == ["b", "b", "c", "a"]
