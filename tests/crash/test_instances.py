@@ -17,9 +17,9 @@ from support.broker import AUDIENCE, Broker, run_broker
 from support.daemon import Daemon, write_node
 from support.http import ask, pages
 
-pytestmark = [pytest.mark.crash, pytest.mark.timeout(400)]
 
 RUNS = int(os.environ.get("STRATUM_INSTANCE_RUNS", "60"))  # noqa: TID251 - how long to test
+pytestmark = [pytest.mark.crash, pytest.mark.timeout(120 + RUNS)]
 TAKEOVER_S = 3
 EFFECT = """
 def main [] {
@@ -109,7 +109,7 @@ def every_run(member: Daemon) -> list[dict[str, object]]:
 
 
 async def all_ended(member: Daemon, count: int) -> Sequence[dict[str, object]]:
-    with anyio.fail_after(300):
+    with anyio.fail_after(60 + RUNS):
         while True:
             found = await anyio.to_thread.run_sync(every_run, member)
             if len(found) == count and all(run["ended"] for run in found):
