@@ -17,7 +17,6 @@ from support.broker import AUDIENCE, Broker, run_broker
 from support.daemon import Daemon, write_node
 from support.http import ask, pages
 
-
 RUNS = int(os.environ.get("STRATUM_INSTANCE_RUNS", "60"))  # noqa: TID251 - how long to test
 pytestmark = [pytest.mark.crash, pytest.mark.timeout(120 + RUNS)]
 TAKEOVER_S = 3
