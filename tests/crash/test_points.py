@@ -1,0 +1,106 @@
+"""The daemon is killed at every named point, and nothing is lost or left behind."""
+
+import os
+import random
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+import anyio
+import pytest
+from anyio.abc import TaskGroup
+
+from stratum_orchestrator.cli.chaos.judgement import judge
+from stratum_orchestrator.cli.chaos.lives import Household, cradle
+from stratum_orchestrator.cli.chaos.load import Event, Load
+from stratum_orchestrator.crashpoints import POINTS, VARIABLE
+from support import chaos
+from support.chaos import WINDOW_S, forged, order, stray
+
+pytestmark = [pytest.mark.crash, pytest.mark.timeout(3600)]
+
+ROUNDS = int(os.environ.get("STRATUM_ROUNDS", "1"))  # noqa: TID251 - how much a night wants
+SEED = os.environ.get("STRATUM_SEED", "1")  # noqa: TID251
+DIES_WITHIN_S = 60
+LEFT_OVER = ("recovery.resumed", "step.lost")
+AT_THE_START = (*LEFT_OVER, "store.", "broker.", "orphans.", "content.", "generation.")
+MODES = {
+    "step.failed": "race",
+    "step.cancelled": "race",
+    "step.timed-out": "slow",
+    "way-back": "race",
+    "run.compensat": "race",
+    "compensation": "race",
+}
+
+
+async def test_killed_at_each_point_nothing_is_lost_or_left_behind(tmp_path: Path) -> None:
+    chaos.write_project(tmp_path)
+    points = shuffled(SEED)
+    async with cradle(chaos.variables()) as born, anyio.create_task_group() as publishers:
+        household = Household(born, tmp_path / ".stratum", chaos.variables())
+        load = Load(household)
+        for number, point in enumerate(points):
+            await prepare(point, household, load, f"before-{number}")
+            await die_at(
+                point, household, load, events_for(point, f"event-{number}"), publishers
+            )
+
+        judgement = await judge(household, load, chaos.effects)
+
+    assert judgement.rest.why == ""
+    assert [str(each) for each in judgement.violations] == []
+    assert len(points) == ROUNDS * len(POINTS)
+
+
+def shuffled(seed: str) -> Sequence[str]:
+    """Every point in each round, in an order that the seed decides."""
+    dice = random.Random(seed)  # noqa: S311 - to be repeated
+    return [point for _ in range(ROUNDS) for point in dice.sample(sorted(POINTS), len(POINTS))]
+
+
+async def prepare(point: str, household: Household, load: Load, event_id: str) -> None:
+    """Bring about what a daemon has to find at its start to pass the point."""
+    if point.startswith(("content.", "tree.")):
+        chaos.change_definitions(household.home.parent)
+    if point.startswith(LEFT_OVER):
+        async with anyio.create_task_group() as publisher:
+            at = "step.spawned"
+            await die_at(at, household, load, [order("good", event_id)], publisher)
+            publisher.cancel_scope.cancel()
+
+
+async def die_at(
+    point: str,
+    household: Household,
+    load: Load,
+    events: Sequence[Event],
+    publishers: TaskGroup,
+) -> None:
+    """Begin a daemon that dies at the point, and publish what brings it there."""
+    asked = f"{point}:1"
+    life = await household.begin(**{VARIABLE: asked})
+    publishers.start_soon(publish, load, events)
+    with anyio.move_on_after(DIES_WITHIN_S):
+        assert await life.over() == -signal.SIGKILL, household.log.read_text()[-4000:]
+        assert f"killed at crash point {asked}\n" in household.log.read_text()
+        return
+    pytest.fail(f"{point} was not passed:\n{household.log.read_text()[-4000:]}")
+
+
+async def publish(load: Load, events: Sequence[Event]) -> None:
+    for event in events:
+        await load.publish(event)
+        await anyio.sleep(2 * WINDOW_S)
+
+
+def events_for(point: str, event_id: str) -> Sequence[Event]:
+    if point.startswith(AT_THE_START):
+        return []
+    if point.startswith("verdict.refused"):
+        return [forged(event_id)]
+    if point.startswith("verdict.no-pipeline"):
+        return [stray(event_id)]
+    mode = next((mode for name, mode in MODES.items() if point.startswith(name)), "good")
+    event = order(mode, event_id)
+    return [event, event] if point.startswith("verdict.duplicate") else [event]
