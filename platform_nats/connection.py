@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 _API_S = 5.0
 _CLOSE_S = 2.0
-_PING_S = 5  # a silent partition shows after two of them; nats-py's default takes minutes
+_PING_S = 2  # a silent partition shows after three of them; nats-py's default takes minutes
 _PINGS = 2
 _UNAUTHORIZED = ("authorization violation", "authentication expired", "authentication revoked")
 _CREDENTIALS = re.compile(r"//[^/@,]*@")  # in a URL: not for messages

@@ -26,20 +26,27 @@ def _unwatched(_point: str) -> None:
     """Go on."""
 
 
+def _always() -> bool:
+    return True
+
+
 class Consumer:
     """Serves a durable pull consumer, which all instances share."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what is served, and two that look on
         self,
         connection: Connection,
         stream: str,
         durable: str,
         *,
         ack_wait_s: float = 30.0,
+        ready: Callable[[], bool] = _always,
         passed: Callable[[str], None] = _unwatched,
     ) -> None:
         """Serve on this connection; `ack_wait_s` is what the consumer was made with.
 
+        While it is not `ready`, it asks for nothing, and does not keep what it has from other
+        instances: their store may be there when ours is not.
         `passed` is told when an event is received, when its answer is due and when it is given.
         """
         self._connection = connection
@@ -47,6 +54,7 @@ class Consumer:
         self._stream = stream
         self._durable = durable
         self._held: dict[int, Msg] = {}  # by sequence
+        self._ready = ready
         self._passed = passed
         self._stopping = False
         self._bell = Bell()
@@ -91,7 +99,7 @@ class Consumer:
                 return self._connection.lost()
             if taken.is_gone:
                 return ConsumerGone(self._stream, self._durable)
-            if self._connection.is_up and self.in_hand < credit.limit:
+            if self._connection.is_up and self._ready() and self.in_hand < credit.limit:
                 await taken.ask(credit.limit - self.in_hand)
             await self._bell.wait(_TICK_S)
         return None
@@ -125,7 +133,7 @@ class Consumer:
     async def _keep_alive(self) -> None:
         while True:
             await anyio.sleep(self._beat_s)
-            for message in tuple(self._held.values()):
+            for message in tuple(self._held.values()) if self._ready() else ():
                 await tell(self._connection, message, IN_PROGRESS)
 
 

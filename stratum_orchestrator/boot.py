@@ -49,7 +49,14 @@ from stratum_orchestrator.saga.rules import Rules
 from stratum_orchestrator.saga.step import StepRunner
 from stratum_orchestrator.saga.takeover import Takeover
 from stratum_orchestrator.service import Service, Verdicts
-from stratum_orchestrator.startup import BadDefinitions, StartFailed, code_of, first, step
+from stratum_orchestrator.startup import (
+    BadDefinitions,
+    StartFailed,
+    code_of,
+    first,
+    patiently,
+    step,
+)
 from stratum_orchestrator.supervision import background, until_asked_to_stop
 from stratum_orchestrator.telling import Ears, announcing
 from stratum_state.model import PipelineRun
@@ -59,6 +66,7 @@ from stratum_state.tracker import StateTracker
 log = logging.getLogger(__name__)
 
 _RUNS_PER_PROCESS = 4
+_ONE_ATTEMPT_S = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,7 +233,8 @@ class Boot:
         place = self.settings.surrealdb
         url = place.url or f"surrealkv://{self.home.database}"
         password = self.home.project / place.password_file
-        opening = open_store(
+        opening = partial(
+            open_store,
             url,
             instance=f"{self.settings.instance.name}/{self.home.marker()}",
             namespace=place.namespace,
@@ -234,7 +243,10 @@ class Boot:
             user=place.user or None,
             password=password.read_text().strip() if place.password_file else None,
         )
-        self.store = await self.stack.enter_async_context(opening)
+        self.store = await patiently(
+            lambda: self.stack.enter_async_context(opening()),
+            self.settings.instance.patience if place.url else 0,
+        )
         await self.stack.enter_async_context(background(self.store.failure))
         self.ears.listeners += [self.metrics.observe, self.verdicts.observe]
         self.tracker = StateTracker(
@@ -256,8 +268,12 @@ class Boot:
             self.users = await self.stack.enter_async_context(starting)
             await self.stack.enter_async_context(background(self.users.watch))
             url = self.users.url
+        patience_s = max(self.settings.instance.patience, _ONE_ATTEMPT_S)
         who = ConnectionSettings(
-            url=url, seed=key.seed(), name=f"stratum/{self.settings.instance.name}"
+            url=url,
+            seed=key.seed(),
+            name=f"stratum/{self.settings.instance.name}",
+            first_connect_s=patience_s,
         )
         self.connection = await self.stack.enter_async_context(connect(who))
         wanted = streams.StreamSettings(
@@ -266,7 +282,7 @@ class Boot:
             message_bytes=nats.event_size,
             ack_wait_s=nats.ack_wait,
         )
-        await streams.ensure(self.connection.jetstream, wanted)
+        await streams.ensure(self.connection.jetstream, wanted, within_s=patience_s)
         announcer = Announcer(self.connection)
         await self.stack.enter_async_context(background(announcer.run))
         self.ears.listeners.append(announcing(announcer.announce))
@@ -416,6 +432,7 @@ class Boot:
             streams.EVENTS,
             streams.INTAKE,
             ack_wait_s=nats.ack_wait,
+            ready=lambda: self.store.available,
             passed=self.points.passed,
         )
         address = Address(

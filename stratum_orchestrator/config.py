@@ -23,9 +23,10 @@ _PREFIX = "STRATUM_"
 
 
 class Instance(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The daemon itself."""
+    """The daemon itself. Times in seconds."""
 
     name: str = "stratum"
+    patience: float = 30
 
 
 class SurrealDB(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,9 +1,12 @@
 """Starting up: steps in a fixed order, each named, timed and hard."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from time import perf_counter
+from typing import TypeVar
+
+import anyio
 
 from platform_nats.errors import (
     NotAuthorized,
@@ -17,9 +20,21 @@ from stratum_orchestrator.config import BadConfig
 from stratum_orchestrator.crashpoints import UnknownCrashPoint
 from stratum_orchestrator.execution.errors import ExecutionError
 from stratum_orchestrator.home import HomeIncomplete
-from stratum_state.errors import StateError, StoreInUse, Unavailable
+from stratum_state.errors import (
+    BadAddress,
+    DiskFailed,
+    Fenced,
+    NotLetIn,
+    StateError,
+    StoreInUse,
+    Unavailable,
+)
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+_FIRST_PAUSE_S = 0.25
+_LONGEST_PAUSE_S = 2.0
 
 DATA, UNAVAILABLE, SOFTWARE, IO, IN_USE, PERMISSION, CONFIG = 65, 69, 70, 74, 75, 77, 78
 """Exit codes of sysexits.h."""
@@ -30,6 +45,10 @@ _CODES: Sequence[tuple[type[Exception], int]] = (
     (HomeIncomplete, CONFIG),
     (StoreInUse, IN_USE),
     (ServerInUse, IN_USE),
+    (Fenced, IN_USE),
+    (BadAddress, CONFIG),
+    (NotLetIn, PERMISSION),
+    (DiskFailed, IO),
     (Unavailable, UNAVAILABLE),
     (StateError, IO),
     (NotAuthorized, PERMISSION),
@@ -83,6 +102,26 @@ def step(name: str) -> Iterator[None]:
         raise StartFailed(name, cause) from cause
     took_ms = round((perf_counter() - began) * 1000)
     log.info("step of the start done", extra={"step": name, "took_ms": took_ms})
+
+
+async def patiently(attempt: Callable[[], Awaitable[T]], within_s: float) -> T:
+    """What the attempt gives, made again while the store is away, for so many seconds.
+
+    The parts of a deployment start together, in no order. Raises what the last attempt raised.
+    """
+    give_up = anyio.current_time() + within_s
+    pause = _FIRST_PAUSE_S
+    while True:
+        try:
+            return await attempt()
+        except Unavailable as away:
+            if isinstance(away, DiskFailed) or anyio.current_time() + pause > give_up:
+                raise
+            if pause == _FIRST_PAUSE_S:
+                extra = {"why": str(away), "at_most_s": within_s}
+                log.warning("waiting for the store", extra=extra)
+        await anyio.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE_S)
 
 
 def first(group: BaseExceptionGroup[Exception]) -> Exception:

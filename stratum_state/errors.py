@@ -3,6 +3,9 @@
 StateError
 ├── IllegalMove     a run, step or compensation was asked to go where it cannot go from here
 ├── Unavailable     the store cannot be reached now; what was asked for did not become durable
+│   └── DiskFailed      its disk is full or broken: it has to be mended before the next start
+├── BadAddress      there can be no store at this address
+├── NotLetIn        the database server refuses the user
 ├── Fenced          another instance owns this lane: write nothing more
 ├── NotOurs         the run belongs to a lane that this instance does not hold
 ├── Rejected        the store refuses this fact and would refuse it again
@@ -28,6 +31,18 @@ class IllegalMove(StateError):
 
 class Unavailable(StateError):
     """The store cannot be reached now."""
+
+
+class DiskFailed(Unavailable):
+    """The disk of an embedded store is full or broken."""
+
+
+class BadAddress(StateError):
+    """There can be no store at this address."""
+
+
+class NotLetIn(StateError):
+    """The database server refuses the user."""
 
 
 class Fenced(StateError):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import anyio
 
-from stratum_state.errors import BrokenChain, Fenced, Unavailable
+from stratum_state.errors import BrokenChain, DiskFailed, Fenced, Unavailable
 from stratum_state.surreal import lease, replies
 from stratum_state.surreal.batch import COMMIT, Batch
 from stratum_state.surreal.lease import Lease
@@ -87,7 +87,7 @@ class Committer:
             return False
         except (replies.Stale, replies.Lost, replies.Broken) as error:
             if isinstance(error, replies.Broken) and not self._transport.comes_back:
-                raise Unavailable(  # noqa: TRY003
+                raise DiskFailed(  # noqa: TRY003
                     f"{error}; mend or empty the disk, then start again"
                 ) from error
             return await self._landed(batch, error)

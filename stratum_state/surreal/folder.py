@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from stratum_state.errors import StoreInUse, Unavailable
+from stratum_state.errors import DiskFailed, StoreInUse
 from stratum_state.surreal import tail
 
 SEGMENT = 64 << 20
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def held(path: Path) -> Iterator[None]:
-    """Hold the folder, made fit to be opened. Raises StoreInUse, Unavailable.
+    """Hold the folder, made fit to be opened. Raises StoreInUse, DiskFailed.
 
     The engine itself locks nothing: a second process would read garbage and write over us.
     """
@@ -31,7 +31,7 @@ def held(path: Path) -> Iterator[None]:
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
         file = path.with_name(f"{path.name}.lock").open("w")
     except OSError as error:
-        raise Unavailable(f"{path} cannot be used: {error.strerror}") from error  # noqa: TRY003
+        raise DiskFailed(f"{path} cannot be used: {error.strerror}") from error  # noqa: TRY003
     with file as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -67,4 +67,4 @@ def _room(path: Path) -> None:
     free = shutil.disk_usage(path).free
     if free < 2 * SEGMENT:  # repairing the log at opening copies its last file
         needed = 2 * SEGMENT >> 20
-        raise Unavailable(f"{path}: {free >> 20} MiB free, {needed} needed; make room")  # noqa: TRY003
+        raise DiskFailed(f"{path}: {free >> 20} MiB free, {needed} needed; make room")  # noqa: TRY003

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
 
-from stratum_state.errors import BrokenChain, Unavailable
+from stratum_state.errors import BrokenChain, DiskFailed, Unavailable
 from stratum_state.surreal import folder, lease, migrations, replies, transport, websocket
 from stratum_state.surreal.lanes import Held, lanes
 from stratum_state.surreal.lease import Claimant, Lease
@@ -34,7 +34,7 @@ async def open_store(  # noqa: PLR0913 - who, and where: all of them by name
     New runs go to a lane of our own. Of an instance that was silent for `ttl_s` seconds the
     lanes can be adopted; an embedded store has no other instance. On leaving, what was handed
     over is kept first. The process should then end with `os._exit`. Raises StoreInUse,
-    Unavailable, BrokenChain.
+    BadAddress, NotLetIn, Unavailable, BrokenChain.
     """
     where = Server(
         url=url, namespace=namespace, database=database, user=user, password=password
@@ -83,7 +83,8 @@ async def _claim(connection: Transport, claimant: Claimant) -> Lease:
         silence_s = 0 if connection.path else _VERY_LONG * claimant.ttl_s
         held = await lease.claim(connection, claimant._replace(ttl_s=silence_s))
     except replies.SurrealError as error:
-        raise Unavailable(str(error)) from error
+        is_disk = isinstance(error, replies.Broken) and connection.path
+        raise (DiskFailed if is_disk else Unavailable)(str(error)) from error
     if connection.path:
         _compare(connection.path, held)
         _note(connection.path, held.lane, held.seq, clean=False)

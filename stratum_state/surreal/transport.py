@@ -12,7 +12,7 @@ import anyio
 import anyio.to_thread
 from surrealdb.connections.async_embedded import AsyncEmbeddedSurrealConnection
 
-from stratum_state.errors import Unavailable
+from stratum_state.errors import BadAddress, Unavailable
 from stratum_state.surreal import cbor, folder, replies
 
 _SETTINGS = {
@@ -107,7 +107,10 @@ class _Handle(Protocol):
 
 @asynccontextmanager
 async def embedded(url: str, namespace: str, database: str) -> AsyncIterator[Embedded]:
-    """Open `surrealkv:///absolute/path` or `mem://`. Raises StoreInUse, Unavailable."""
+    """Open `surrealkv:///absolute/path` or `mem://`.
+
+    Raises BadAddress, StoreInUse, DiskFailed, Unavailable.
+    """
     path = _path(url)
     os.environ.update(_SETTINGS)  # noqa: TID251 - the engine reads them nowhere else
     with folder.held(path) if path else nullcontext():
@@ -130,7 +133,7 @@ def _path(url: str) -> Path | None:
         return None
     path = Path(rest)
     if scheme != "surrealkv" or not path.is_absolute() or "?" in rest:
-        raise Unavailable(  # noqa: TRY003
+        raise BadAddress(  # noqa: TRY003
             f"{url} is no store: give surrealkv:// and an absolute path, or mem://, "
             "or the ws:// or wss:// address of a server"
         )

@@ -19,7 +19,7 @@ import aiohttp
 import anyio
 from anyio.abc import TaskGroup
 
-from stratum_state.errors import Unavailable
+from stratum_state.errors import BadAddress, NotLetIn, Unavailable
 from stratum_state.surreal import cbor, replies
 
 _CONNECT_S = 5.0
@@ -70,9 +70,11 @@ class WebSocket:
         return self._line is not None and self._line.is_up
 
     async def open(self) -> None:
-        """Connect. Raises Unavailable."""
+        """Connect. Raises NotLetIn, Unavailable."""
         try:
             await self._connected()
+        except replies.Stranger as error:
+            raise NotLetIn(f"{error}; correct the user or the password") from error  # noqa: TRY003
         except replies.SurrealError as error:
             raise Unavailable(str(error)) from error
 
@@ -235,10 +237,10 @@ class _Line:
 
 @asynccontextmanager
 async def connect(server: Server) -> AsyncIterator[WebSocket]:
-    """Connect for as long as the block lasts. Unavailable when that fails at first."""
+    """Connect for as long as the block lasts. BadAddress, NotLetIn, Unavailable at first."""
     place = urlsplit(server.url)
     if place.username or place.path not in ("", "/") or not place.hostname or place.query:
-        raise Unavailable(  # noqa: TRY003
+        raise BadAddress(  # noqa: TRY003
             "a database server's URL is ws://host:port or wss://host:port; "
             "give the user and the password apart from it"
         )

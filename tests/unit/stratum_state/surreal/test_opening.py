@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stratum_state import journal
-from stratum_state.errors import BrokenChain, StoreInUse, Unavailable
+from stratum_state.errors import BadAddress, BrokenChain, StoreInUse, Unavailable
 from stratum_state.model import Fact
 from stratum_state.surreal import folder, open_store, tail, transport
 from stratum_state.surreal.migrations import STEPS
@@ -41,7 +41,7 @@ async def test_a_closed_store_can_be_opened_again(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("url", ["surrealkv://state", "mem:///x", "file:///x", "state", ""])
 async def test_what_is_no_store_is_said_so(url: str) -> None:
-    with pytest.raises(Unavailable, match="absolute path, or mem://"):
+    with pytest.raises(BadAddress, match="absolute path, or mem://"):
         async with open_store(url, instance="one", namespace="test", database="test"):
             pass
 
