@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-_ORDER = ("unit", "contract", "acceptance", "crash")
+_ORDER = ("unit", "contract", "simulation", "acceptance", "crash")
 _ROOT = Path(__file__).parent
 
 

@@ -1,0 +1,123 @@
+"""One life of the daemon: the real core between simulated ports, put together as in boot."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from random import Random
+
+import anyio
+import msgspec
+
+from stratum_graph.model import Principal
+from stratum_orchestrator.audit.observed import Announced
+from stratum_orchestrator.saga.compensation import Compensator
+from stratum_orchestrator.saga.intake import Intake, Terms
+from stratum_orchestrator.saga.live import LiveRuns, live_runs
+from stratum_orchestrator.saga.pipeline import Pipeline
+from stratum_orchestrator.saga.plans import Plans
+from stratum_orchestrator.saga.recovery import resume
+from stratum_orchestrator.saga.rules import Rules
+from stratum_orchestrator.saga.step import StepRunner
+from stratum_orchestrator.telling import announcing
+from stratum_state.tracker import StateTracker
+from support.saga import Everyone
+from support.simulation.broker import SimulatedConsumer, Stream
+from support.simulation.graphs import generation
+from support.simulation.runner import Script, SimulatedRunner
+from support.simulation.store import SimulatedStore
+from support.simulation.world import Life, World
+
+AUDIENCE = "simulation"
+DENIED = "denied"
+_CAPACITY = 3
+_GRACE_S = 3.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What all lives have in common beside the world."""
+
+    world: World
+    stream: Stream
+    script: Script
+    publisher: str
+    limit_s: float = 3600
+
+
+class SimulatedBlobs:
+    """The content store as one life meets it. A dead one's writes go nowhere."""
+
+    def __init__(self, world: World, life: Life) -> None:
+        self._world = world
+        self._life = life
+
+    def put(self, data: bytes) -> str:
+        if self._world.cross(self._life, "plan is kept", ""):
+            self._world.blobs.put(data)
+            self._world.cross(self._life, "plan was kept", "")
+        return "sha256:" + sha256(data).hexdigest()
+
+    def get(self, digest: str) -> bytes:
+        return self._world.blobs.get(digest)
+
+
+class Daemon:
+    """The parts of one life."""
+
+    def __init__(self, setting: Setting, life: Life) -> None:
+        self._setting = setting
+        world = self._world = setting.world
+        self.life = life
+        self.consumer = SimulatedConsumer(world, life, setting.stream)
+        self._store = SimulatedStore(world, life)
+        self.tracker = StateTracker(self._store, announcing(self._announce))
+        self.live: LiveRuns | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it is up and has nothing under way."""
+        return self.life.alive and self.live is not None and not len(self.live)
+
+    async def run(self) -> None:
+        """Recover, then serve until asked to stop."""
+        async with anyio.create_task_group() as background:
+            background.start_soon(self._store.failure)
+            await self._serve()
+            background.cancel_scope.cancel()
+
+    async def _serve(self) -> None:
+        world, setting = self._world, self._setting
+        runner = SimulatedRunner(world, self.life, setting.script)
+        chance = Random(f"jitter {self.life.number}")  # noqa: S311 - to be repeatable
+        pipeline = Pipeline(
+            StepRunner(runner, self.tracker, world, chance),
+            Compensator(runner, self.tracker, world, chance),
+            self.tracker,
+            world,
+            limit_s=setting.limit_s,
+        )
+        plans = Plans(SimulatedBlobs(world, self.life))
+        self.consumer.set(_CAPACITY)
+        async with live_runs(
+            pipeline, plans, self.consumer, capacity=_CAPACITY, grace_s=_GRACE_S
+        ) as live:
+            left = await resume(self.tracker, live)
+            assert not left, left
+            world.seen["run resumed"] += len(live)
+            self.live = live
+            terms = Terms(audience=AUDIENCE)
+            intake = Intake(self._rules, self.tracker, live, world, terms)
+            await self.consumer.serve(intake.handle)
+
+    def _rules(self) -> Rules:
+        key = self._setting.publisher
+        return Rules(
+            generation=generation(),
+            principals={key: Principal(key=key, name="ada")},
+            authorizer=Everyone(but=DENIED),
+        )
+
+    def _announce(self, run: str, what: str, fact: Mapping[str, object]) -> None:
+        said = msgspec.json.encode([run, what, fact], order="sorted")
+        identity = sha256(said).hexdigest()
+        self._world.announced.append(Announced(run=run, what=what, identity=identity))

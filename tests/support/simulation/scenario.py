@@ -1,0 +1,212 @@
+"""Daemons begun, killed and begun again until everything is at rest; then judged."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import sha256
+
+import anyio
+import nkeys
+
+from platform_nats.envelope import Outgoing, seal
+from platform_nats.nkey import UserKey
+from platform_nats.statement import SIGNATURE
+from stratum_orchestrator.audit.observed import Observed, Violation
+from stratum_orchestrator.audit.oracle import check
+from stratum_orchestrator.saga.live import LiveRuns
+from stratum_state.errors import Unavailable
+from stratum_state.model import Trail
+from stratum_state.store import RunFilter
+from support.simulation.broker import Stream
+from support.simulation.daemon import AUDIENCE, Daemon, Setting
+from support.simulation.graphs import plans
+from support.simulation.runner import Script
+from support.simulation.world import Life, World
+
+KEY = UserKey(
+    nkeys.encode_seed(sha256(b"simulation").digest(), nkeys.PREFIX_BYTE_USER).decode()
+)
+STRANGER = UserKey(
+    nkeys.encode_seed(sha256(b"stranger").digest(), nkeys.PREFIX_BYTE_USER).decode()
+)
+_LOOK_S = 1.0
+_DOWN_S = 3.0
+_PATIENCE_S = 20_000.0  # more than all time-outs of all attempts together
+_LIMIT_S = 3600.0
+_ALL = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something published at a moment."""
+
+    at_s: float
+    subject: str
+    event_id: str
+    body: bytes = b'{"branch":"next"}'
+    signer: UserKey | None = KEY
+    """None leaves the signature away."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of a simulated history."""
+
+    violations: Sequence[Violation]
+    boundaries: int
+    seen: Counter[str]
+    trace: Sequence[str]
+
+    @property
+    def digest(self) -> str:
+        """The same for the same history."""
+        return sha256("\n".join(self.trace).encode()).hexdigest()
+
+
+class Scenario:
+    """One world, its events, and the supervisor that begins the daemon again."""
+
+    def __init__(
+        self, world: World, script: Script, events: Sequence[Event], *, instances: int = 1
+    ) -> None:
+        self._world = world
+        self._events = events
+        self._stream = Stream(world)
+        self._setting = Setting(
+            world=world,
+            stream=self._stream,
+            script=script,
+            publisher=KEY.public,
+            limit_s=_LIMIT_S,
+        )
+        self._instances = instances
+        self._daemons: dict[int, Daemon] = {}
+        self._published = False
+        self._over = False
+        self._violations: list[Violation] = []
+        world.canceller = self._cancel_any
+
+    def play(self) -> Outcome:
+        """Play it to its rest, or to the end of patience."""
+        world = self._world
+        observed = world.loop.run_until_complete(self._play())
+        assert not world.loop.faults, world.loop.faults
+        self._violations += [*check(observed), *self._check_limits(observed.trails)]
+        for trail in observed.trails:
+            world.seen[f"run {trail.run.compensation or trail.run.status}"] += 1
+        return Outcome(
+            violations=self._violations,
+            boundaries=world.boundaries,
+            seen=world.seen,
+            trace=world.trace,
+        )
+
+    async def _play(self) -> Observed:
+        async with anyio.create_task_group() as around:
+            around.start_soon(self._publish)
+            for instance in range(self._instances):
+                around.start_soon(self._supervise, instance)
+            await self._come_to_rest()
+            believed = self._beliefs()
+            self._over = True
+            for daemon in self._daemons.values():
+                daemon.life.stopping.set()
+        return await self._observe(believed)
+
+    async def _come_to_rest(self) -> None:
+        """Return when everything is done, or when patience is at its end."""
+        while self._world.loop.time() < _PATIENCE_S:
+            await anyio.sleep(_LOOK_S)
+            answered = self._published and self._stream.is_answered
+            idle = all(each.is_idle for each in self._daemons.values())
+            if answered and idle and not await self._world.store.unfinished():
+                return
+        self._violations.append(Violation("I7", "world", "it does not come to rest"))
+
+    async def _publish(self) -> None:
+        for event in sorted(self._events, key=lambda each: each.at_s):
+            await anyio.sleep_until(event.at_s)
+            outgoing = Outgoing(
+                subject=event.subject,
+                body=event.body,
+                event_id=event.event_id,
+                time_ms=self._world.true_ms(),
+                headers={},
+            )
+            headers = seal(event.signer or KEY, AUDIENCE, outgoing)
+            if event.signer is None:
+                del headers[SIGNATURE]
+            well_signed = event.signer is KEY
+            self._stream.store(event.subject, event.body, headers, well_signed=well_signed)
+        self._published = True
+
+    async def _supervise(self, instance: int) -> None:
+        """Begin one instance's daemon again whenever it has ended, until all is over."""
+        world = self._world
+        while not self._over:
+            life = world.begin()
+            daemon = self._daemons[instance] = Daemon(self._setting, life)
+            task = world.loop.spawn(daemon.run(), life)
+            task.add_done_callback(lambda _, life=life: life.gone.set())
+            await life.gone.wait()
+            self._judge_end(life, task)
+            daemon.consumer.abandon()
+            await anyio.sleep(world.chance.random() * _DOWN_S)
+
+    def _judge_end(self, life: Life, task: asyncio.Task[None]) -> None:
+        """A daemon may end because it was asked to, or because the store went away."""
+        if not life.alive:
+            return
+        error = task.exception()
+        self._world.note(life, f"ends {error!r}")
+        if isinstance(error, BaseExceptionGroup):
+            _, error = error.split(Unavailable)
+        if error is not None:
+            why = f"life {life.number} ended by itself: {error!r}"
+            self._violations.append(Violation("I7", "world", why))
+
+    def _cancel_any(self) -> None:
+        runs = self._world.unfinished()
+        for daemon in self._daemons.values():
+            if runs and daemon.live is not None and daemon.life.alive:
+                run = self._world.chance.choice(runs)
+                self._world.loop.spawn(self._cancel(daemon.live, run), daemon.life)
+
+    async def _cancel(self, live: LiveRuns, run: str) -> None:
+        with suppress(Unavailable):
+            if await live.cancel(run, "cancelled by an operator"):
+                self._world.seen["run cancelled"] += 1
+
+    def _beliefs(self) -> list[Trail]:
+        known = [
+            daemon.tracker.trail(commit.run)
+            for daemon in self._daemons.values()
+            for commit in self._world.commits
+        ]
+        return [each for each in known if each is not None]
+
+    async def _observe(self, believed: Sequence[Trail]) -> Observed:
+        store = self._world.store
+        runs = await store.runs(RunFilter(), after=None, limit=_ALL)
+        found = [await store.trail(each.id) for each in runs]
+        trails = [each for each in found if each is not None]
+        return Observed(
+            trails=trails,
+            journals={each.id: await store.journal(each.id) for each in runs},
+            verdicts=await store.verdicts(after=None, limit=_ALL),
+            plans={plan.digest: plan for plan in plans()},
+            published=self._stream.published,
+            effects=self._world.effects,
+            settled=True,
+            believed=believed,
+            announced=self._world.announced,
+            commits=self._world.commits,
+        )
+
+    def _check_limits(self, trails: Sequence[Trail]) -> Iterator[Violation]:
+        for run in (trail.run for trail in trails):
+            late = (run.cause or "").startswith("the run did not end within")
+            if late and self._world.loop.time() < _LIMIT_S:
+                yield Violation("I20", run.id, f"{run.cause}, but that has not passed yet")
