@@ -1,6 +1,6 @@
 from random import Random
 
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from stratum_graph.generation import Generation, compile_graph
 from stratum_graph.model import Definition, Plan
@@ -38,6 +38,7 @@ def stages(plan: Plan) -> list[list[str]]:
     return [[plan.nodes[i].definition.node.name for i in stage] for stage in plan.stages]
 
 
+@settings(max_examples=40)
 @given(acyclic())
 def test_every_consumer_comes_after_all_its_producers(definitions: list[Definition]) -> None:
     [plan] = generation(definitions).plans("events.go")
@@ -50,6 +51,7 @@ def test_every_consumer_comes_after_all_its_producers(definitions: list[Definiti
             assert stage_of[producer.definition.node.name] < each.stage
 
 
+@settings(max_examples=40)
 @given(acyclic())
 def test_a_stage_is_no_later_than_it_has_to_be(definitions: list[Definition]) -> None:
     [plan] = generation(definitions).plans("events.go")
@@ -59,6 +61,7 @@ def test_a_stage_is_no_later_than_it_has_to_be(definitions: list[Definition]) ->
         assert each.stage == max(needs, default=-1) + 1
 
 
+@settings(max_examples=40)
 @given(acyclic(), st.randoms(use_true_random=False))
 def test_the_digest_does_not_depend_on_the_order_of_files(
     definitions: list[Definition], random: Random
@@ -72,6 +75,7 @@ def test_the_digest_does_not_depend_on_the_order_of_files(
     assert first.plans("events.go")[0].digest == second.plans("events.go")[0].digest
 
 
+@settings(max_examples=40)
 @given(acyclic())
 def test_every_node_is_planned_or_pruned_with_a_reason(definitions: list[Definition]) -> None:
     [plan] = generation(definitions).plans("events.go")

@@ -1,7 +1,7 @@
 """CBOR as the store speaks it."""
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from stratum_state.model import RunStatus
 from stratum_state.surreal import cbor
@@ -16,6 +16,7 @@ VALUES = st.recursive(
 )
 
 
+@settings(max_examples=40)
 @given(VALUES)
 def test_a_value_comes_back_as_it_was(value: object) -> None:
     assert cbor.loads(cbor.dumps(value)) == value
