@@ -17,7 +17,7 @@ from stratum_orchestrator.audit.observed import Observed, Violation
 from stratum_orchestrator.audit.oracle import check
 from stratum_orchestrator.saga.live import LiveRuns
 from stratum_state.errors import Unavailable
-from stratum_state.model import Trail
+from stratum_state.model import Fact, Trail
 from stratum_state.store import RunFilter
 from support.simulation.broker import Stream
 from support.simulation.daemon import AUDIENCE, Daemon, Setting
@@ -58,6 +58,9 @@ class Outcome:
     boundaries: int
     seen: Counter[str]
     trace: Sequence[str]
+    facts: Sequence[Fact]
+    """Everything that was recorded, in its order."""
+    observed: Observed
 
     @property
     def digest(self) -> str:
@@ -101,6 +104,8 @@ class Scenario:
             boundaries=world.boundaries,
             seen=world.seen,
             trace=world.trace,
+            facts=world.store.history,
+            observed=observed,
         )
 
     async def _play(self) -> Observed:
