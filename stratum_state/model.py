@@ -78,7 +78,7 @@ RUN_MOVES: Mapping[RunStatus, frozenset[RunStatus]] = {
     ),
     RunStatus.COMPENSATING: frozenset({RunStatus.COMPENSATED, RunStatus.ABANDONED}),
     RunStatus.COMPLETED: frozenset(),
-    RunStatus.COMPENSATED: frozenset(),
+    RunStatus.COMPENSATED: frozenset({RunStatus.COMPENSATING}),
     RunStatus.ABANDONED: frozenset(),
 }
 
@@ -108,6 +108,7 @@ COMPENSATION_MOVES: Mapping[CompensationStatus, frozenset[CompensationStatus]] =
 }
 
 RUN_BEGINNINGS = frozenset({RunStatus.ACCEPTED})
+RUN_ENDS = frozenset({RunStatus.COMPLETED, RunStatus.COMPENSATED, RunStatus.ABANDONED})
 STEP_BEGINNINGS = frozenset({StepStatus.STARTED, StepStatus.SKIPPED})
 COMPENSATION_BEGINNINGS = frozenset({CompensationStatus.STARTED, CompensationStatus.WAIVED})
 
@@ -160,6 +161,10 @@ class PipelineRun:
     cause: str | None = None
     """Why it is not going forward any more: a node's failure, a cancellation, a time-out."""
     compensation: Compensation | None = None
+    waived: bool | None = None
+    """Of a partial one: whether an operator has waived all that was not undone."""
+    instruction: str | None = None
+    """Canonical JSON text: the latest that an operator told it to do, and by what right."""
 
     def to(self, status: RunStatus, **facts: object) -> Self:
         """The run after a legal move, with the facts that come with it; else IllegalMove."""
@@ -168,9 +173,18 @@ class PipelineRun:
             raise IllegalMove(what, self.status, status)
         return replace(self, status=status, **facts)  # type: ignore[arg-type]
 
+    def told(self, instruction: str, **facts: object) -> Self:
+        """The run where it is, with what an operator told it."""
+        return replace(self, instruction=instruction, **facts)  # type: ignore[arg-type]
+
     @property
     def is_over(self) -> bool:
-        return not RUN_MOVES[self.status]
+        return self.status in RUN_ENDS
+
+    @property
+    def is_unresolved(self) -> bool:
+        """Whether something was not undone, and nobody has waived that."""
+        return self.compensation is Compensation.PARTIAL and not self.waived
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,6 +241,8 @@ class CompensationRecord:
     stderr: str | None = None
     level: str | None = None
     resources: str | None = None
+    instruction: str | None = None
+    """Canonical JSON text: of a waived one, which operator waived it, why and by what right."""
 
     def to(self, status: CompensationStatus, **facts: object) -> Self:
         """The compensation after a legal move, with its facts; else IllegalMove."""

@@ -21,15 +21,18 @@ from stratum_state.model import (
 
 Place = tuple[str, ...] | tuple[str, int, str, int]
 
+REMARKS = frozenset({"instruction", "waived"})
+"""What can be said of a run without moving it."""
+
 _MOVING: Mapping[type[Fact], set[str]] = {
-    PipelineRun: {"status", "started", "ended", "cause", "compensation"},
+    PipelineRun: {"status", "started", "ended", "cause", "compensation", *REMARKS},
     StepRecord: {
         *("status", "ended", "outputs", "error_class", "error"),
         *("exit_code", "stderr", "level", "resources"),
     },
     CompensationRecord: {
         *("status", "ended", "error_class", "error"),
-        *("exit_code", "stderr", "level", "resources"),
+        *("exit_code", "stderr", "level", "resources", "instruction"),
     },
     VerdictRecord: set(),
 }
@@ -90,7 +93,8 @@ def changes(before: Fact | None, after: Fact) -> dict[str, object]:
         return {field: value for field, value in every if value is not None}
     changed = _differences(before, after)
     if changed:
-        _move(before, after)
+        if not (isinstance(after, PipelineRun) and changed.keys() <= REMARKS):
+            _move(before, after)
         _keep(before, after, changed)
     return changed
 
@@ -141,3 +145,5 @@ def _keep(before: Fact, after: Fact, changed: dict[str, object]) -> None:
         after.status is RunStatus.COMPENSATED
     ):
         raise Rejected(name(after), "a compensated run, and no other, says clean or partial")
+    if isinstance(after, PipelineRun) and after.waived and not after.compensation:
+        raise Rejected(name(after), "only what a compensated run left undone can be waived")

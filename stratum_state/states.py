@@ -8,6 +8,7 @@ from stratum_state.model import (
     COMPENSATION_BEGINNINGS,
     COMPENSATION_MOVES,
     RUN_BEGINNINGS,
+    RUN_ENDS,
     RUN_MOVES,
     STEP_BEGINNINGS,
     STEP_MOVES,
@@ -21,6 +22,8 @@ class Machine(NamedTuple):
     text: str
     beginnings: AbstractSet[StrEnum]
     moves: Mapping[StrEnum, AbstractSet[StrEnum]]
+    ends: AbstractSet[StrEnum] = frozenset()
+    """Where it can rest although there are moves ahead."""
 
 
 _INTRODUCTION = """\
@@ -37,10 +40,12 @@ _MACHINES = (
     Machine(
         "Run",
         "One event's journey through one pipeline. `compensated` always says how well:\n"
-        "`clean` when everything was undone, `partial` when something was not. `abandoned` is\n"
-        "an operator's decision, with the operator's name.",
+        "`clean` when everything was undone, `partial` when something was not; from there an\n"
+        "operator can have it undone again. `abandoned` is an operator's decision, with the\n"
+        "operator's name: nothing is undone then.",
         RUN_BEGINNINGS,
         RUN_MOVES,  # type: ignore[arg-type]
+        RUN_ENDS,
     ),
     Machine(
         "Step",
@@ -77,7 +82,7 @@ def _diagram(machine: Machine) -> str:
         if state in machine.beginnings:
             lines.append(f"    [*] --> {_alias(state)}")
         lines += [f"    {_alias(state)} --> {_alias(each)}" for each in _sorted(machine, ahead)]
-        if not ahead:
+        if not ahead or state in machine.ends:
             lines.append(f"    {_alias(state)} --> [*]")
     return "\n".join((*lines, "```", ""))
 
@@ -89,7 +94,8 @@ def _table(machine: Machine) -> str:
             ", ".join(f"`{each}`" for each in _sorted(machine, ahead)) or "nothing: it is over"
         )
         begins = " (a beginning)" if state in machine.beginnings else ""
-        lines.append(f"| `{state}`{begins} | {named} |")
+        ends = " (an end)" if ahead and state in machine.ends else ""
+        lines.append(f"| `{state}`{begins}{ends} | {named} |")
     return "\n".join((*lines, ""))
 
 

@@ -14,6 +14,8 @@ class RunFilter:
     status: RunStatus | None = None
     pipeline: str | None = None
     publisher: str | None = None
+    unresolved: bool = False
+    """Only runs that left something undone which nobody has waived."""
 
     def takes(self, run: PipelineRun) -> bool:
         """Whether the run is one of those."""
@@ -22,6 +24,8 @@ class RunFilter:
             (self.pipeline, run.pipeline),
             (self.publisher, run.publisher),
         )
+        if self.unresolved and not run.is_unresolved:
+            return False
         return all(wanted is None or wanted == has for wanted, has in pairs)
 
 

@@ -126,10 +126,11 @@ class StateTracker:
             await self._store.write(facts)
             self._passed("durable", facts)
             self._timed(anyio.current_time() - began)
+            news = tuple(fact for fact in facts if not self._is_remark(fact))
             for fact in facts:
                 self._believe(fact)
             self._passed("believed", facts)
-            self._told(facts)
+            self._told(news)
             self._passed("told", facts)
 
     async def open(self, verdict: VerdictRecord, runs: Sequence[PipelineRun]) -> None:
@@ -173,6 +174,11 @@ class StateTracker:
         for trail in trails:
             self._remember(trail)
 
+    def release(self, run_id: str) -> None:
+        """Forget a run that turns out to be another instance's."""
+        self._live.pop(run_id, None)
+        self._ended.pop(run_id, None)
+
     async def inbox(self, identities: Sequence[str]) -> Mapping[str, str]:
         """Identity to run id, for those that have a run."""
         return await self._store.inbox(identities)
@@ -214,6 +220,14 @@ class StateTracker:
                 wait.event.set()
                 wait.event = anyio.Event()
 
+    def _is_remark(self, fact: Fact) -> bool:
+        """Whether it leaves the run where it is: nothing that listeners need to hear."""
+        known = self._known(fact.id) if isinstance(fact, PipelineRun) else None
+        before = known.facts.get(("run",)) if known else None
+        if not isinstance(before, PipelineRun) or not isinstance(fact, PipelineRun):
+            return False
+        return before != fact and before.status is fact.status
+
     def _known(self, run_id: str) -> _Known | None:
         return self._live.get(run_id) or self._ended.get(run_id)
 
@@ -224,7 +238,8 @@ class StateTracker:
             known = self._known(run_id)
             if known is not None or trail is None:
                 return known
-            if not trail.run.is_over:  # another instance's, which alone knows how it goes on
+            if not trail.run.is_over or trail.run.is_unresolved:
+                # maybe another instance's, which alone knows how it goes on
                 return _foreign(trail)
             if missed == self._missed:  # else what was read may be older than what went by
                 return self._remember(trail)

@@ -28,7 +28,8 @@ async def migrate(transport: Transport) -> None:
 
 async def reindex(transport: Transport) -> None:
     """Build the indexes anew: after a crash they may lack what the records have."""
-    await insist(transport, "REBUILD INDEX IF EXISTS run_active ON run", {})
+    for index in ("run_active", "run_unresolved"):
+        await insist(transport, f"REBUILD INDEX IF EXISTS {index} ON run", {})
 
 
 def text(name: str) -> str:

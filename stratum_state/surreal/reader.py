@@ -32,6 +32,7 @@ SELECT * FROM $range WHERE ($status = NONE OR status = $status)
   AND ($publisher = NONE OR publisher = $publisher) LIMIT $limit
 """
 _ACTIVE = "SELECT VALUE id FROM run WHERE active = true AND lane = $lane LIMIT $limit"
+_UNRESOLVED = "SELECT VALUE id FROM run WHERE unresolved = true"
 _MOST = 1 << 31
 _PAGE = "SELECT * FROM $range LIMIT $limit"
 _MATCH = """
@@ -98,6 +99,8 @@ class Reader:
         return [cast("VerdictRecord", row.fact) for row in await self._decoded(found)]
 
     async def runs(self, wanted: RunFilter, after: str | None, limit: int) -> list[PipelineRun]:
+        if wanted.unresolved:
+            return await self._unresolved(wanted, after or "", limit)
         params = {
             "range": _behind("run", after),
             "limit": limit,
@@ -107,6 +110,19 @@ class Reader:
         }
         found = await self._query(_RUNS, params)
         return [cast("PipelineRun", row.fact) for row in await self._decoded(found)]
+
+    async def _unresolved(self, wanted: RunFilter, after: str, limit: int) -> list[PipelineRun]:
+        ids = cast("list[Id]", await self._call(_UNRESOLVED, {}))
+        behind = sorted(run for each in ids if (run := str(each.key)) > after)
+        found: list[PipelineRun] = []
+        for start in range(0, len(behind), limit):
+            page = [Id("run", run) for run in behind[start : start + limit]]
+            facts = [row.fact for row in await self._decoded(await self._select(page))]
+            found += [each for each in facts if isinstance(each, PipelineRun)]
+            found = [each for each in found if wanted.takes(each)]
+            if len(found) >= limit:
+                break
+        return found[:limit]
 
     async def trail(self, run_id: str) -> Trail | None:
         kept = await self.kept(run_id)

@@ -62,6 +62,7 @@ def encode(move: Move, lane: str) -> Raw:
             _say(said, name, value)
     if isinstance(fact, PipelineRun):
         said["active"] = not fact.is_over
+        said["unresolved"] = fact.is_unresolved or None
     if move.before is not None:
         return dumps({"id": row_id(fact), "m": said})
     if isinstance(fact, PipelineRun):
