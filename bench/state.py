@@ -30,7 +30,8 @@ from stratum_state.model import (
     run_id,
 )
 from stratum_state.surreal import SurrealStore, cbor, open_store, transport
-from stratum_state.surreal.batch import Batch, Ticket
+from stratum_state.surreal.batch import Batch
+from stratum_state.surreal.ticket import Write
 
 STEPS = 4
 LIVES = 12  # in one group of the bare commit
@@ -119,7 +120,9 @@ async def bare(engine: transport.Embedded, seconds: float) -> float:
         batch = Batch(number, "bench")
         for each in range(number * LIVES, (number + 1) * LIVES):
             facts = life(each)
-            batch.add(Ticket(tuple(facts)), ledger.apply(facts, Stamp(number, 0)))
+            write = Write(tuple(facts))
+            write.judge(ledger, Stamp(number, 0))
+            batch.add(write)
         params = {table: cbor.array(batch.rows[table]) for table in ("inbox", "run", "step")}
         began = time.perf_counter()
         await engine.call(BARE, {**params, "moved": cbor.array(batch.moved)})

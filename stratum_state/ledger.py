@@ -5,7 +5,7 @@ of the same step cannot both pass. Nothing here reads or writes anything.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -17,11 +17,9 @@ from stratum_state.model import (
     Fact,
     JournalLine,
     PipelineRun,
-    RunStatus,
     StepRecord,
     StepStatus,
     Trail,
-    VerdictRecord,
 )
 
 
@@ -99,6 +97,9 @@ class Ledger:
         self._identities: dict[str, str] = {}
         self._ended: OrderedDict[str, None] = OrderedDict()
         self._keep = ended
+        self._condemned: set[str] = set()
+        self.forgotten = 0
+        """How many runs were removed: what was read before that may be of one of them."""
 
     def account(self, chain: str) -> Account | None:
         return self._accounts.get(chain)
@@ -111,32 +112,38 @@ class Ledger:
         """The run that has this identity, of those known here."""
         return self._identities.get(identity)
 
-    def unknown(self, facts: Sequence[Fact]) -> set[str]:
-        """The runs that must be entered before the facts can be judged."""
-        unknown = {
-            chain
-            for each in facts
-            if (chain := moves.chain(each)) not in self._accounts
-            and not isinstance(each, VerdictRecord)
-        }
-        if not unknown:
-            return unknown
-        begun = {
-            each.id
-            for each in facts
-            if isinstance(each, PipelineRun) and each.status is RunStatus.ACCEPTED
-        }
-        return unknown - begun
-
     def enter(self, rows: Iterable[Row]) -> bool:
         """Take over what was read from the record; whether a run is known only since now."""
-        rows = [row for row in rows if moves.chain(row.fact) not in self._accounts]
+        rows = [row for row in rows if self._is_new(moves.chain(row.fact))]
         for row in sorted(rows, key=lambda each: each.head.n):
             chain = moves.chain(row.fact)
             self._put(chain, row)
             self._ended[chain] = None
         self._trim()
         return bool(rows)
+
+    def condemn(self, runs: Collection[str]) -> None:
+        """Let go of runs that are over, so that nothing moves in them any more.
+
+        Raises Rejected when something is under way in one of them.
+        """
+        for run in runs:
+            account = self._accounts.get(run)
+            if account is not None and (account.pending or not account.is_over):
+                what = f"the removal of run {run}"
+                raise Rejected(what, "something moves in it")
+        for run in runs:
+            self._drop(run)
+        self._condemned.update(runs)
+
+    def pardon(self, runs: Collection[str]) -> None:
+        """Their removal did not become durable."""
+        self._condemned.difference_update(runs)
+
+    def forget(self, runs: Collection[str]) -> None:
+        """Their removal has become durable."""
+        self.pardon(runs)
+        self.forgotten += len(runs)
 
     def awaits(self, facts: Sequence[Fact]) -> bool:
         """Whether something about the same runs is not durable yet."""
@@ -235,9 +242,15 @@ class Ledger:
             chain, _ = self._ended.popitem(last=False)
             account = self._accounts.get(chain)
             if account is not None and account.is_over and not account.pending:
-                if account.run is not None:
-                    del self._identities[account.run.identity]
-                del self._accounts[chain]
+                self._drop(chain)
+
+    def _drop(self, chain: str) -> None:
+        account = self._accounts.pop(chain, None)
+        if account is not None and account.run is not None:
+            del self._identities[account.run.identity]
+
+    def _is_new(self, chain: str) -> bool:
+        return chain not in self._accounts and chain not in self._condemned
 
 
 def _named(fact: Fact) -> dict[str, object]:

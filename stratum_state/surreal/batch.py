@@ -1,19 +1,16 @@
-"""One group commit: the rows of many writes, their journal, the statement that keeps them."""
+"""One group commit: the rows of many tickets, their journal, the statement that keeps them."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import uuid4
 
-import anyio
-
 from stratum_state import journal
-from stratum_state.errors import StateError
-from stratum_state.ledger import Move
-from stratum_state.model import Fact, PipelineRun
-from stratum_state.surreal import cbor, replies, rows
-from stratum_state.surreal.cbor import Id
+from stratum_state.surreal import cbor, replies
+from stratum_state.surreal.cbor import Id, Unencodable
+from stratum_state.surreal.ticket import Ticket
 
-_TABLES = ("blob", "inbox", "run", "verdict", "step", "compensation")
+_TABLES = ("blob", "inbox", "run", "verdict", "step", "compensation", "anchor")
+_MOST_TICKETS = 200
+_MOST_BYTES = 8 << 20  # a transaction must fit into one file of the log, and into one message
 
 # Every prefix of it is a legal earlier state, and the lease row, which it writes twice, comes
 # last into the log: whoever finds that row of a batch knows that all of it is there. Rows of
@@ -23,6 +20,7 @@ BEGIN;
 LET $held = (UPDATE $lease SET seq = $seq, batch = $batch, last = $last, hash = $hash,
   at = time::now() WHERE epoch = $epoch AND seq = $seq - 1 RETURN VALUE seq);
 IF array::len($held) = 0 {{ THROW '{replies.STALE}' }};
+FOR $each IN $gone {{ DELETE $each RETURN NONE }};
 IF array::len($blob) > 0 {{ INSERT IGNORE INTO blob $blob RETURN NONE }};
 IF array::len($inbox) > 0 {{ INSERT INTO inbox $inbox RETURN NONE }};
 IF array::len($run) > 0 {{ INSERT INTO run $run RETURN NONE }};
@@ -31,29 +29,10 @@ IF array::len($step) > 0 {{ INSERT INTO step $step RETURN NONE }};
 IF array::len($compensation) > 0 {{ INSERT INTO compensation $compensation RETURN NONE }};
 FOR $each IN $moved {{ UPDATE $each.id MERGE $each.m RETURN NONE }};
 IF array::len($journal) > 0 {{ INSERT INTO journal $journal RETURN NONE }};
+IF array::len($anchor) > 0 {{ INSERT INTO anchor $anchor RETURN NONE }};
 UPDATE $lease SET mark = $seq RETURN NONE;
 COMMIT;
 """  # noqa: S608 - the only thing filled in is a constant of ours
-
-
-@dataclass(slots=True, eq=False)
-class Ticket:
-    """One write that waits to become durable."""
-
-    facts: tuple[Fact, ...]
-    moves: tuple[Move, ...] = ()
-    error: StateError | None = None
-    _done: anyio.Event = field(default_factory=anyio.Event)
-
-    def end(self, error: StateError | None = None) -> None:
-        self.error = error
-        self._done.set()
-
-    async def wait(self) -> None:
-        """Return when it is durable; raise why it is not."""
-        await self._done.wait()
-        if self.error is not None:
-            raise self.error.with_traceback(None)  # one error may be told to many
 
 
 @dataclass(slots=True, eq=False)
@@ -65,22 +44,27 @@ class Batch:
     tickets: list[Ticket] = field(default_factory=list)
     rows: dict[str, list[bytes]] = field(default_factory=dict)
     moved: list[bytes] = field(default_factory=list)
+    gone: list[bytes] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
     name: str = field(default_factory=lambda: uuid4().hex)
     size: int = 0
     """Bytes of the rows."""
 
-    def add(self, ticket: Ticket, moves: Sequence[Move]) -> None:
-        """Take a write in, whole. Raises Unencodable, and has then taken nothing."""
-        encoded = [_Encoded.of(move, self.lane) for move in moves]
-        for each in encoded:
-            for table, row in each.inserts:
-                self.rows.setdefault(table, []).append(row)
-                self.size += len(row)
-            self.moved += each.updates
-            self.size += sum(map(len, each.updates))
-        self.lines += [move.line.body for move in moves]
-        ticket.moves = tuple(moves)
+    @property
+    def is_full(self) -> bool:
+        return len(self.tickets) >= _MOST_TICKETS or self.size >= _MOST_BYTES
+
+    def add(self, ticket: Ticket) -> None:
+        """Take in what was judged. Raises Unencodable, and has then taken nothing."""
+        encoded = ticket.encode(self.lane)
+        if encoded.size > _MOST_BYTES:
+            raise Unencodable(f"its {encoded.size} bytes are too many for one transaction")  # noqa: TRY003
+        for table, row in encoded.inserts:
+            self.rows.setdefault(table, []).append(row)
+        self.moved += encoded.moved
+        self.gone += encoded.gone
+        self.lines += encoded.lines
+        self.size += encoded.size
         self.tickets.append(ticket)
 
     def sealed(self, chain: "Chain", epoch: int, at: int) -> tuple[dict[str, object], "Chain"]:
@@ -105,6 +89,7 @@ class Batch:
             "hash": ahead.hash,
             **{table: cbor.array(self.rows.get(table, ())) for table in _TABLES},
             "moved": cbor.array(self.moved),
+            "gone": cbor.array(self.gone),
             "journal": [row] if body else [],
         }, ahead
 
@@ -115,25 +100,3 @@ class Chain:
 
     last: int = 0
     hash: str = journal.ORIGIN
-
-
-@dataclass(frozen=True, slots=True)
-class _Encoded:
-    """One move as rows to insert and rows to merge into."""
-
-    inserts: Sequence[tuple[str, bytes]]
-    updates: Sequence[bytes]
-
-    @classmethod
-    def of(cls, move: Move, lane: str) -> "_Encoded":
-        fact, row = move.after.fact, rows.encode(move, lane)
-        inserts: list[tuple[str, bytes]] = [
-            ("blob", cbor.dumps({"id": rows.blob_id(fact, digest), "text": text}))
-            for digest, text in rows.blobs(move).items()
-        ]
-        if move.before is not None:
-            return cls(inserts, (row,))
-        if isinstance(fact, PipelineRun):
-            taken = {"id": Id("inbox", fact.identity), "run": fact.id}
-            inserts.append(("inbox", cbor.dumps(taken)))
-        return cls([*inserts, (rows.row_id(fact).table, row)], ())

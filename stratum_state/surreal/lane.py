@@ -13,17 +13,14 @@ from collections.abc import Awaitable, Callable, Sequence
 import anyio
 import anyio.lowlevel
 
-from stratum_state import moves
 from stratum_state.errors import Rejected, StateError, Unavailable
 from stratum_state.ledger import Ledger, Row, Stamp
 from stratum_state.model import Fact
 from stratum_state.surreal import replies
-from stratum_state.surreal.batch import Batch, Ticket
+from stratum_state.surreal.batch import Batch
 from stratum_state.surreal.cbor import Unencodable
 from stratum_state.surreal.commit import Committer
-
-_MOST_WRITES = 200
-_MOST_BYTES = 8 << 20  # a transaction must fit into one file of the log
+from stratum_state.surreal.ticket import Ticket, Write
 
 Read = Callable[[Sequence[Fact]], Awaitable[Sequence[Row]]]
 """What is on record about the subjects of facts. Raises Taken, Unavailable."""
@@ -52,9 +49,12 @@ class Lane:
         self.kept_everything = False
         """Whether it ended with all that was handed over durable."""
 
-    def add(self, facts: Sequence[Fact]) -> Ticket:
-        """Take a write; it is judged against everything that was taken before it."""
-        ticket = Ticket(tuple(facts))
+    def write(self, facts: Sequence[Fact]) -> Ticket:
+        """Take facts; they are judged against everything that was taken before them."""
+        return self.add(Write(tuple(facts)))
+
+    def add(self, ticket: Ticket) -> Ticket:
+        """Take a ticket, behind all that were taken before."""
         if self.broken is not None or self._closing:
             ticket.end(self.broken or _closed(self._name))
             return ticket
@@ -91,7 +91,7 @@ class Lane:
     def _open(self) -> Batch:
         """The batch that is being filled."""
         last = self._filled[-1] if self._filled else self._flying
-        if self._filled and last and not _is_full(last):
+        if self._filled and last and not last.is_full:
             return last
         number = last.number if last else self._committer.seq
         batch = Batch(number + 1, self._name)
@@ -151,9 +151,10 @@ class Lane:
 
     async def _reconsider(self, ticket: Ticket, refusal: replies.Refusal) -> bool:
         """Whether a refused write can be judged better, now that its record was read."""
-        error: StateError = Rejected(moves.name(ticket.facts[0]), str(refusal))
+        error: StateError = Rejected(ticket.name, str(refusal))
         try:
-            news = self._ledger.enter(await self._read(ticket.facts))
+            facts = ticket.facts if isinstance(ticket, Write) else ()
+            news = self._ledger.enter(await self._read(facts))
         except StateError as found:
             news, error = False, found
         if not news:
@@ -161,38 +162,33 @@ class Lane:
         return news
 
     def _place(self, ticket: Ticket, batch: Batch) -> None:
-        """Judge a write and put it into the batch, or tell its writer why not."""
+        """Judge a ticket and put it into the batch, or tell who waits for it why not."""
         try:
-            done = self._ledger.apply(ticket.facts, Stamp(batch.number, _now_ms()))
+            if not ticket.judge(self._ledger, Stamp(batch.number, _now_ms())):
+                self._end(ticket)
+                return
         except StateError as error:
             self._end(ticket, error)
             return
-        if not done and not self._ledger.awaits(ticket.facts):
-            self._end(ticket)
-            return
         try:
-            batch.add(ticket, done)
+            batch.add(ticket)
         except Unencodable as error:
-            self._ledger.undo(done)
-            self._end(ticket, Rejected(moves.name(ticket.facts[0]), str(error)))
+            ticket.take_back(self._ledger)
+            self._end(ticket, Rejected(ticket.name, str(error)))
         self._wake.set()
 
     def _take_back(self, batch: Batch) -> None:
         for ticket in reversed(batch.tickets):
-            self._ledger.undo(ticket.moves)
+            ticket.take_back(self._ledger)
 
     def _settle(self, batch: Batch) -> None:
         for ticket in batch.tickets:
-            self._ledger.settle(ticket.moves)
+            ticket.settle(self._ledger)
             self._end(ticket)
 
     def _end(self, ticket: Ticket, error: StateError | None = None) -> None:
         self._waiting.discard(ticket)
         ticket.end(error)
-
-
-def _is_full(batch: Batch) -> bool:
-    return len(batch.tickets) >= _MOST_WRITES or batch.size >= _MOST_BYTES
 
 
 def _closed(lane: str) -> Unavailable:

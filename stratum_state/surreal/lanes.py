@@ -34,6 +34,8 @@ class Held:
     committer: Committer
     ledger: Ledger
     writer: Lane
+    is_borrowed: bool = False
+    """For a while, to tidy up in it: no runs are carried on."""
     alive: anyio.CancelScope = field(default_factory=lambda: anyio.CancelScope(shield=True))
 
     @property
@@ -66,21 +68,31 @@ class Lanes:
         return next(iter(self._held.values()))
 
     @property
+    def idle(self) -> Sequence[Held]:
+        """The adopted lanes whose runs are all over."""
+        adopted = [each for each in self._held.values() if each is not self.primary]
+        return [each for each in adopted if each.is_idle and not each.is_borrowed]
+
+    @property
     def are_waiting(self) -> bool:
         """Whether a batch waits for a store that is away."""
         return any(each.committer.is_waiting for each in self._held.values())
 
-    def open(self, taken: Lease, unfinished: Sequence[Kept] = ()) -> None:
+    def open(
+        self, taken: Lease, unfinished: Sequence[Kept] = (), *, is_borrowed: bool = False
+    ) -> Held:
         """Write through the lane from now on."""
         committer = Committer(self._connection, taken, self.patience)
         ledger = Ledger(ended=_ENDED)
         for kept in unfinished:
             ledger.enter(kept.rows)
         read = partial(self._reader.on_record, taken.lane)
-        held = Held(taken.lane, committer, ledger, Lane(taken.lane, committer, ledger, read))
+        writer = Lane(taken.lane, committer, ledger, read)
+        held = Held(taken.lane, committer, ledger, writer, is_borrowed)
         self._held[taken.lane] = held
         self._tasks.start_soon(self._serve, held)
         log.info("lane taken", extra={"lane": taken.lane, "epoch": taken.epoch})
+        return held
 
     async def write(self, facts: Sequence[Fact]) -> None:
         """Return when the facts are durable, in the lane of their run.
@@ -92,7 +104,7 @@ class Lanes:
             for run in strange:
                 if not await self._learn(run):
                     absent.add(run)
-        await self._lane_of(facts).writer.add(facts).wait()
+        await self._lane_of(facts).writer.write(facts).wait()
 
     async def give_back(self, held: Held) -> None:
         """Keep what was handed over, then let others have the lane."""
@@ -112,6 +124,11 @@ class Lanes:
         assert self._failure is not None  # noqa: S101 - set before the event
         raise self._failure
 
+    @property
+    def _removed(self) -> int:
+        """How many runs have been removed so far."""
+        return sum(each.ledger.forgotten for each in self._held.values())
+
     def _knowing(self, run: str) -> Held | None:
         holders = (each for each in self._held.values() if each.ledger.account(run))
         return next(holders, None)
@@ -130,7 +147,10 @@ class Lanes:
 
     async def _learn(self, run: str) -> bool:
         """Enter what is on record of the run; False when nothing is."""
+        removed = self._removed
         kept = await self._reader.kept(run)
+        if removed != self._removed:
+            return True  # it may have been removed since it was read: look again
         if kept is None:
             return False
         held = self._held.get(kept.lane)

@@ -95,7 +95,7 @@ class Reader:
         return cast("VerdictRecord", found[0].fact) if found else None
 
     async def verdicts(self, after: str | None, limit: int) -> list[VerdictRecord]:
-        found = await self._query(_PAGE, {"range": _behind("verdict", after), "limit": limit})
+        found = await self.query(_PAGE, {"range": _behind("verdict", after), "limit": limit})
         return [cast("VerdictRecord", row.fact) for row in await self._decoded(found)]
 
     async def runs(self, wanted: RunFilter, after: str | None, limit: int) -> list[PipelineRun]:
@@ -108,7 +108,7 @@ class Reader:
             "pipeline": wanted.pipeline,
             "publisher": wanted.publisher,
         }
-        found = await self._query(_RUNS, params)
+        found = await self.query(_RUNS, params)
         return [cast("PipelineRun", row.fact) for row in await self._decoded(found)]
 
     async def _unresolved(self, wanted: RunFilter, after: str, limit: int) -> list[PipelineRun]:
@@ -130,8 +130,8 @@ class Reader:
 
     async def unfinished(self, lane: str) -> list[Kept]:
         """Every run of the lane that is not over, oldest first."""
-        found = await self._call(_ACTIVE, {"lane": lane, "limit": _MOST})
-        runs = sorted((str(each.key) for each in cast("list[Id]", found)), reverse=True)
+        found = await self.keys(_ACTIVE, {"lane": lane, "limit": _MOST})
+        runs = sorted(map(str, found), reverse=True)
         kept = [await self.kept(run) for run in runs]
         return [each for each in kept if each is not None]
 
@@ -170,6 +170,14 @@ class Reader:
         ]
         return sorted((line for line in lines if line.run == run_id), key=lambda line: line.n)
 
+    async def query(self, query: str, params: Mapping[str, object]) -> list[dict[str, object]]:
+        """The records that a query finds."""
+        return replies.rows(await self._call(query, params))
+
+    async def keys(self, query: str, params: Mapping[str, object]) -> list[object]:
+        """The keys of the ids that a query finds."""
+        return [each.key for each in cast("list[Id]", await self._call(query, params))]
+
     async def _found(self, run_id: str) -> list[dict[str, object]]:
         whole = Range([run_id, None], [run_id, []])  # NONE sorts before, an array after numbers
         params = {
@@ -177,7 +185,7 @@ class Reader:
             "steps": Id("step", whole),
             "undone": Id("compensation", whole),
         }
-        return await self._query(_RUN, params)
+        return await self.query(_RUN, params)
 
     async def _decoded(self, found: Sequence[rows.Found]) -> list[Row]:
         blobs = await self._select([blob for each in found for blob in rows.large(each)])
@@ -185,10 +193,7 @@ class Reader:
         return [rows.decode(each, texts) for each in found]
 
     async def _select(self, ids: Sequence[Id]) -> list[dict[str, object]]:
-        return await self._query("SELECT * FROM $ids", {"ids": list(ids)}) if ids else []
-
-    async def _query(self, query: str, params: Mapping[str, object]) -> list[dict[str, object]]:
-        return replies.rows(await self._call(query, params))
+        return await self.query("SELECT * FROM $ids", {"ids": list(ids)}) if ids else []
 
     async def _call(self, query: str, params: Mapping[str, object]) -> object:
         try:

@@ -1,6 +1,7 @@
 """The store on SurrealDB: writes go through lanes, reads beside them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import NamedTuple, NoReturn
 
 import anyio
@@ -9,9 +10,10 @@ from stratum_state.errors import Unavailable
 from stratum_state.model import Fact, JournalLine, PipelineRun, Trail, VerdictRecord
 from stratum_state.store import RunFilter
 from stratum_state.surreal import lease, reader, replies
-from stratum_state.surreal.lanes import Lanes
+from stratum_state.surreal.lanes import Held, Lanes
 from stratum_state.surreal.lease import Claimant
 from stratum_state.surreal.reader import Kept, Reader
+from stratum_state.surreal.retention import Collected, Collector, Terms
 from stratum_state.surreal.transport import Transport
 
 
@@ -92,10 +94,7 @@ class SurrealStore:
         seen = next((each for each in await self._seen() if each.lane == lane), None)
         if seen is None or lane in self._lanes.held:
             return ()
-        try:
-            taken = await lease.take(self._connection, seen, self._claimant)
-        except replies.SurrealError as error:
-            raise Unavailable(str(error)) from error
+        taken = await self._take(seen)
         if taken is None:
             return ()
         unfinished = await self._reader.unfinished(lane)
@@ -104,10 +103,31 @@ class SurrealStore:
 
     async def release_idle(self) -> None:
         """Give back the adopted lanes whose runs are all over."""
-        _, *adopted = self._lanes.held.values()
-        for each in adopted:
-            if each.is_idle:
-                await self._lanes.give_back(each)
+        for each in self._lanes.idle:
+            await self._lanes.give_back(each)
+
+    async def collect(self, before_ms: int, limit: int, *, dry_run: bool = False) -> Collected:
+        """Forget what ended before a time (Unix milliseconds), so many of each kind.
+
+        It is about our lanes, and those that nobody has. Call again until nothing is left. No
+        event from before that time should be delivered any more: it would start its run again.
+        With `dry_run` it is only counted.
+        """
+        ours = self._lanes.held
+        async with AsyncExitStack() as borrowed:
+            writers = {name: None if dry_run else ours[name].writer for name in ours}
+            for each in await self._seen():
+                if each.lane in writers or not each.is_free:
+                    continue
+                held = (
+                    None
+                    if dry_run
+                    else await borrowed.enter_async_context(self._borrowed(each))
+                )
+                if held or dry_run:
+                    writers[each.lane] = held.writer if held else None
+            collector = Collector(self._reader, writers, Terms(before_ms, limit))
+            return await collector.collect()
 
     async def owner(self, run_id: str) -> Owner | None:
         """Who has the run's lane; None when there is no such run."""
@@ -151,6 +171,28 @@ class SurrealStore:
 
     async def journal(self, run_id: str) -> Sequence[JournalLine]:
         return await self._reader.journal(run_id)
+
+    @asynccontextmanager
+    async def _borrowed(self, lane: lease.Seen) -> AsyncIterator[Held | None]:
+        """A free lane for a while; None when it is not to be had, or has runs to be adopted."""
+        if await self._reader.has_unfinished(lane.lane):
+            yield None
+            return
+        taken = await self._take(lane)
+        if taken is None:
+            yield None
+            return
+        held = self._lanes.open(taken, is_borrowed=True)
+        try:
+            yield held
+        finally:
+            await self._lanes.give_back(held)
+
+    async def _take(self, lane: lease.Seen) -> lease.Lease | None:
+        try:
+            return await lease.take(self._connection, lane, self._claimant)
+        except replies.SurrealError as error:
+            raise Unavailable(str(error)) from error
 
     async def _seen(self) -> Sequence[lease.Seen]:
         try:

@@ -119,6 +119,7 @@ async def test_whatever_happens_each_run_is_carried_on_by_one_owner(tmp_path: Pa
                     await anyio.sleep(TTL_S * 2 * chance.random())
                     writer.process.send_signal(signal.SIGCONT)
                     await wrote(writer, writer.writes + 20)
+        await until(lambda: survivor.available)
         await until_all_is_over(survivor)
         group.cancel_scope.cancel()
 
@@ -130,8 +131,9 @@ async def carry_on(survivor: SurrealStore) -> None:
     while True:
         try:
             for lane in await survivor.expired():
-                for trail in await survivor.adopt(lane):
-                    await lives.complete(survivor, trail)
+                await survivor.adopt(lane)
+            for trail in await survivor.unfinished():
+                await lives.complete(survivor, trail)
             await survivor.release_idle()
         except Unavailable:
             pass

@@ -4,14 +4,18 @@ import math
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any, cast
 
 from stratum_state import journal
 from stratum_state.surreal import SurrealStore, opening, transport
 from stratum_state.surreal.batch import COMMIT
 from stratum_state.surreal.cbor import Id, Range
-from stratum_state.surreal.replies import SurrealError
+from stratum_state.surreal.replies import Lost, SurrealError
 from stratum_state.surreal.transport import Transport
 
+Found = Mapping[str, Any]
+
+LOST = Lost("the line went dead")
 INSTANCE = "one"
 LANE = "0"
 
@@ -66,20 +70,36 @@ async def ask(engine: Transport, query: str, **params: object) -> Sequence[objec
 
 
 async def chains_hold(engine: Transport) -> bool:
-    """Whether the rows of each lane's journal follow from one another, to its lease."""
-    for lane in await ask(engine, "SELECT * FROM lease"):
-        assert isinstance(lane, dict)
-        name, prev, epoch = lane["id"].key, journal.ORIGIN, 0
-        rows = await ask(
-            engine, "SELECT * FROM $range", range=Id("journal", Range([name, None], [name, []]))
-        )
-        for row in rows:
-            assert isinstance(row, dict)
-            if row["prev"] != prev or journal.seal(prev, row["at"], row["body"]) != row["hash"]:
-                return False
-            if row["epoch"] < epoch:
-                return False
-            prev, epoch = row["hash"], row["epoch"]
-        if prev != lane["hash"] or lane["mark"] != lane["seq"]:
+    """Whether each lane's journal follows from its beginning to its lease, over anchors too."""
+    return all([await _chain_holds(engine, lane) for lane in await found(engine, "lease")])
+
+
+async def _chain_holds(engine: Transport, lane: Found) -> bool:
+    prev, epoch = journal.ORIGIN, 0
+    name = key(lane)
+    anchors = {key(each)[1]: each for each in await found(engine, "anchor", name)}
+    batches = {key(each)[1]: each for each in await found(engine, "journal", name)}
+    for number in sorted({*anchors, *batches}):
+        link = anchors.get(number) or batches[number]
+        if link["prev"] != prev:
             return False
-    return True
+        prev = link["hash"]
+        if number in batches:
+            said = journal.seal(link["prev"], link["at"], link["body"])
+            if number in anchors or said != prev or link["epoch"] < epoch:
+                return False
+            epoch = link["epoch"]
+    return prev == lane["hash"] and lane["mark"] == lane["seq"]
+
+
+async def found(engine: Transport, table: str, lane: str = "") -> Sequence[Found]:
+    """The table's records, of one lane if told so."""
+    if not lane:
+        return cast("Sequence[Found]", await ask(engine, f"SELECT * FROM {table}"))  # noqa: S608
+    span = Id(table, Range([lane, None], [lane, []]))
+    return cast("Sequence[Found]", await ask(engine, "SELECT * FROM $span", span=span))
+
+
+def key(record: Found) -> Any:
+    """The key of its id."""
+    return record["id"].key

@@ -16,6 +16,7 @@ from support.records import a_compensation, a_run, a_step, a_verdict
 PAGE = (Path(__file__).parents[4] / "docs" / "queries.md").read_text(encoding="utf-8")
 QUERIES = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
 RUN = a_run()
+ALL = 2**53
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +30,10 @@ async def engine() -> AsyncIterator[Faulty]:
     undo = a_compensation(RUN)
     going_back = records.compensating(RUN)
     async with engines.in_memory() as engine, opening.over(engine, instance=INSTANCE) as store:
+        await store.write([old := a_run("old")])
+        await store.write([records.running(old)])
+        await store.write([records.completed(records.running(old))])
+        await store.collect(ALL, 9)
         await store.write([RUN, a_verdict(RUN), a_run("e2")])
         await store.write([a_verdict(sequence=2, kind=VerdictKind.REFUSED), lint, build])
         await store.write([records.succeeded(lint, outputs='"' + "x" * 70_000 + '"')])
