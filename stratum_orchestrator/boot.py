@@ -39,9 +39,11 @@ from stratum_orchestrator.execution.orphans import end_orphans
 from stratum_orchestrator.health import Health
 from stratum_orchestrator.home import DAEMON, DEVELOPER, Home, read_key, token_digest
 from stratum_orchestrator.release import version
+from stratum_orchestrator.saga.attention import Watchlist
 from stratum_orchestrator.saga.compensation import Compensator
 from stratum_orchestrator.saga.intake import Intake, Terms
 from stratum_orchestrator.saga.live import LiveRuns, live_runs
+from stratum_orchestrator.saga.operations import Operations
 from stratum_orchestrator.saga.pipeline import Pipeline
 from stratum_orchestrator.saga.plans import Plans
 from stratum_orchestrator.saga.recovery import resume
@@ -165,6 +167,7 @@ class Boot:
     rules: Rules
     runner: NushellRunner
     live: LiveRuns
+    operations: Operations
     consumer: Consumer
     intake: Intake
 
@@ -374,12 +377,22 @@ class Boot:
         self.live = await self.stack.enter_async_context(opening)
         silence_s = self.settings.runs.takeover
         takeover = Takeover(self.store, self.tracker, self.live, silence_s)
-        takeover.left |= await resume(self.tracker, self.live, self.points.passed)
+        await resume(self.tracker, self.live, self.points.passed)
         self.metrics.recovered(len(self.live))
         await self.stack.enter_async_context(background(takeover.watch))
-        commands = partial(control.serve, self.connection, self.live.cancel)
+        self.operations = Operations(
+            operator=Principal(
+                key=self.connection.key.public, name="operator", groups=("operators",)
+            ),
+            rules=lambda: self.rules,
+            tracker=self.tracker,
+            live=self.live,
+            clock=self.clock,
+            elsewhere=partial(control.ask_to_cancel, self.connection),
+        )
+        commands = partial(control.serve, self.connection, self.operations.overhear)
         await self.stack.enter_async_context(background(commands))
-        self.health.watch("runs", lambda: _attention(takeover.left, self.live))
+        self.health.watch("runs", lambda: (True, f"{len(self.live)} under way"))
 
     def _plans_again(self, run: PipelineRun) -> Sequence[Plan]:
         """The plans of the run's event by what is in force now."""
@@ -398,17 +411,18 @@ class Boot:
             version=version(),
             instance=self.settings.instance.name,
             started=self.clock.now_ms(),
-            operator=Principal(
-                key=self.connection.key.public, name="operator", groups=("operators",)
-            ),
             rules=lambda: self.rules,
             tracker=self.tracker,
             plans=self.plans,
             live=self.live,
             verdict_news=self.verdicts,
             stored_time=partial(stored_ms, self.connection),
-            clock=self.clock,
-            elsewhere=partial(control.ask_to_cancel, self.connection),
+            operations=self.operations,
+            watchlist=Watchlist(
+                self.tracker,
+                self.live,
+                self.settings.runs.limit + self.settings.runs.grace,
+            ),
             look=self.health.checks,
             diagnostics=self.diagnostics,
         )
@@ -445,10 +459,3 @@ class Boot:
         self.stack.callback(self.home.withdraw)
         self.health.started = True
         self.points.passed("door.open")
-
-
-def _attention(left: Mapping[str, str], live: LiveRuns) -> tuple[bool, str]:
-    """Runs that need a person do not keep events out: they are only named."""
-    stuck = {each.run: each.why for each in live.stuck} | dict(left)
-    named = "; ".join(f"{run}: {why}" for run, why in stuck.items())
-    return True, named or f"{len(live)} under way"

@@ -2,7 +2,10 @@
 
 OrchestratorError
 ├── Refused         the event will never be acceptable; its verdict says why
-└── BadReference    a node's `read` or `write` names what this event does not have
+├── BadReference    a node's `read` or `write` names what this event does not have
+├── UnknownRun      there is no such run
+├── Denied          the policies do not let an operator do that
+└── Impossible      the run is not where that could be done
 """
 
 
@@ -26,3 +29,28 @@ class BadReference(OrchestratorError):
     def __init__(self, reference: str, why: str) -> None:
         super().__init__(f"`{reference}` {why}")
         self.reference = reference
+
+
+class UnknownRun(OrchestratorError):
+    """There is no such run."""
+
+    def __init__(self, run: str) -> None:
+        super().__init__(f"no run begins with {run}")
+        self.run = run
+
+
+class Denied(OrchestratorError):
+    """The policies do not let an operator do that."""
+
+    def __init__(self, action: str, pipeline: str, why: str) -> None:
+        super().__init__(f"{action} of {pipeline}: {why}")
+
+
+class Impossible(OrchestratorError):
+    """The run is not where that could be done."""
+
+    def __init__(self, code: str, why: str, remedy: str) -> None:
+        """Keep a short stable word for programs, and what to do instead."""
+        super().__init__(why)
+        self.code = code
+        self.remedy = remedy

@@ -9,10 +9,11 @@ import anyio
 from stratum_graph.diagnostics import Diagnostic
 from stratum_graph.errors import GraphError
 from stratum_graph.generation import Generation
-from stratum_graph.model import Plan, Principal
-from stratum_orchestrator.api.desk import Cancelled, CancelResult, Check, Status
-from stratum_orchestrator.ports import Clock
+from stratum_graph.model import Plan
+from stratum_orchestrator.api.desk import Check, Status
+from stratum_orchestrator.saga.attention import Attention, Needy, Watchlist
 from stratum_orchestrator.saga.live import LiveRuns
+from stratum_orchestrator.saga.operations import Operations
 from stratum_orchestrator.saga.plans import Plans
 from stratum_orchestrator.saga.rules import Rules
 from stratum_state.model import (
@@ -63,22 +64,19 @@ class Verdicts:
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """Reads go to the tracker, the one command goes to the live runs, after Cedar."""
+    """Reads go to the tracker, commands to the operations."""
 
     version: str
     instance: str
     started: int
-    operator: Principal
-    """Whoever holds the API's token."""
     rules: Callable[[], Rules]
     tracker: StateTracker
     plans: Plans
     live: LiveRuns
     verdict_news: Verdicts
     stored_time: StoredTime
-    clock: Clock
-    elsewhere: Callable[[str, str], Awaitable[bool]]
-    """Asks the other instances to cancel a run; whether one of them did."""
+    operations: Operations
+    watchlist: Watchlist
     look: Callable[[], Sequence[Check]]
     diagnostics: Sequence[Diagnostic] = field(default=())
 
@@ -115,26 +113,11 @@ class Service:
             known = await self.tracker.verdict(verdict_id(stored, sequence))
         return known or await self.verdict_news.wait(sequence, within_s)
 
-    async def cancel(self, run_id: str, *, by: str, reason: str) -> Cancelled:
-        trail = await self.tracker.find(run_id)
-        if trail is None:
-            return Cancelled(result=CancelResult.UNKNOWN)
-        context = {
-            "now": self.clock.now_ms() // 1000,
-            "signed": True,
-            "publisher": trail.run.publisher,
-        }
-        authorizer = self.rules().authorizer
-        decision = authorizer.decide(self.operator, "cancel", trail.run.pipeline, context)
-        if not decision.allowed:
-            return Cancelled(result=CancelResult.DENIED, detail=decision.reason)
-        cause = f"cancelled by {by}: {reason}" if reason else f"cancelled by {by}"
-        over = trail.run.is_over
-        if await self.live.cancel(run_id, cause) or (
-            not over and await self.elsewhere(run_id, cause)
-        ):
-            return Cancelled(result=CancelResult.REQUESTED, detail=decision.reason)
-        return Cancelled(result=CancelResult.OVER, detail=f"it is {trail.run.status} already")
+    async def needy(self, *, after: str | None, limit: int) -> Sequence[Needy]:
+        return await self.watchlist.needy(after=after, limit=limit)
+
+    def attention(self, trail: Trail) -> Attention | None:
+        return self.watchlist.of(trail)
 
     def graph(self) -> Generation | None:
         return self.rules().generation

@@ -1,13 +1,14 @@
-"""What the API needs of the daemon: what a person may ask of it, and the one command."""
+"""What the API needs of the daemon: what a person may ask of it, and have done."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum, auto
 from typing import Protocol
 
 from stratum_graph.diagnostics import Diagnostic
 from stratum_graph.generation import Generation
 from stratum_graph.model import Plan
+from stratum_orchestrator.saga.attention import Attention, Needy
+from stratum_orchestrator.saga.instruction import Obeyed, Wish
 from stratum_state.model import JournalLine, PipelineRun, Trail, VerdictRecord
 from stratum_state.store import RunFilter
 
@@ -38,26 +39,27 @@ class Status:
     checks: tuple[Check, ...] = ()
 
 
-class CancelResult(Enum):
-    """What a wish to cancel led to."""
+class Operations(Protocol):
+    """What can be done about a run. Each raises UnknownRun, Denied, Impossible, Unavailable."""
 
-    REQUESTED = auto()  # it turns back now; `trail` tells when it has ended
-    OVER = auto()  # it had ended, or is already being undone
-    UNKNOWN = auto()  # there is no such run
-    DENIED = auto()  # the policies do not allow it
+    async def cancel(self, run_id: str, wish: Wish) -> Obeyed: ...
 
+    async def abandon(self, run_id: str, wish: Wish) -> Obeyed: ...
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cancelled:
-    """The answer to a wish to cancel."""
+    async def retry(self, run_id: str, wish: Wish, *, again: bool) -> Obeyed:
+        """`again`: also when it completed."""
+        ...
 
-    result: CancelResult
-    detail: str = ""
-    """One sentence for a reader: the status that it is in, the policy that forbids it."""
+    async def undo_again(self, run_id: str, node: str, wish: Wish) -> Obeyed: ...
+
+    async def waive(self, run_id: str, node: str, wish: Wish) -> Obeyed: ...
 
 
 class Desk(Protocol):
     """Where people ask. Reads raise Unavailable when the store is away."""
+
+    @property
+    def operations(self) -> Operations: ...
 
     async def runs(
         self, wanted: RunFilter, *, after: str | None, limit: int
@@ -93,7 +95,13 @@ class Desk(Protocol):
         """The verdict on the event of that stream sequence; waits up to `within_s` seconds."""
         ...
 
-    async def cancel(self, run_id: str, *, by: str, reason: str) -> Cancelled: ...
+    async def needy(self, *, after: str | None, limit: int) -> Sequence[Needy]:
+        """Runs that need a person, newest first, beginning behind the id `after`."""
+        ...
+
+    def attention(self, trail: Trail) -> Attention | None:
+        """Why the run needs a person, if it does."""
+        ...
 
     def graph(self) -> Generation | None:
         """The generation that new events are planned with; None before the first good one."""

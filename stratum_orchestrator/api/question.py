@@ -52,6 +52,14 @@ class Question:
             words = ", ".join(each.value for each in RunStatus)
             raise BadParameter("status", f"one of {words}") from None
 
+    def only_attention(self) -> None:
+        """BadParameter unless it asks for the runs that need a person, and no other filter."""
+        if self._given.get("attention") != "true":
+            raise BadParameter("attention", "true")
+        for name in ("status", "pipeline", "publisher"):
+            if name in self._given:
+                raise BadParameter(name, "no further filter beside attention")
+
     def after(self) -> str | None:
         given = self.text("after")
         if given is not None and not _CURSOR.fullmatch(given):

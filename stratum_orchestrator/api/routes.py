@@ -1,21 +1,23 @@
 """What each path answers. Handlers ask the desk and give the answer its shape, nothing more."""
 
-import json
 from collections.abc import Sequence
+from dataclasses import replace
 from http import HTTPStatus
 
 from aiohttp import web
 
 from stratum_orchestrator.api import graph_view, metrics as exposition, views
-from stratum_orchestrator.api.desk import CancelResult, Check, Desk
-from stratum_orchestrator.api.guard import Door, body
+from stratum_orchestrator.api.commands import Commands
+from stratum_orchestrator.api.desk import Check, Desk
+from stratum_orchestrator.api.guard import Door
 from stratum_orchestrator.api.metrics import Metrics
+from stratum_orchestrator.api.naming import resolve, unknown
 from stratum_orchestrator.api.problem import Problem
-from stratum_orchestrator.api.question import Question, run_prefix, whole
+from stratum_orchestrator.api.question import Question, whole
+from stratum_state.errors import Unavailable
 from stratum_state.store import RunFilter
 
-_OPERATOR = "operator"  # whoever holds the daemon's token
-_MAX_REASON = 500
+_NAMED = 5  # runs that need a person, where the checks name them
 
 
 class Routes:
@@ -38,9 +40,9 @@ class Routes:
             web.get("/api/v1/runs", self.runs),
             web.get(run, self.run),
             web.get(f"{run}/journal", self.journal),
-            web.post(f"{run}/cancel", self.cancel),
             web.get("/api/v1/verdicts", self.verdicts),
             web.get("/api/v1/verdicts/{sequence}", self.verdict),
+            *Commands(self._desk, self._door.read_s).table(),
         ]
 
     async def livez(self, _: web.Request) -> web.Response:
@@ -55,6 +57,7 @@ class Routes:
         status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
         if not question.has("verbose"):
             return web.Response(text="ok\n" if ready else "not ready\n", status=status)
+        checks = await self._with_attention(checks)
         if "application/json" in request.headers.get("Accept", ""):
             told: views.View = {
                 "ready": ready,
@@ -72,7 +75,9 @@ class Routes:
 
     async def status(self, _: web.Request) -> web.Response:
         """The daemon at a glance."""
-        return web.json_response(views.status(self._desk.status()))
+        status = self._desk.status()
+        checks = await self._with_attention(status.checks)
+        return web.json_response(views.status(replace(status, checks=tuple(checks))))
 
     async def graph(self, _: web.Request) -> web.Response:
         """The generation that new events are planned with."""
@@ -89,8 +94,10 @@ class Routes:
     async def runs(self, request: web.Request) -> web.Response:
         """Runs, newest first, a page at a time."""
         question = Question(
-            request.query, {"status", "pipeline", "publisher", "after", "limit"}
+            request.query, {"status", "pipeline", "publisher", "attention", "after", "limit"}
         )
+        if question.has("attention"):
+            return await self._needy(question)
         wanted = RunFilter(
             status=question.status(),
             pipeline=question.text("pipeline"),
@@ -106,48 +113,24 @@ class Routes:
     async def run(self, request: web.Request) -> web.Response:
         """One run; with `wait`, as soon as its change number is not `seen` any more."""
         question = Question(request.query, {"wait", "seen"})
-        run_id = await self._resolve(request)
+        run_id = await resolve(self._desk, request)
         change = await self._desk.change(
             run_id, seen=question.seen(), within_s=question.wait_s()
         )
         trail = await self._desk.trail(run_id)
         if trail is None:
-            raise _unknown(run_id)
+            raise unknown(run_id)
         plan = await self._desk.plan(trail.run.plan)
-        return web.json_response(views.run(trail, plan) | {"change": change})
+        why = views.attention(self._desk.attention(trail))
+        told = views.run(trail, plan) | {"attention": why, "change": change}
+        return web.json_response(told)
 
     async def journal(self, request: web.Request) -> web.Response:
         """A run's hash-chained audit, whole."""
-        run_id = await self._resolve(request)
+        run_id = await resolve(self._desk, request)
         lines = await self._desk.journal(run_id)
         told: views.View = {"run": run_id, "journal": [views.journal_line(x) for x in lines]}
         return web.json_response(told)
-
-    async def cancel(self, request: web.Request) -> web.Response:
-        """Turn a run back; 202 when it will be."""
-        reason = _reason(await body(request, self._door.read_s))
-        run_id = await self._resolve(request)
-        cancelled = await self._desk.cancel(run_id, by=_OPERATOR, reason=reason)
-        match cancelled.result:
-            case CancelResult.REQUESTED:
-                told: views.View = {"run": run_id, "detail": cancelled.detail}
-                return web.json_response(told, status=HTTPStatus.ACCEPTED)
-            case CancelResult.OVER:
-                raise Problem(
-                    HTTPStatus.CONFLICT,
-                    "run-over",
-                    cancelled.detail or "the run is over, or is being undone already",
-                    "nothing is left to cancel",
-                )
-            case CancelResult.DENIED:
-                raise Problem(
-                    HTTPStatus.FORBIDDEN,
-                    "denied",
-                    cancelled.detail or "the policies do not allow it",
-                    "ask whoever owns the policies",
-                )
-            case CancelResult.UNKNOWN:
-                raise _unknown(run_id)
 
     async def verdicts(self, request: web.Request) -> web.Response:
         """What became of events, newest first, a page at a time."""
@@ -173,44 +156,33 @@ class Routes:
             )
         return web.json_response(views.verdict(verdict))
 
-    async def _resolve(self, request: web.Request) -> str:
-        prefix = run_prefix(request.match_info["run"])
-        found = await self._desk.match(prefix, limit=2)
+    async def _needy(self, question: Question) -> web.Response:
+        question.only_attention()
+        limit = question.limit()
+        found = await self._desk.needy(after=question.after(), limit=limit + 1)
+        page = found[:limit]
+        following = page[-1].run.id if len(found) > limit else None
+        told: views.View = {
+            "runs": [
+                views.head(each.run) | {"attention": views.attention(each.attention)}
+                for each in page
+            ],
+            "next": following,
+        }
+        return web.json_response(told)
+
+    async def _with_attention(self, checks: Sequence[Check]) -> Sequence[Check]:
+        """The checks, and which runs need a person: that is named, and keeps nothing out."""
+        try:
+            found = await self._desk.needy(after=None, limit=_NAMED + 1)
+        except Unavailable:
+            return checks  # the store's own check says so
         if not found:
-            raise _unknown(prefix)
-        if len(found) > 1 and prefix not in found:
-            raise Problem(
-                HTTPStatus.CONFLICT,
-                "ambiguous-run",
-                f"more than one run begins with {prefix}",
-                "give more digits",
-            )
-        return prefix if prefix in found else found[0]
-
-
-def _unknown(run_id: str) -> Problem:
-    return Problem(
-        HTTPStatus.NOT_FOUND,
-        "unknown-run",
-        f"no run begins with {run_id}",
-        "GET /api/v1/runs lists the runs",
-    )
-
-
-def _reason(given: bytes) -> str:
-    try:
-        asked = json.loads(given)
-    except ValueError:
-        asked = None
-    reason = asked.get("reason") if isinstance(asked, dict) else None
-    if not isinstance(reason, str) or not 0 < len(reason.strip()) <= _MAX_REASON:
-        raise Problem(
-            HTTPStatus.BAD_REQUEST,
-            "no-reason",
-            "a cancellation needs a reason: it goes into the audit",
-            f'send {{"reason": "…"}} with 1 to {_MAX_REASON} characters',
-        )
-    return reason.strip()
+            return checks
+        named = "; ".join(f"{x.run.id}: {x.attention.reason}" for x in found[:_NAMED])
+        more = "; and more" if len(found) > _NAMED else ""
+        detail = f"{named}{more} (stratum runs --attention)"
+        return [*checks, Check(name="attention", ok=True, detail=detail)]
 
 
 def _listed(checks: Sequence[Check], *, ready: bool) -> str:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from stratum_graph.diagnostics import Diagnostic
 from stratum_graph.model import Plan
 from stratum_orchestrator.api.desk import Check, Status
+from stratum_orchestrator.saga.attention import Attention
 from stratum_state.model import (
     CompensationRecord,
     JournalLine,
@@ -56,11 +57,20 @@ def head(run: PipelineRun) -> View:
         "generation": run.generation,
         "cause": run.cause,
         "compensation": run.compensation.value if run.compensation else None,
+        "waived": bool(run.waived),
+        "instruction": _decoded(run.instruction),
         "accepted": iso(run.accepted),
         "started": iso(run.started),
         "ended": iso(run.ended),
         "authorization": _decoded(run.authorization),
     }
+
+
+def attention(found: Attention | None) -> View | None:
+    """Why a run needs a person, and the commands that help."""
+    if found is None:
+        return None
+    return {"code": found.code, "reason": found.reason, "commands": list(found.commands)}
 
 
 def stages(plan: Plan) -> list[list[str]]:
@@ -158,6 +168,7 @@ def _compensation(undo: CompensationRecord) -> View:
         "stderr": undo.stderr,
         "level": undo.level,
         "resources": _decoded(undo.resources),
+        "instruction": _decoded(undo.instruction),
     }
 
 

@@ -1,19 +1,20 @@
 """The way back: everything that happened is undone in reverse, each undoing on record."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 import anyio
 import msgspec
 
-from stratum_graph.model import Plan, PlannedNode
+from stratum_graph.model import Plan, PlannedNode, Retry
 from stratum_orchestrator.errors import BadReference
 from stratum_orchestrator.ports import Clock, Ended, Failure, Rng, Runner
 from stratum_orchestrator.saga import command
 from stratum_orchestrator.saga.backoff import pause_s
 from stratum_orchestrator.saga.command import Undoing
 from stratum_orchestrator.saga.context import RunContext
+from stratum_orchestrator.saga.instruction import granted
 from stratum_orchestrator.saga.step import LOST_ATTEMPTS, outcome_facts
 from stratum_state.model import (
     Compensation,
@@ -58,19 +59,19 @@ class Compensator:
         context: RunContext,
         steps: Sequence[StepRecord],
         before: Sequence[CompensationRecord],
-    ) -> Compensation:
-        """Undo what the steps did, newest first; attempts in `before` are on record already.
+    ) -> Sequence[CompensationRecord]:
+        """Undo what the steps did, newest first; the last attempt at each.
 
-        What was begun before is brought to its end first: ends that were recorded at the same
-        time may be remembered in another order by the next process.
+        Attempts in `before` are on record already. What was begun before is brought to its end
+        first: ends that were recorded at the same time may be remembered in another order by
+        the next process.
         """
-        partial = False
+        ends = []
         begun = {each.node for each in before}
         for undo in sorted(to_undo(plan, steps), key=lambda each: each.name not in begun):
             attempts = [each for each in before if each.node == undo.name]
-            last = await self._undo(undo, context, attempts)
-            partial |= last.status is CompensationStatus.FAILED
-        return Compensation.PARTIAL if partial else Compensation.CLEAN
+            ends.append(await self._undo(undo, context, attempts))
+        return ends
 
     async def _undo(
         self, undo: Undo, context: RunContext, attempts: list[CompensationRecord]
@@ -80,14 +81,11 @@ class Compensator:
             attempts[-1] = await self._lose(attempts[-1])
         if compensate is None:
             return attempts[-1] if attempts else await self._admit(undo, context)
-        allowed = compensate.retry.attempts
-        if any(each.error_class == "lost" for each in attempts):
-            allowed = max(allowed, LOST_ATTEMPTS)
-        while not attempts or (
-            attempts[-1].status is CompensationStatus.FAILED and len(attempts) < allowed
-        ):
-            if attempts and attempts[-1].error_class != "lost":
-                await anyio.sleep(pause_s(compensate.retry, len(attempts), self._rng))
+        spent = granted(context.run, undo.planned.definition.node.name)
+        while _is_worth_another(compensate.retry, attempts, spent):
+            failures = len(attempts) - spent
+            if failures and attempts[-1].error_class != "lost":
+                await anyio.sleep(pause_s(compensate.retry, failures, self._rng))
             attempts.append(await self._attempt(undo, context, len(attempts) + 1))
         return attempts[-1]
 
@@ -143,6 +141,23 @@ class Compensator:
         )
 
 
+def judged(ends: Iterable[CompensationRecord]) -> Mapping[str, object]:
+    """What the run says of these last attempts: how well, and whether the rest was waived.
+
+    What was waived was not undone: the run stays partial.
+    """
+    open_ends = [each for each in ends if each.status is not CompensationStatus.DONE]
+    if not open_ends:
+        return {"compensation": Compensation.CLEAN}
+    waived = all(each.status is CompensationStatus.WAIVED for each in open_ends)
+    return {"compensation": Compensation.PARTIAL, "waived": waived or None}
+
+
+def last_attempts(records: Iterable[CompensationRecord]) -> Mapping[str, CompensationRecord]:
+    """The latest attempt at undoing each node."""
+    return {each.node: each for each in sorted(records, key=lambda each: each.attempt)}
+
+
 def to_undo(plan: Plan, steps: Sequence[StepRecord]) -> Sequence[Undo]:
     """What has to be undone: reverse stage order, within a stage in reverse order of ending.
 
@@ -157,6 +172,16 @@ def to_undo(plan: Plan, steps: Sequence[StepRecord]) -> Sequence[Undo]:
         for undo in _judge(planned[name], list(attempts), ends[name])
     ]
     return sorted(found, key=lambda undo: (undo.planned.stage, undo.end), reverse=True)
+
+
+def _is_worth_another(retry: Retry, attempts: Sequence[CompensationRecord], spent: int) -> bool:
+    """Whether one more attempt is allowed after these, of which `spent` do not count."""
+    if not attempts:
+        return True
+    allowed = retry.attempts
+    if any(each.error_class == "lost" for each in attempts[spent:]):
+        allowed = max(allowed, LOST_ATTEMPTS)
+    return attempts[-1].status is CompensationStatus.FAILED and len(attempts) - spent < allowed
 
 
 def _judge(planned: PlannedNode, attempts: Sequence[StepRecord], end: int) -> Iterator[Undo]:

@@ -6,8 +6,10 @@ import anyio
 
 from stratum_graph.model import Plan
 from stratum_orchestrator.ports import Clock
+from stratum_orchestrator.saga import abandonment
 from stratum_orchestrator.saga.halt import Halt
-from stratum_state.model import CompensationRecord, RunStatus, StepRecord, Trail
+from stratum_orchestrator.saga.instruction import Instruction, is_to_be_abandoned
+from stratum_state.model import RunStatus, StepRecord, Trail
 from stratum_state.tracker import StateTracker
 
 _GOING_FORWARD = (RunStatus.ACCEPTED, RunStatus.RUNNING, RunStatus.SUSPENDED)
@@ -20,31 +22,40 @@ class Journey:
         """`trail` is what is on record so far: just accepted, or found by recovery."""
         self.run = trail.run
         self.plan = plan
+        self.begun = anyio.current_time()
+        """When this process took the run up, in seconds of the event loop's clock."""
         self.halt = Halt()
+        self.life = anyio.CancelScope()
+        """Everything that is done for the run; closed when it is abandoned."""
         self.steps_before: Sequence[StepRecord] = trail.steps
-        self.compensations_before: Sequence[CompensationRecord] = trail.compensations
         self._tracker = tracker
         self._clock = clock
         self._moving = anyio.Lock()
 
     @property
     def goes_forward(self) -> bool:
-        return self.run.status in _GOING_FORWARD
+        return self.run.status in _GOING_FORWARD and not self.is_given_up
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether an operator abandoned it, and that is not recorded yet."""
+        return is_to_be_abandoned(self.run)
 
     async def move(self, status: RunStatus, **facts: object) -> None:
         """Record the move; IllegalMove when the run cannot go there from where it is."""
         async with self._moving:
             await self._record(status, **facts)
 
-    async def turn_back(self, cause: str) -> bool:
+    async def turn_back(self, cause: str, told: Instruction | None = None) -> bool:
         """Record that the run is to be undone, then stop what is going forward.
 
         False when it had ended, or had turned back, before: nothing is recorded then.
         """
+        facts: dict[str, object] = {"instruction": told.text()} if told else {}
         async with self._moving:
             if not self.goes_forward:
                 return False
-            await self._record(RunStatus.COMPENSATING, cause=cause)
+            await self._record(RunStatus.COMPENSATING, cause=cause, **facts)
             self.halt.because(cause)
             return True
 
@@ -55,6 +66,27 @@ class Journey:
                 return False
             await self._record(RunStatus.COMPLETED, ended=self._clock.now_ms())
             return True
+
+    async def give_up(self, told: Instruction) -> bool:
+        """Record that the run is to be abandoned, then stop everything that is done for it.
+
+        False when it had ended before. `abandon` follows, here or after a crash.
+        """
+        async with self._moving:
+            if self.run.is_over or self.is_given_up:
+                return False
+            remark = self.run.told(told.text())
+            await self._tracker.record(remark)
+            self.run = remark
+            self.halt.because(told.cause)
+            self.life.cancel()
+            return True
+
+    async def abandon(self) -> None:
+        """Record the end of a run that was given up, when nothing of it runs any more."""
+        trail = await self._tracker.find(self.run.id)
+        if trail is not None and is_to_be_abandoned(trail.run):
+            await self._tracker.record(*abandonment.ending(trail, self._clock.now_ms()))
 
     async def _record(self, status: RunStatus, **facts: object) -> None:
         moved = self.run.to(status, **facts)

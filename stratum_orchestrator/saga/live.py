@@ -1,30 +1,36 @@
 """The runs under way in this process: started, turned back on request, never forgotten."""
 
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol, TypeVar
 
 import anyio
 from anyio.abc import TaskGroup
 
 from stratum_graph.model import Plan
+from stratum_orchestrator.saga.errand import Errand
+from stratum_orchestrator.saga.instruction import Instruction, is_to_be_abandoned
 from stratum_orchestrator.saga.journey import Journey
 from stratum_orchestrator.saga.pipeline import Pipeline
 from stratum_orchestrator.saga.plans import Plans
 from stratum_state.errors import StateError
-from stratum_state.model import RunStatus, Trail
+from stratum_state.model import PipelineRun, RunStatus, Trail
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Stuck:
-    """A run that this program could not carry to its end, because of a fault of its own."""
+    """A run that is not over, and that nobody carries: it needs a person."""
 
     run: str
     why: str
+    code: Literal["stuck", "unrecovered"] = "stuck"
+    """A fault of ours stopped it, or it could not be taken up again after one."""
 
 
 class Room(Protocol):
@@ -53,20 +59,46 @@ class LiveRuns:
 
     @property
     def stuck(self) -> tuple[Stuck, ...]:
-        return tuple(self._stuck.values())
+        return tuple(each for run, each in self._stuck.items() if run not in self._journeys)
+
+    @property
+    def under_way(self) -> Mapping[str, float]:
+        """The runs that are carried, and for how many seconds."""
+        now = anyio.current_time()
+        return {run: now - journey.begun for run, journey in self._journeys.items()}
+
+    def set_aside(self, stuck: Stuck) -> None:
+        """Remember a run that cannot be carried, until somebody decides about it."""
+        self._stuck[stuck.run] = stuck
+
+    def forget(self, run_id: str) -> None:
+        """Somebody has decided about the run."""
+        self._stuck.pop(run_id, None)
 
     def keep(self, plan: Plan) -> None:
         """Make the plan durable, before the run that needs it is on record."""
         self._plans.keep(plan)
 
+    def plan_of(self, run: PipelineRun) -> Plan:
+        """The plan that the run began with; raises what the plans raise."""
+        return self._plans.of(run)
+
     def resume(self, trail: Trail) -> None:
-        """Start a run that recovery found; raises what the plans raise."""
-        self.start(trail, self._plans.of(trail.run))
+        """Start a run that recovery found; raises what the plans raise.
+
+        One that was given up needs no plan: only its end is recorded.
+        """
+        if is_to_be_abandoned(trail.run):
+            self._begin(trail, Plan(pipeline=trail.run.pipeline, nodes=(), stages=()))
+        else:
+            self.start(trail, self.plan_of(trail.run))
 
     def start(self, trail: Trail, plan: Plan) -> None:
         """Carry the run from where its trail ends; at once, and only once in this process."""
-        if trail.run.id in self._journeys:
-            return
+        if trail.run.id not in self._journeys:
+            self._begin(trail, plan)
+
+    def _begin(self, trail: Trail, plan: Plan) -> None:
         journey = self._pipeline.depart(trail, plan)
         self._journeys[trail.run.id] = journey
         self._room.set(self._capacity - len(self))
@@ -76,20 +108,41 @@ class LiveRuns:
         """At the end of the daemon, do not wait any longer for runs to end."""
         self.hurried = True
 
-    async def cancel(self, run_id: str, cause: str) -> bool:
+    async def cancel(self, run_id: str, cause: str, told: Instruction | None = None) -> bool:
         """Turn the run back; False when it is not going forward here. Durable on return."""
         journey = self._journeys.get(run_id)
-        return journey is not None and await journey.turn_back(cause)
+        return journey is not None and await journey.turn_back(cause, told)
+
+    async def abandon(self, run_id: str, told: Instruction) -> bool:
+        """Stop the run and undo nothing; False when it is not carried here.
+
+        What an operator wants is durable on return. The run is over when its processes are.
+        """
+        journey = self._journeys.get(run_id)
+        return journey is not None and await journey.give_up(told)
+
+    async def apart(self, do: Callable[[], Awaitable[T]]) -> T:
+        """Do it among the runs: it is not cancelled with whoever asks for it."""
+        return await Errand(do).run(self._tasks)
 
     async def _carry(self, journey: Journey) -> None:
         try:
-            if not await self._attempt(journey):
-                await journey.turn_back("a fault inside the daemon; its log says more")
-                if journey.run.status is RunStatus.COMPENSATING and not journey.run.is_over:
-                    await self._attempt(journey)
+            if not journey.is_given_up:
+                with journey.life:
+                    await self._travel(journey)
+            if journey.is_given_up:
+                await journey.abandon()
+                self.forget(journey.run.id)
+                log.warning("run abandoned", extra=_place(journey))
         finally:
             del self._journeys[journey.run.id]
             self._room.set(self._capacity - len(self))
+
+    async def _travel(self, journey: Journey) -> None:
+        if not await self._attempt(journey):
+            await journey.turn_back("a fault inside the daemon; its log says more")
+            if journey.run.status is RunStatus.COMPENSATING:
+                await self._attempt(journey)
 
     async def _attempt(self, journey: Journey) -> bool:
         """False when a fault of ours got in the way; a store that is away ends the daemon."""

@@ -10,12 +10,12 @@ import msgspec
 from stratum_graph.model import Plan
 from stratum_orchestrator.crashpoints import UNARMED, Passed
 from stratum_orchestrator.ports import Clock
-from stratum_orchestrator.saga.compensation import Compensator
+from stratum_orchestrator.saga.compensation import Compensator, judged
 from stratum_orchestrator.saga.context import RunContext
 from stratum_orchestrator.saga.journey import Journey
 from stratum_orchestrator.saga.stage import Attempts, cause_of, run_stage
 from stratum_orchestrator.saga.step import StepRunner
-from stratum_state.model import RunStatus, StepRecord, StepStatus, Trail
+from stratum_state.model import CompensationRecord, RunStatus, StepRecord, StepStatus, Trail
 from stratum_state.tracker import StateTracker
 
 log = logging.getLogger(__name__)
@@ -93,7 +93,7 @@ class Pipeline:
         return None
 
     async def _back(self, journey: Journey) -> None:
-        steps = await self._ended_steps(journey)
+        steps, before = await self._ended(journey.run.id)
         context = RunContext(
             run=journey.run,
             data=msgspec.json.decode(journey.run.data),
@@ -104,19 +104,21 @@ class Pipeline:
                 for name, value in outputs_of(step).items()
             },
         )
-        before = journey.compensations_before
         self._passed("way-back.begun")
-        how = await self._compensator.undo_all(journey.plan, context, steps, before)
-        await journey.move(RunStatus.COMPENSATED, compensation=how, ended=self._clock.now_ms())
+        ends = await self._compensator.undo_all(journey.plan, context, steps, before)
+        now = self._clock.now_ms()
+        await journey.move(RunStatus.COMPENSATED, **judged(ends), ended=now)
 
-    async def _ended_steps(self, journey: Journey) -> Sequence[StepRecord]:
-        """The run's steps; those that were cut off before their end was recorded are lost."""
-        trail = await self._tracker.find(journey.run.id)
+    async def _ended(
+        self, run: str
+    ) -> tuple[Sequence[StepRecord], Sequence[CompensationRecord]]:
+        """What is on record; steps cut off before their end was recorded are lost now."""
+        trail = await self._tracker.find(run)
         loose = [step for step in trail.steps if not step.is_over] if trail else []
         if loose:
             await self._steps.lose(loose, "its end was never seen")
-            trail = await self._tracker.find(journey.run.id)
-        return trail.steps if trail else ()
+            trail = await self._tracker.find(run)
+        return (trail.steps, trail.compensations) if trail else ((), ())
 
     async def _watch_limit(self, journey: Journey) -> None:
         await anyio.sleep(self._limit_s)

@@ -4,8 +4,9 @@ import logging
 from collections.abc import Sequence
 
 from stratum_orchestrator.crashpoints import UNARMED, Passed
-from stratum_orchestrator.saga.live import LiveRuns
-from stratum_state.model import Trail
+from stratum_orchestrator.saga.instruction import is_to_be_abandoned
+from stratum_orchestrator.saga.live import LiveRuns, Stuck
+from stratum_state.model import PipelineRun, Trail
 from stratum_state.tracker import StateTracker
 
 log = logging.getLogger(__name__)
@@ -23,15 +24,28 @@ async def resume(
 def resume_all(
     trails: Sequence[Trail], live: LiveRuns, passed: Passed = UNARMED.passed
 ) -> dict[str, str]:
-    """Start each of the runs. One run's trouble never stops another's."""
+    """Start each of the runs; those that cannot be resumed are set aside, with the reason.
+
+    One run's trouble never stops another's.
+    """
     left: dict[str, str] = {}
     for trail in trails:
-        try:
-            live.resume(trail)
-            passed("recovery.resumed")
-        except Exception as why:  # whatever is wrong with it, the next one goes on
-            log.exception("run not resumed", extra={"run": trail.run.id})
-            left[trail.run.id] = f"its plan {trail.run.plan} cannot be read: {why}"
+        run = trail.run
+        if not is_to_be_abandoned(run) and (why := obstacle(run, live)):
+            left[run.id] = why
+            live.set_aside(Stuck(run.id, why, "unrecovered"))
             continue
-        log.info("run resumed", extra={"run": trail.run.id, "status": str(trail.run.status)})
+        live.resume(trail)
+        passed("recovery.resumed")
+        log.info("run resumed", extra={"run": run.id, "status": str(run.status)})
     return left
+
+
+def obstacle(run: PipelineRun, live: LiveRuns) -> str:
+    """Why the run cannot be taken up again; empty when it can."""
+    try:
+        live.plan_of(run)
+    except Exception as why:  # whatever is wrong with it, the next one goes on
+        log.exception("run not resumed", extra={"run": run.id})
+        return f"its plan {run.plan} cannot be read: {why}"
+    return ""

@@ -44,8 +44,6 @@ class Takeover:
         self._tracker = tracker
         self._live = live
         self._pause_s = silence_s / _LOOKS
-        self.left: dict[str, str] = {}
-        """Runs that could not be resumed, each with the reason."""
         self.taken = 0
         """How many runs came from other owners."""
 
@@ -67,5 +65,5 @@ class Takeover:
             log.warning("runs taken over", extra={"lane": lane, "runs": len(trails)})
             self.taken += len(trails)
             self._tracker.adopt(trails)
-            self.left |= resume_all(trails, self._live)
+            resume_all(trails, self._live)
         await self._ownership.release_idle()

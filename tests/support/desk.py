@@ -12,16 +12,51 @@ import anyio
 from stratum_graph.diagnostics import Diagnostic
 from stratum_graph.generation import Generation, compile_graph
 from stratum_graph.model import Plan
-from stratum_orchestrator.api.desk import Cancelled, CancelResult, Check, Status
+from stratum_orchestrator.api.desk import Check, Status
 from stratum_orchestrator.api.guard import Door
 from stratum_orchestrator.api.http import serve
 from stratum_orchestrator.api.metrics import Metrics
+from stratum_orchestrator.errors import OrchestratorError
+from stratum_orchestrator.saga.attention import Attention, Needy
+from stratum_orchestrator.saga.instruction import Obeyed, Wish
 from stratum_state.memory import MemoryStore
 from stratum_state.model import Fact, JournalLine, PipelineRun, Trail, VerdictRecord
 from stratum_state.store import RunFilter
 from support.graph import node
 
 TOKEN = "let-me-in"  # noqa: S105 - guards nothing
+
+
+class Notebook:
+    """Operations that only remember what was wished, or refuse."""
+
+    def __init__(self) -> None:
+        self.wishes: list[tuple[str, ...]] = []
+        self.refusal: OrchestratorError | None = None
+        self.new = ""
+        """The run that a retry makes."""
+
+    async def cancel(self, run_id: str, wish: Wish) -> Obeyed:
+        return self._take("cancel", run_id, wish)
+
+    async def abandon(self, run_id: str, wish: Wish) -> Obeyed:
+        return self._take("abandon", run_id, wish)
+
+    async def retry(self, run_id: str, wish: Wish, *, again: bool) -> Obeyed:
+        obeyed = self._take("retry again" if again else "retry", run_id, wish)
+        return Obeyed(run=self.new or run_id, detail=obeyed.detail)
+
+    async def undo_again(self, run_id: str, node: str, wish: Wish) -> Obeyed:
+        return self._take(f"undo {node} again", run_id, wish)
+
+    async def waive(self, run_id: str, node: str, wish: Wish) -> Obeyed:
+        return self._take(f"waive {node}", run_id, wish)
+
+    def _take(self, what: str, run_id: str, wish: Wish) -> Obeyed:
+        if self.refusal is not None:
+            raise self.refusal
+        self.wishes.append((what, run_id, wish.by, wish.reason))
+        return Obeyed(run=run_id, detail="it is done (permitted by operators.runs)")
 
 
 class MemoryDesk:
@@ -33,7 +68,8 @@ class MemoryDesk:
         self.generation: Generation | None = compile_graph(
             [node("lint", gives="linted", on="events.push"), node("build", needs="linted")]
         ).generation
-        self.cancelled: list[tuple[str, str, str]] = []
+        self.operations = Notebook()
+        self.attentions: dict[str, Attention] = {}
         self.waiting = 0
         self._change = 0
         self._changed = anyio.Event()
@@ -78,12 +114,16 @@ class MemoryDesk:
             known = await self._verdict(sequence)
         return known
 
-    async def cancel(self, run_id: str, *, by: str, reason: str) -> Cancelled:
-        trail = await self.store.trail(run_id)
-        if trail is None or trail.run.is_over:
-            return Cancelled(result=CancelResult.OVER, detail="it is completed")
-        self.cancelled.append((run_id, by, reason))
-        return Cancelled(result=CancelResult.REQUESTED)
+    async def needy(self, *, after: str | None, limit: int) -> Sequence[Needy]:
+        found = await self.store.runs(RunFilter(), after=after, limit=1000)
+        return [
+            Needy(run=run, attention=self.attentions[run.id])
+            for run in found
+            if run.id in self.attentions
+        ][:limit]
+
+    def attention(self, trail: Trail) -> Attention | None:
+        return self.attentions.get(trail.run.id)
 
     def graph(self) -> Generation | None:
         return self.generation

@@ -129,7 +129,7 @@ async def test_ctrl_c_ends_the_watching_and_not_the_run(shell: Shell) -> None:
             watching.kill()
 
     assert code == 130
-    assert shell.desk.cancelled == []
+    assert shell.desk.operations.wishes == []
 
 
 async def test_a_cancellation_says_why(shell: Shell) -> None:
@@ -139,7 +139,7 @@ async def test_a_cancellation_says_why(shell: Shell) -> None:
     result = await shell.run("run", "cancel", run.id, "--reason", "wrong branch")
 
     assert result.exit_code == 0
-    assert shell.desk.cancelled == [(run.id, "operator", "wrong branch")]
+    assert shell.desk.operations.wishes == [("cancel", run.id, "operator", "wrong branch")]
 
 
 async def test_a_journal_is_verified_where_it_is_read(shell: Shell) -> None:

@@ -1,0 +1,106 @@
+"""What operators can have done about a run: one POST for each, with a reason."""
+
+import json
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+
+from aiohttp import web
+
+from stratum_orchestrator.api.desk import Desk
+from stratum_orchestrator.api.guard import body
+from stratum_orchestrator.api.naming import resolve, unknown
+from stratum_orchestrator.api.problem import Problem
+from stratum_orchestrator.errors import Denied, Impossible, UnknownRun
+from stratum_orchestrator.saga.instruction import Obeyed, Wish
+
+_OPERATOR = "operator"  # whoever holds the daemon's token
+_MAX_REASON = 500
+
+Command = Callable[[str, str, Wish, bool], Coroutine[object, object, Obeyed]]
+"""Run, node (empty without one), wish, and whether a completed run may be run again."""
+
+
+class Commands:
+    """The handlers of commands, and the table of their paths."""
+
+    def __init__(self, desk: Desk, read_s: float) -> None:
+        """`read_s` is how long a body may take to arrive, in seconds."""
+        self._desk = desk
+        self._read_s = read_s
+
+    def table(self) -> Sequence[web.RouteDef]:
+        """Every path by which something is changed."""
+        run = "/api/v1/runs/{run}"
+        undo = f"{run}/compensations/{{node}}"
+        do = self._desk.operations
+        return [
+            self._post(f"{run}/cancel", lambda run, _, wish, __: do.cancel(run, wish)),
+            self._post(f"{run}/abandon", lambda run, _, wish, __: do.abandon(run, wish)),
+            self._post(
+                f"{run}/retry", lambda run, _, wish, again: do.retry(run, wish, again=again)
+            ),
+            self._post(
+                f"{undo}/retry", lambda run, node, wish, _: do.undo_again(run, node, wish)
+            ),
+            self._post(f"{undo}/waive", lambda run, node, wish, _: do.waive(run, node, wish)),
+        ]
+
+    def _post(self, path: str, command: Command) -> web.RouteDef:
+        takes = {"reason", "again"} if path.endswith("{run}/retry") else {"reason"}
+
+        async def handle(request: web.Request) -> web.Response:
+            asked = _asked(await body(request, self._read_s), takes)
+            wish = Wish(by=_OPERATOR, reason=_reason(asked))
+            run = await resolve(self._desk, request)
+            node = request.match_info.get("node", "")
+            async with _told():
+                obeyed = await command(run, node, wish, asked.get("again") is True)
+            told = {"run": obeyed.run, "detail": obeyed.detail}
+            return web.json_response(told, status=HTTPStatus.ACCEPTED)
+
+        return web.post(path, handle)
+
+
+@asynccontextmanager
+async def _told() -> AsyncIterator[None]:
+    """What stands in a command's way, as a Problem."""
+    try:
+        yield
+    except UnknownRun as absent:
+        raise unknown(absent.run) from None
+    except Denied as denied:
+        remedy = "ask whoever owns the policies"
+        raise Problem(HTTPStatus.FORBIDDEN, "denied", str(denied), remedy) from None
+    except Impossible as why:
+        raise Problem(HTTPStatus.CONFLICT, why.code, str(why), why.remedy) from None
+
+
+def _asked(given: bytes, takes: set[str]) -> dict[str, object]:
+    try:
+        asked = json.loads(given)
+    except ValueError:
+        asked = None
+    if not isinstance(asked, dict):
+        asked = {}
+    unknown_ones = sorted(set(asked) - takes)
+    if unknown_ones or not isinstance(asked.get("again", False), bool):
+        raise Problem(
+            HTTPStatus.BAD_REQUEST,
+            "bad-field",
+            f"the field {(unknown_ones or ['again'])[0]!r} is unknown here or has a bad value",
+            f"known are {', '.join(sorted(takes))}; `again` is true or false",
+        )
+    return asked
+
+
+def _reason(asked: dict[str, object]) -> str:
+    reason = asked.get("reason")
+    if not isinstance(reason, str) or not 0 < len(reason.strip()) <= _MAX_REASON:
+        raise Problem(
+            HTTPStatus.BAD_REQUEST,
+            "no-reason",
+            "a command needs a reason: it goes into the audit",
+            f'send {{"reason": "…"}} with 1 to {_MAX_REASON} characters',
+        )
+    return reason.strip()

@@ -1,0 +1,73 @@
+"""An operator at a desk in front of a saga in memory."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from stratum_graph.model import Principal
+from stratum_orchestrator.ports import Authorizer
+from stratum_orchestrator.saga.attention import Watchlist
+from stratum_orchestrator.saga.instruction import Wish
+from stratum_orchestrator.saga.live import LiveRuns
+from stratum_orchestrator.saga.operations import Operations
+from stratum_orchestrator.saga.recovery import resume
+from stratum_orchestrator.saga.rules import Rules
+from stratum_state.tracker import StateTracker
+from support.saga import Everyone, World
+
+WISH = Wish(by="olga", reason="it has to be")
+
+Elsewhere = Callable[[str, str], Awaitable[bool]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """A daemon in memory, and what an operator can do with it."""
+
+    world: World
+    tracker: StateTracker
+    live: LiveRuns
+    operations: Operations
+    watchlist: Watchlist
+
+    async def accept(self) -> str:
+        return await self.world.accept(self.tracker, self.live)
+
+    async def needs(self) -> dict[str, str]:
+        """The runs that need a person, and the code of the reason."""
+        found = await self.watchlist.needy(after=None, limit=50)
+        return {each.run.id: each.attention.code for each in found}
+
+
+async def nobody(_run: str, _text: str) -> bool:
+    """There are no other instances."""
+    return False
+
+
+@asynccontextmanager
+async def desk(
+    world: World,
+    authorizer: Authorizer | None = None,
+    elsewhere: Elsewhere = nobody,
+    overdue_s: float = 60,
+) -> AsyncIterator[Desk]:
+    """One life of the daemon, from its recovery on; leaving it lets the runs end."""
+    rules = Rules(
+        generation=world.generation, principals={}, authorizer=authorizer or Everyone()
+    )
+    async with world.daemon() as (tracker, live):
+        await resume(tracker, live)
+        yield Desk(
+            world=world,
+            tracker=tracker,
+            live=live,
+            operations=Operations(
+                operator=Principal(key="UOPERATOR", name="operator", groups=("operators",)),
+                rules=lambda: rules,
+                tracker=tracker,
+                live=live,
+                clock=world.clock,
+                elsewhere=elsewhere,
+            ),
+            watchlist=Watchlist(tracker, live, overdue_s),
+        )
