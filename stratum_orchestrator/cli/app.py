@@ -34,7 +34,10 @@ class Stratum(LazyGroup):
         "serve": Entry(f"{_HERE}.daemon:serve", "Run the daemon."),
         "emit": Entry(f"{_HERE}.emit:emit", "Sign an event and publish it."),
         "runs": Entry(f"{_HERE}.runs:runs", "List runs, newest first."),
-        "run": Entry(f"{_HERE}.run:run", "Show, watch or cancel one run; read its journal."),
+        "run": Entry(f"{_HERE}.run:run", "Show or watch one run; cancel, retry, abandon it."),
+        "compensation": Entry(
+            f"{_HERE}.compensation:compensation", "Look after a compensation that failed."
+        ),
         "verdicts": Entry(f"{_HERE}.verdicts:verdicts", "List what became of events."),
         "plan": Entry(f"{_HERE}.plan:plan", "Show the stages that an event would run."),
         "explain": Entry(f"{_HERE}.explain:explain", "Say what an event would do, and why."),

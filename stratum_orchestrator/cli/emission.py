@@ -13,10 +13,10 @@ from stratum_orchestrator.cli.exits import Exit, Stop
 from stratum_orchestrator.cli.ink import Span
 from stratum_orchestrator.cli.marks import sign, word
 from stratum_orchestrator.cli.options import Face
-from stratum_orchestrator.cli.portrait import Painter
+from stratum_orchestrator.cli.pursuit import Pursuit, worst
 from stratum_orchestrator.cli.reading import Verdict
 from stratum_orchestrator.cli.screen import Screen
-from stratum_orchestrator.cli.watch import Deadline, State, follow, outcome
+from stratum_orchestrator.cli.watch import Deadline, State
 
 _POLL_S = 20.0
 _VERDICT_S = 10.0  # how long an emit that does not wait for runs looks for its verdict
@@ -65,16 +65,15 @@ def emit(face: Face, emission: Emission) -> Exit:
     key = keyring.read(keyring.locate(face.home, emission.who))
     receipt = publishing.publish(daemon.address, key, emission.subject, data, emission.event_id)
     _tell_receipt(screen, emission.subject, receipt)
-    follows = emission.wait or emission.watch
-    deadline = Deadline(emission.timeout_s if follows else _VERDICT_S)
+    pursuit = Pursuit(wait=emission.wait, watch=emission.watch, timeout_s=emission.timeout_s)
+    follows = pursuit.follows
+    deadline = Deadline(pursuit.timeout_s if follows else _VERDICT_S)
     decided = _decided(daemon, receipt, deadline)
     if decided is None:
         return _untold(screen, receipt, waited=follows)
     if screen.for_people:
         _tell_verdict(screen, decided.verdict)
-    watch = emission.watch and screen.for_people
-    runs = decided.verdict.runs if follows else ()
-    ended = _followed(daemon, screen, runs, deadline, watch=watch)
+    ended = pursuit.follow(daemon, screen, decided.verdict.runs, deadline)
     if not screen.for_people:
         screen.value(_told(receipt, decided.raw, ended))
     return _code(decided.verdict, ended, follows=follows)
@@ -92,18 +91,6 @@ def _decided(daemon: Daemon, receipt: Receipt, deadline: Deadline) -> Decided | 
         if not deadline.left(_POLL_S):
             return None
         time.sleep(_REST_S)
-
-
-def _followed(
-    daemon: Daemon, screen: Screen, runs: Sequence[str], deadline: Deadline, *, watch: bool
-) -> list[State]:
-    ended = []
-    for run_id in runs:
-        state = follow(daemon, run_id, screen, deadline, quiet=not watch)
-        if screen.for_people and not watch:
-            _tell_end(screen, state)
-        ended.append(state)
-    return ended
 
 
 def _tell_receipt(screen: Screen, subject: str, receipt: Receipt) -> None:
@@ -125,11 +112,6 @@ def _tell_verdict(screen: Screen, verdict: Verdict) -> None:
         word(verdict.kind, len("no-pipeline")),
         Span(f" {told}"),
     )
-
-
-def _tell_end(screen: Screen, state: State) -> None:
-    painter = Painter(now=screen.now(), unicode=screen.unicode)
-    screen.line(*painter.verdict(state.run), Span(f"  {state.run.id}", "dim"))
 
 
 def _told(receipt: Receipt, verdict: object, ended: Sequence[State]) -> object:
@@ -159,5 +141,4 @@ def _code(verdict: Verdict, ended: Sequence[State], *, follows: bool) -> Exit:
         return Exit.REFUSED
     if verdict.kind == "no-pipeline" and follows:
         return Exit.NOT_FOUND
-    codes = {outcome(state.run) for state in ended}
-    return next((code for code in (Exit.PARTIAL, Exit.FAILED) if code in codes), Exit.OK)
+    return worst(ended)

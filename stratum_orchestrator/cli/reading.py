@@ -48,6 +48,21 @@ class Event(Struct, frozen=True):
     principal: str
 
 
+class Attention(Struct, frozen=True):
+    """Why a run needs a person, and what helps."""
+
+    code: str
+    reason: str
+    commands: tuple[str, ...] = ()
+
+
+class Obeyed(Struct, frozen=True):
+    """What came of a command: the run that it is about, or that it made."""
+
+    run: str
+    detail: str = ""
+
+
 class Run(Struct, frozen=True):
     """A run; in a list, without its stages, steps and compensations."""
 
@@ -62,6 +77,8 @@ class Run(Struct, frozen=True):
     ended: str | None = None
     cause: str | None = None
     compensation: str | None = None
+    waived: bool = False
+    attention: Attention | None = None
     stages: tuple[tuple[str, ...], ...] = ()
     steps: tuple[Step, ...] = ()
     compensations: tuple[Undo, ...] = ()

@@ -1,26 +1,36 @@
-"""`stratum run`: one run, looked at or turned back."""
+"""`stratum run`: one run, looked at, turned back, taken up again or given up."""
 
 import json
+from typing import Unpack
 
 import click
 
 from stratum_orchestrator.cli.audit import Broken, checked
 from stratum_orchestrator.cli.client import Daemon
+from stratum_orchestrator.cli.decree import (
+    Followed,
+    following,
+    reason,
+    tell,
+    tell_and_follow,
+)
 from stratum_orchestrator.cli.exits import Exit
 from stratum_orchestrator.cli.ink import Span, compact
 from stratum_orchestrator.cli.marks import sign
 from stratum_orchestrator.cli.moment import clock
 from stratum_orchestrator.cli.options import Face, faced
 from stratum_orchestrator.cli.portrait import Painter
-from stratum_orchestrator.cli.reading import Entry, Journal, Run
+from stratum_orchestrator.cli.pursuit import tell_end
+from stratum_orchestrator.cli.reading import Entry, Journal, Obeyed, Run
 from stratum_orchestrator.cli.watch import Deadline, follow, outcome
 
+_ENDS_S = 60.0  # how long the processes of an abandoned run may take to end
 _KNOWN = frozenset({"run", "n", "at", "kind", "prev"})
 
 
 @click.group()
 def run() -> None:
-    """Show, watch or cancel one run; read its journal. An ID may be a unique beginning."""
+    """Show, watch, cancel, retry or abandon one run. An ID may be a unique beginning."""
 
 
 @run.command()
@@ -50,21 +60,51 @@ def watch(face: Face, run_id: str, timeout: float | None) -> None:
 
 @run.command()
 @click.argument("run_id", metavar="ID")
-@click.option("--reason", required=True, help="Why; it goes into the audit.")
+@reason
 @faced
 def cancel(face: Face, run_id: str, reason: str) -> None:
     """Turn a run back: what runs is stopped, what succeeded is undone."""
-    told, raw = Daemon.at(face.home).command(
-        f"/api/v1/runs/{run_id}/cancel", {"reason": reason}, dict[str, str]
-    )
+    tell(face, f"{run_id}/cancel", {"reason": reason}, "compensating")
+
+
+@run.command()
+@click.argument("run_id", metavar="ID")
+@reason
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@faced
+def abandon(face: Face, run_id: str, reason: str, *, yes: bool) -> None:
+    """End a run where it is: its processes end, and NOTHING IS UNDONE.
+
+    For a run that cannot be helped otherwise. `stratum run cancel` undoes.
+    """
+    daemon = Daemon.at(face.home)
+    found, _ = daemon.ask(f"/api/v1/runs/{run_id}", Run)
+    if face.screen.terminal and not yes and not found.is_over:
+        click.confirm(f"{_stays(found)} Abandon {found.id}?", abort=True)
+    _, raw = daemon.command(f"/api/v1/runs/{found.id}/abandon", {"reason": reason}, Obeyed)
     if face.screen.for_people:
-        face.screen.line(
-            sign("compensating", unicode=face.screen.unicode),
-            Span(f" {told.get('run', run_id)} is being cancelled  ", "undo"),
-            Span(told.get("detail", ""), "dim"),
-        )
+        ended = follow(daemon, found.id, face.screen, Deadline(_ENDS_S), quiet=True)
+        tell_end(face.screen, ended)
+        face.screen.note(_stays(ended.run))
     else:
         face.screen.value(raw)
+
+
+@run.command()
+@click.argument("run_id", metavar="ID")
+@reason
+@click.option("--again", is_flag=True, help="Also when it completed.")
+@following
+@faced
+def retry(
+    face: Face, run_id: str, reason: str, *, again: bool, **far: Unpack[Followed]
+) -> None:
+    """Take a run up again that nobody carries, or begin one that has ended anew.
+
+    What is begun anew is a new run of the same event, with the definitions of now.
+    """
+    told: dict[str, object] = {"reason": reason} | ({"again": True} if again else {})
+    raise SystemExit(tell_and_follow(face, f"{run_id}/retry", told, **far))
 
 
 @run.command()
@@ -81,6 +121,19 @@ def journal(face: Face, run_id: str) -> None:
         _tell(face, found.journal, broken)
     if broken:
         raise SystemExit(Exit.FAILED)
+
+
+def _stays(run: Run) -> str:
+    """What an abandoned run leaves behind."""
+    undone = {each.node for each in run.compensations if each.status == "done"}
+    done = dict.fromkeys(
+        each.node
+        for each in run.steps
+        if each.status not in {"skipped", "failed"} and each.node not in undone
+    )
+    return (
+        f"Nothing is undone: {', '.join(done) or 'no step'} of {run.pipeline} stays as it is."
+    )
 
 
 def _tell(face: Face, entries: tuple[Entry, ...], broken: Broken | None) -> None:

@@ -1,5 +1,8 @@
 """`stratum runs`."""
 
+from collections.abc import Sequence
+from typing import TypedDict, Unpack
+
 import click
 
 from stratum_orchestrator.cli.client import Daemon, Query
@@ -8,7 +11,7 @@ from stratum_orchestrator.cli.marks import sign, word
 from stratum_orchestrator.cli.moment import between, spent
 from stratum_orchestrator.cli.options import Face, faced
 from stratum_orchestrator.cli.pages import gather
-from stratum_orchestrator.cli.reading import Run, Runs
+from stratum_orchestrator.cli.reading import Attention, Run, Runs
 from stratum_orchestrator.cli.screen import Screen
 
 STATUSES = (
@@ -23,27 +26,60 @@ STATUSES = (
 _HEADS = ("", "run", "status", "pipeline", "accepted", "took", "by", "subject", "cause")
 
 
+class Wanted(TypedDict):
+    """The filters."""
+
+    status: str | None
+    pipeline: str | None
+
+
 @click.command()
 @click.option("--status", type=click.Choice(STATUSES), help="Only runs of this status.")
 @click.option("--pipeline", help="Only runs of this pipeline.")
 @click.option(
     "--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="How many."
 )
+@click.option("--attention", is_flag=True, help="Only runs that need a person, and why.")
 @faced
-def runs(face: Face, status: str | None, pipeline: str | None, limit: int) -> None:
+def runs(face: Face, limit: int, *, attention: bool, **wanted: Unpack[Wanted]) -> None:
     """List runs, newest first."""
+    if attention and any(wanted.values()):
+        message = "--attention lists all runs that need a person: give no other filter"
+        raise click.UsageError(message)
     daemon = Daemon.at(face.home)
-    wanted: Query = {"status": status, "pipeline": pipeline}
+    query: Query = {"status": wanted["status"], "pipeline": wanted["pipeline"]}
+    query = {"attention": "true"} if attention else query
     found = gather(
-        lambda after, size: _page(daemon, {**wanted, "after": after, "limit": size}),
+        lambda after, size: _page(daemon, {**query, "after": after, "limit": size}),
         limit,
     )
     if not face.screen.for_people:
         face.screen.values([raw for _, raw in found])
         return
+    if attention:
+        _tell_needs([run for run, _ in found], face.screen)
+        return
     face.screen.table(_HEADS, [_row(run, face.screen) for run, _ in found])
     if not found:
         face.screen.note("no such run; `stratum emit SUBJECT --data JSON` starts one")
+
+
+def _tell_needs(runs: Sequence[Run], screen: Screen) -> None:
+    if not runs:
+        screen.note("no run needs a person")
+    for run in runs:
+        need = run.attention or Attention(code="", reason="")
+        how = "partial" if run.compensation == "partial" else run.status
+        screen.line(
+            sign(how, unicode=screen.unicode),
+            Span(f" {run.id}  "),
+            Span(f"{run.pipeline}  ", "strong"),
+            Span(f"{need.code}  ", "warn"),
+            Span(screen.when(run.accepted), "dim"),
+        )
+        screen.line(Span(f"    {need.reason}"))
+        for command in need.commands:
+            screen.line(Span(f"    {command}", "dim"))
 
 
 def _page(daemon: Daemon, query: Query) -> tuple[list[tuple[Run, object]], str | None]:
