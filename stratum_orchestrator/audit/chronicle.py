@@ -51,6 +51,8 @@ class Chronicle:
             raise BrokenChain(run, 0, "there is no entry")
         if lines[0].run != run:
             raise BrokenChain(run, 1, f"it belongs to {lines[0].run}")
+        for at, line in enumerate(lines, start=1):
+            _check_readable(run, at, line)
         journal.verify(lines)
         return cls(run, tuple(_entry(each) for each in lines))
 
@@ -66,6 +68,13 @@ class Chronicle:
 
     def compensations(self) -> Iterator[Entry]:
         return (each for each in self.entries if each.subject == "compensation")
+
+
+def _check_readable(run: str, at: int, line: JournalLine) -> None:
+    try:
+        journal.read(line.body)
+    except BrokenChain:
+        raise BrokenChain(run, at, "its text cannot be read") from None
 
 
 def _entry(line: JournalLine) -> Entry:

@@ -38,6 +38,7 @@ class Stratum(LazyGroup):
         "compensation": Entry(
             f"{_HERE}.compensation:compensation", "Look after a compensation that failed."
         ),
+        "audit": Entry(f"{_HERE}.audit:audit", "Verify what is on record of runs."),
         "verdicts": Entry(f"{_HERE}.verdicts:verdicts", "List what became of events."),
         "plan": Entry(f"{_HERE}.plan:plan", "Show the stages that an event would run."),
         "explain": Entry(f"{_HERE}.explain:explain", "Say what an event would do, and why."),
@@ -46,6 +47,7 @@ class Stratum(LazyGroup):
         "new": Entry(f"{_HERE}.new:new", "Write a new node."),
         "node": Entry(f"{_HERE}.node:node", "Test a node against its case."),
         "keys": Entry(f"{_HERE}.keys:keys", "Make and show publisher keys."),
+        "gc": Entry(f"{_HERE}.gc:gc", "Forget what is old, without a daemon."),
         "doctor": Entry(f"{_HERE}.doctor:doctor", "Check what Stratum needs of this machine."),
         "config": Entry(f"{_HERE}.config:config", "Show the configuration in effect."),
         "version": Entry(f"{_HERE}.version:version", "Print the version."),

@@ -76,7 +76,7 @@ class Daemon:
     @property
     def is_idle(self) -> bool:
         """Whether it is up and has nothing under way."""
-        return self.life.alive and self.live is not None and not len(self.live)
+        return not self.life.gone.is_set() and self.live is not None and not len(self.live)
 
     async def run(self) -> None:
         """Recover, then serve until asked to stop."""

@@ -44,6 +44,7 @@ class Life(Process):
         super().__init__(number)
         self.stopping = anyio.Event()
         self.gone = anyio.Event()
+        """Killed, or ended by itself."""
         self.last_things: dict[object, Callable[[], None]] = {}
         """What was under way and may still happen when it is killed, in the order of begins."""
 
