@@ -27,7 +27,7 @@ from stratum_graph.definitions.content import ContentStore
 from stratum_graph.definitions.scripts import Nushell
 from stratum_graph.diagnostics import Diagnostic
 from stratum_graph.model import Plan, Principal
-from stratum_orchestrator import config, crashpoints, knowledge, layout, logs
+from stratum_orchestrator import config, crashpoints, knowledge, layout, logs, storage
 from stratum_orchestrator.api import http
 from stratum_orchestrator.api.guard import Door
 from stratum_orchestrator.api.metrics import Metrics
@@ -39,6 +39,7 @@ from stratum_orchestrator.execution.orphans import end_orphans
 from stratum_orchestrator.health import Health
 from stratum_orchestrator.home import DAEMON, DEVELOPER, Home, read_key, token_digest
 from stratum_orchestrator.release import version
+from stratum_orchestrator.retention import Retention
 from stratum_orchestrator.saga.attention import Watchlist
 from stratum_orchestrator.saga.compensation import Compensator
 from stratum_orchestrator.saga.intake import Intake, Terms
@@ -62,7 +63,7 @@ from stratum_orchestrator.startup import (
 from stratum_orchestrator.supervision import background, until_asked_to_stop
 from stratum_orchestrator.telling import Ears, announcing
 from stratum_state.model import PipelineRun
-from stratum_state.surreal import SurrealStore, open_store
+from stratum_state.surreal import SurrealStore
 from stratum_state.tracker import StateTracker
 
 log = logging.getLogger(__name__)
@@ -234,18 +235,8 @@ class Boot:
 
     async def _remember(self) -> None:
         place = self.settings.surrealdb
-        url = place.url or f"surrealkv://{self.home.database}"
-        password = self.home.project / place.password_file
-        opening = partial(
-            open_store,
-            url,
-            instance=f"{self.settings.instance.name}/{self.home.marker()}",
-            namespace=place.namespace,
-            database=place.database,
-            ttl_s=self.settings.runs.takeover,
-            user=place.user or None,
-            password=password.read_text().strip() if place.password_file else None,
-        )
+        url = storage.database_url(self.settings, self.home)
+        opening = partial(storage.opening, self.settings, self.home)
         self.store = await patiently(
             lambda: self.stack.enter_async_context(opening()),
             self.settings.instance.patience if place.url else 0,
@@ -390,6 +381,11 @@ class Boot:
             clock=self.clock,
             elsewhere=partial(control.ask_to_cancel, self.connection),
         )
+        kept = self.settings.retention
+        if kept.age:
+            retention = Retention(self.store, self.clock, kept.age)
+            look = partial(retention.watch, kept.every)
+            await self.stack.enter_async_context(background(look))
         commands = partial(control.serve, self.connection, self.operations.overhear)
         await self.stack.enter_async_context(background(commands))
         self.health.watch("runs", lambda: (True, f"{len(self.live)} under way"))

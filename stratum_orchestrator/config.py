@@ -77,6 +77,13 @@ class Runs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     grace: float = 10
 
 
+class Retention(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long records are kept. Times in seconds."""
+
+    age: float = 30 * 86400
+    every: float = 3600
+
+
 class Execution(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How steps are run. Times in seconds."""
 
@@ -112,6 +119,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     definitions: Definitions = Definitions()
     policies: Policies = Policies()
     runs: Runs = Runs()
+    retention: Retention = Retention()
     execution: Execution = Execution()
     http: Http = Http()
     log: Log = Log()

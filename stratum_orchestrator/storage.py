@@ -1,0 +1,27 @@
+"""Where the records are, as the settings say."""
+
+from contextlib import AbstractAsyncContextManager
+
+from stratum_orchestrator.config import Settings
+from stratum_orchestrator.home import Home
+from stratum_state.surreal import SurrealStore, open_store
+
+
+def database_url(settings: Settings, home: Home) -> str:
+    """The database's address; without one in the settings, it is embedded in the home."""
+    return settings.surrealdb.url or f"surrealkv://{home.database}"
+
+
+def opening(settings: Settings, home: Home) -> AbstractAsyncContextManager[SurrealStore]:
+    """The store of this home, to be opened; raises what `open_store` raises, and OSError."""
+    place = settings.surrealdb
+    password = home.project / place.password_file
+    return open_store(
+        database_url(settings, home),
+        instance=f"{settings.instance.name}/{home.marker()}",
+        namespace=place.namespace,
+        database=place.database,
+        ttl_s=settings.runs.takeover,
+        user=place.user or None,
+        password=password.read_text().strip() if place.password_file else None,
+    )
