@@ -6,7 +6,7 @@ import logging
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from stratum_state.errors import DiskFailed, StoreInUse
@@ -28,7 +28,8 @@ def held(path: Path) -> Iterator[None]:
     The engine itself locks nothing: a second process would read garbage and write over us.
     """
     try:
-        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with suppress(FileExistsError):  # a file, perhaps: what comes next says so
+            path.parent.mkdir(parents=True, mode=0o700)
         file = path.with_name(f"{path.name}.lock").open("w")
     except OSError as error:
         raise DiskFailed(f"{path} cannot be used: {error.strerror}") from error  # noqa: TRY003
@@ -37,6 +38,9 @@ def held(path: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise StoreInUse(str(path)) from None
+        if not path.exists() and copy_of(path).exists():  # a crash in the midst of `replace`
+            replace(path)
+        path.mkdir(exist_ok=True, mode=0o700)
         _room(path)
         cut = tail.trim(path, _LEASE_KEYS)
         if cut:
@@ -61,6 +65,37 @@ def note(path: Path, said: Mapping[str, object]) -> None:
         file.flush()
         os.fsync(file.fileno())
     new.replace(path / MARK)
+
+
+def copy_of(path: Path) -> Path:
+    """Where the store is copied to when it is compacted."""
+    return path.with_name(f"{path.name}.copy")
+
+
+def replace(path: Path) -> None:
+    """Put the copy, which is whole, in the place of the store; a crash leaves one of them."""
+    copy, old = copy_of(path), path.with_name(f"{path.name}.old")
+    for each in (path.parent, copy, *copy.rglob("*")):
+        _sync(each)
+    if path.exists():
+        shutil.rmtree(old, ignore_errors=True)
+        path.rename(old)
+    copy.rename(path)
+    _sync(path.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def size(path: Path) -> int:
+    """Bytes of the files in a folder."""
+    return sum(each.stat().st_size for each in path.rglob("*") if each.is_file())
+
+
+def _sync(path: Path) -> None:
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def _room(path: Path) -> None:

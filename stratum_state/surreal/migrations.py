@@ -13,6 +13,14 @@ STEPS: Sequence[str] = ("schema.surql",)
 async def migrate(transport: Transport) -> None:
     """Bring the schema to the last version. Unavailable when it is of a later Stratum."""
     await insist(transport, "DEFINE TABLE IF NOT EXISTS meta SCHEMALESS PERMISSIONS NONE", {})
+    version = await check(transport)
+    for number, name in enumerate(STEPS[version:], start=version + 1):
+        await insist(transport, text(name), {})
+        await _say(transport, number)
+
+
+async def check(transport: Transport) -> int:
+    """The version of the schema. Unavailable when it is of a later Stratum."""
     (found,) = await transport.call("SELECT VALUE version FROM meta:schema", {})
     version = found[0] if isinstance(found, list) and found else 0
     if not isinstance(version, int) or version > len(STEPS):
@@ -20,10 +28,19 @@ async def migrate(transport: Transport) -> None:
             f"the store has schema version {version}, this Stratum knows {len(STEPS)}: "
             "start the Stratum that wrote it, or a later one"
         )
-    for number, name in enumerate(STEPS[version:], start=version + 1):
-        await insist(transport, text(name), {})
-        said = {"version": number}
-        await insist(transport, "UPSERT meta:schema SET version = $version", said)
+    return version
+
+
+async def impose(transport: Transport) -> None:
+    """Define the last version over records that are there already: those it does not judge."""
+    for name in STEPS:
+        await insist(transport, text(name).replace("IF NOT EXISTS", "OVERWRITE"), {})
+    await _say(transport, len(STEPS))
+
+
+async def _say(transport: Transport, version: int) -> None:
+    said = {"version": version}
+    await insist(transport, "UPSERT meta:schema SET version = $version", said)
 
 
 async def reindex(transport: Transport) -> None:

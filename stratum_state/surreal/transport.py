@@ -111,23 +111,32 @@ async def embedded(url: str, namespace: str, database: str) -> AsyncIterator[Emb
 
     Raises BadAddress, StoreInUse, DiskFailed, Unavailable.
     """
-    path = _path(url)
-    os.environ.update(_SETTINGS)  # noqa: TID251 - the engine reads them nowhere else
+    path = folder_of(url)
     with folder.held(path) if path else nullcontext():
-        # Opening replays the log and blocks for as long as that takes.
-        try:
-            sdk = await anyio.to_thread.run_sync(AsyncEmbeddedSurrealConnection, url)
-            await sdk.use(namespace, database)
-        except RuntimeError as error:
-            raise Unavailable(f"{url} cannot be opened: {error}") from error  # noqa: TRY003
-        try:
-            yield Embedded(sdk._db, path)  # noqa: SLF001 - its own codec is seven times slower
-        finally:
-            with anyio.move_on_after(10, shield=True):
-                await sdk.close()
+        async with engine(url, namespace, database) as opened:
+            yield opened
 
 
-def _path(url: str) -> Path | None:
+@asynccontextmanager
+async def engine(url: str, namespace: str, database: str) -> AsyncIterator[Embedded]:
+    """Open what nobody else has open, and nobody can. Raises BadAddress, Unavailable."""
+    path = folder_of(url)
+    os.environ.update(_SETTINGS)  # noqa: TID251 - the engine reads them nowhere else
+    # Opening replays the log and blocks for as long as that takes.
+    try:
+        sdk = await anyio.to_thread.run_sync(AsyncEmbeddedSurrealConnection, url)
+        await sdk.use(namespace, database)
+    except RuntimeError as error:
+        raise Unavailable(f"{url} cannot be opened: {error}") from error  # noqa: TRY003
+    try:
+        yield Embedded(sdk._db, path)  # noqa: SLF001 - its own codec is seven times slower
+    finally:
+        with anyio.move_on_after(10, shield=True):
+            await sdk.close()
+
+
+def folder_of(url: str) -> Path | None:
+    """The folder of an embedded store, None for one in memory. BadAddress for no store."""
     scheme, _, rest = url.partition("://")
     if scheme == "mem" and not rest:
         return None

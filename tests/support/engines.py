@@ -63,6 +63,13 @@ async def in_folder(path: Path) -> AsyncIterator[SurrealStore]:
         yield store
 
 
+@asynccontextmanager
+async def the_engine(path: Path) -> AsyncIterator[Transport]:
+    """The engine of the store in a folder, alone."""
+    async with transport.embedded(f"surrealkv://{path}", "test", "test") as engine:
+        yield engine
+
+
 async def ask(engine: Transport, query: str, **params: object) -> Sequence[object]:
     """The result of the last statement."""
     result = (await engine.call(query, params))[-1]

@@ -1,0 +1,139 @@
+"""Compaction of an embedded store: a copy of what is there, put in the place of the store.
+
+The engine (SurrealKV 0.9) only ever appends: a store keeps every version of every record until
+it is copied. The copy is whole and on disk before the store gives way to it, and opening
+finishes what a crash in between left to do.
+"""
+
+import logging
+import shutil
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, cast
+
+import anyio.to_thread
+
+from stratum_state.errors import BrokenChain, DiskFailed, Unavailable
+from stratum_state.surreal import folder, migrations, replies, transport
+from stratum_state.surreal.cbor import Id, Range
+from stratum_state.surreal.transport import Transport
+
+log = logging.getLogger(__name__)
+
+
+class _Table(NamedTuple):
+    """A table, how many of its records fit into one transaction, and what its keys are."""
+
+    name: str
+    page: int = 100
+    keys_are_arrays: bool = False
+
+
+# The leases come last: whoever finds them knows that everything is there.
+_TABLES = (
+    _Table("inbox"),
+    _Table("run"),
+    _Table("verdict"),
+    _Table("step", keys_are_arrays=True),
+    _Table("compensation", keys_are_arrays=True),
+    _Table("blob", page=4, keys_are_arrays=True),
+    _Table("journal", page=20, keys_are_arrays=True),
+    _Table("anchor", keys_are_arrays=True),
+    _Table("lease"),
+)
+_LAST = "~"  # behind every character of a key
+_PAGE = "SELECT * FROM $range LIMIT $limit"
+
+
+@dataclass(frozen=True, slots=True)
+class Compacted:
+    """What compaction came to."""
+
+    before: int
+    """Bytes."""
+    after: int
+    """Bytes."""
+    records: int
+
+
+async def compact(url: str, *, namespace: str, database: str) -> Compacted:
+    """Compact the store at `surrealkv:///absolute/path`, which nobody may have open.
+
+    The process should then end with `os._exit`. Raises BadAddress, StoreInUse, DiskFailed,
+    Unavailable, BrokenChain; the store is then as it was.
+    """
+    path = transport.folder_of(url)
+    if path is None or not path.is_dir():
+        raise Unavailable(f"{url} is no folder with a store in it")  # noqa: TRY003
+    with folder.held(path):
+        before = folder.size(path)
+        _make_room(path, before)
+        copy = folder.copy_of(path)
+        try:
+            async with (
+                transport.engine(url, namespace, database) as source,
+                transport.engine(f"surrealkv://{copy}", namespace, database) as target,
+            ):
+                await migrations.check(source)
+                records = await _copy(source, target)
+        except replies.SurrealError as error:
+            raise Unavailable(f"{path} cannot be copied: {error}") from error  # noqa: TRY003
+        folder.note(copy, {**folder.mark(path), "clean": True})
+        await anyio.to_thread.run_sync(folder.replace, path)
+        compacted = Compacted(before, folder.size(path), records)
+    log.info("store compacted", extra={"path": str(path), "records": records})
+    return compacted
+
+
+async def _copy(source: Transport, target: Transport) -> int:
+    """Copy all records; the rules of the schema come behind them, and ask about moves only."""
+    copied = 0
+    for table in _TABLES:
+        there = 0
+        async for found in _pages(source, table):
+            page = [_timeless(each) for each in found]
+            await target.call(f"INSERT INTO {table.name} $page RETURN NONE", {"page": page})
+            there += len(page)
+        if there != await _count(source, table) or there != await _count(target, table):
+            raise BrokenChain(table.name, there, "not all of its records could be copied")
+        copied += there
+    await migrations.impose(target)
+    await target.call("UPDATE lease SET at = time::now() RETURN NONE", {})
+    return copied
+
+
+async def _pages(source: Transport, table: _Table) -> AsyncIterator[list[dict[str, object]]]:
+    low: object = [""] if table.keys_are_arrays else ""
+    high: object = [_LAST] if table.keys_are_arrays else _LAST
+    keys = Range(low, high)
+    while True:
+        params = {"range": Id(table.name, keys), "limit": table.page}
+        page = replies.rows((await source.call(_PAGE, params, within_s=300))[-1])
+        if page:
+            yield page
+        if len(page) < table.page:
+            return
+        keys = Range(cast("Id", page[-1]["id"]).key, high, behind=True)
+
+
+def _timeless(record: dict[str, object]) -> dict[str, object]:
+    """The record without the database's own times, which are set anew."""
+    return {name: each for name, each in record.items() if not isinstance(each, float)}
+
+
+async def _count(engine: Transport, table: _Table) -> int:
+    query = f"SELECT count() AS records FROM {table.name} GROUP ALL"  # noqa: S608
+    found = replies.rows((await engine.call(query, {}, within_s=300))[-1])
+    return cast("int", found[0]["records"]) if found else 0
+
+
+def _make_room(path: Path, needed: int) -> None:
+    copy = folder.copy_of(path)
+    if copy.exists():  # of a compaction that did not come to its end
+        shutil.rmtree(copy)
+    copy.mkdir(mode=0o700)
+    free = shutil.disk_usage(path.parent).free
+    if free < needed + folder.SEGMENT:
+        missing = (needed + folder.SEGMENT - free >> 20) + 1
+        raise DiskFailed(f"{path}: {missing} MiB more are needed for the copy; make room")  # noqa: TRY003
