@@ -48,6 +48,9 @@ class Stratum(LazyGroup):
         "node": Entry(f"{_HERE}.node:node", "Test a node against its case."),
         "keys": Entry(f"{_HERE}.keys:keys", "Make and show publisher keys."),
         "gc": Entry(f"{_HERE}.gc:gc", "Forget what is old, without a daemon."),
+        "chaos": Entry(
+            f"{_HERE}.chaos:chaos", "Kill a copy of everything, and judge what is left."
+        ),
         "doctor": Entry(f"{_HERE}.doctor:doctor", "Check what Stratum needs of this machine."),
         "config": Entry(f"{_HERE}.config:config", "Show the configuration in effect."),
         "version": Entry(f"{_HERE}.version:version", "Print the version."),

@@ -4,23 +4,25 @@ import os
 import random
 import signal
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
 import pytest
 from anyio.abc import TaskGroup
 
+from stratum_orchestrator.audit.oracle import check
 from stratum_orchestrator.cli.chaos.judgement import judge
 from stratum_orchestrator.cli.chaos.lives import Household, cradle
 from stratum_orchestrator.cli.chaos.load import Event, Load
 from stratum_orchestrator.crashpoints import POINTS, VARIABLE
 from support import chaos
-from support.chaos import WINDOW_S, forged, order, stray
-
-pytestmark = [pytest.mark.crash, pytest.mark.timeout(3600)]
+from support.chance import seeded
+from support.chaos import WINDOW_S, Record, forged, order, stray, tell
 
 ROUNDS = int(os.environ.get("STRATUM_ROUNDS", "1"))  # noqa: TID251 - how much a night wants
-SEED = os.environ.get("STRATUM_SEED", "1")  # noqa: TID251
+pytestmark = [pytest.mark.crash, pytest.mark.timeout(900 * ROUNDS)]
+
 DIES_WITHIN_S = 60
 LEFT_OVER = ("recovery.resumed", "step.lost")
 AT_THE_START = (*LEFT_OVER, "store.", "broker.", "orphans.", "content.", "generation.")
@@ -34,9 +36,11 @@ MODES = {
 }
 
 
-async def test_killed_at_each_point_nothing_is_lost_or_left_behind(tmp_path: Path) -> None:
+async def test_killed_at_each_point_nothing_is_lost_or_left_behind(
+    tmp_path: Path, record_property: Record
+) -> None:
     chaos.write_project(tmp_path)
-    points = shuffled(SEED)
+    points = shuffled(seeded())
     async with cradle(chaos.variables()) as born, anyio.create_task_group() as publishers:
         household = Household(born, tmp_path / ".stratum", chaos.variables())
         load = Load(household)
@@ -50,12 +54,19 @@ async def test_killed_at_each_point_nothing_is_lost_or_left_behind(tmp_path: Pat
 
     assert judgement.rest.why == ""
     assert [str(each) for each in judgement.violations] == []
-    assert len(points) == ROUNDS * len(POINTS)
+    assert check(replace(judgement.observed, effects=[]))
+    tell(
+        record_property,
+        points=len(POINTS),
+        kills=len(points),
+        runs=len(judgement.observed.trails),
+        repeated_effects=chaos.repetitions(judgement.observed.effects or ()),
+        violations=len(judgement.violations),
+    )
 
 
-def shuffled(seed: str) -> Sequence[str]:
-    """Every point in each round, in an order that the seed decides."""
-    dice = random.Random(seed)  # noqa: S311 - to be repeated
+def shuffled(dice: random.Random) -> Sequence[str]:
+    """Every point in each round, in an order that the dice decide."""
     return [point for _ in range(ROUNDS) for point in dice.sample(sorted(POINTS), len(POINTS))]
 
 

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from stratum_orchestrator.audit.observed import Effect
@@ -128,3 +128,14 @@ def effects(home: Path) -> list[Effect]:
 def repetitions(noted: Sequence[Effect]) -> int:
     """How many executions there were beyond the first of each step and direction."""
     return len(noted) - len({(each.run, each.node, each.kind) for each in noted})
+
+
+Record = Callable[[str, object], None]
+"""pytest's `record_property`."""
+
+
+def tell(record: Record, **figures: object) -> None:
+    """Print figures, and leave them in the test's report for `scripts/chaos`."""
+    for name, value in figures.items():
+        record(name, value)
+        print(f"{name.replace('_', ' ')}: {value}")  # noqa: T201
