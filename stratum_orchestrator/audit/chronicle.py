@@ -7,7 +7,13 @@ from typing import NamedTuple, Self
 
 from stratum_state import journal
 from stratum_state.errors import BrokenChain
-from stratum_state.model import CompensationStatus, JournalLine, RunStatus, StepStatus
+from stratum_state.model import (
+    RUN_ENDS,
+    CompensationStatus,
+    JournalLine,
+    RunStatus,
+    StepStatus,
+)
 
 _STATUSES: Mapping[str, frozenset[str]] = {
     "run": frozenset(RunStatus),
@@ -62,6 +68,18 @@ class Chronicle:
 
     def first(self, *whats: str) -> Entry | None:
         return next(self.of_kind(*whats), None)
+
+    def end(self) -> Entry | None:
+        """The entry that says how the run ended, if it is over now."""
+        over: Entry | None = None
+        for entry in self.entries:
+            if entry.subject != "run":
+                continue
+            if entry.status not in RUN_ENDS:
+                over = None
+            elif over is None:
+                over = entry
+        return over
 
     def steps(self) -> Iterator[Entry]:
         return (each for each in self.entries if each.subject == "step")

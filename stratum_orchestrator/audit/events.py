@@ -1,5 +1,6 @@
 """What became of events: I1, I2, I16 and I22."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
@@ -60,8 +61,18 @@ def check_refusals(observed: Observed) -> Iterator[Violation]:
         elif verdict.kind is not VerdictKind.DUPLICATE and verdict.runs:
             why = f"it was {verdict.kind}, but names run {verdict.runs[0]}"
             yield Violation("I22", f"event {verdict.sequence}", why)
-    for run in (trail.run for trail in observed.trails):
-        if why := _unaccounted(run, accepted):
+    yield from _check_origins({each.run.id: each.run for each in observed.trails}, accepted)
+
+
+def _check_origins(
+    known: Mapping[str, PipelineRun], accepted: Mapping[str, VerdictRecord]
+) -> Iterator[Violation]:
+    for run in known.values():
+        if (first := _first(run, known)) is None:
+            yield Violation("I22", run.id, "it is a retry of a run that is not on record")
+        elif first is not run and _event(first) != _event(run):
+            yield Violation("I22", run.id, f"it has not the event of {first.id}, its first run")
+        elif why := _unaccounted(first, accepted):
             yield Violation("I22", run.id, why)
 
 
@@ -71,6 +82,25 @@ def _misjudged(event: Published, verdict: VerdictRecord) -> str:
     if event.well_signed and verdict.code in _ENVELOPE:
         return f"it is well signed, but was refused: {verdict.code}"
     return ""
+
+
+def _first(run: PipelineRun, known: Mapping[str, PipelineRun]) -> PipelineRun | None:
+    """The run that the event itself began: an operator may have begun others of it."""
+    here: PipelineRun | None = run
+    for _ in range(len(known)):
+        if here is None or not (before := _retry_of(here)):
+            return here
+        here = known.get(before)
+    return None
+
+
+def _retry_of(run: PipelineRun) -> str:
+    said = json.loads(run.authorization)
+    return str(said.get("retry_of", "")) if isinstance(said, dict) else ""
+
+
+def _event(run: PipelineRun) -> tuple[str, ...]:
+    return run.publisher, run.pipeline, run.subject, run.data
 
 
 def _unaccounted(run: PipelineRun, accepted: Mapping[str, VerdictRecord]) -> str:

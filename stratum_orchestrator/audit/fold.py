@@ -78,7 +78,7 @@ def _take(run: str, entry: Entry, folded: dict[moves.Place, _Folded]) -> Iterato
         before = "not on record"
     else:
         before = str(known.fields["status"])
-        legal = entry.status in _MOVES[entry.subject][before]
+        legal = entry.status in _MOVES[entry.subject][before] or _is_remark(entry, before)
     if not legal:
         why = f"{_named(place)} is {before} and cannot become {entry.status}"
         yield Violation("I17", run, why, entry.n)
@@ -87,6 +87,12 @@ def _take(run: str, entry: Entry, folded: dict[moves.Place, _Folded]) -> Iterato
         known.fields[name] = value
         known.entries[name] = entry.n
     known.latest = entry.n
+
+
+def _is_remark(entry: Entry, before: str) -> bool:
+    """Whether it says what an operator told a run, and leaves it where it is."""
+    stays = entry.subject == "run" and entry.status == before
+    return stays and entry.said.keys() <= moves.REMARKS
 
 
 def _compare(

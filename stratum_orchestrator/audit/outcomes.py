@@ -32,7 +32,7 @@ def check_rest(trail: Trail) -> Iterator[Violation]:
 
 def check_loose_ends(chronicle: Chronicle) -> Iterator[Violation]:
     """I7: of a run that is over, every step and compensation is over."""
-    over = chronicle.first("run.completed", "run.compensated")
+    over = chronicle.end()
     if over is None:
         return
     latest = {
@@ -69,8 +69,8 @@ def check_ends(chronicle: Chronicle, plan: Plan | None) -> Iterator[Violation]:
 
 def check_undone(chronicle: Chronicle, plan: Plan | None) -> Iterator[Violation]:
     """I8: what happened in a compensated run has one recorded undoing, and the run says how."""
-    over = chronicle.first("run.compensated")
-    if over is None:
+    over = chronicle.end()
+    if over is None or over.what != "run.compensated":
         return
     ends = {
         name: list(entries) for name, entries in _by_node(chronicle.compensations()).items()
@@ -84,11 +84,24 @@ def check_undone(chronicle: Chronicle, plan: Plan | None) -> Iterator[Violation]
             yield Violation("I8", chronicle.run, why, ends[name][0].n)
     for entries in ends.values():
         yield from _check_once(chronicle.run, entries)
-    failed = any(entries[-1].status == "failed" for entries in ends.values())
-    truth = "partial" if failed else "clean"
+    # what was waived was not undone, and what was waived later was open when the run ended
+    open_then = (_until(entries, over) for entries in ends.values())
+    truth = "clean" if all(each == "done" for each in open_then) else "partial"
     if over.said.get("compensation") != truth:
         why = f"it says {over.said.get('compensation')}, but its compensation was {truth}"
         yield Violation("I8", chronicle.run, why, over.n)
+    said = any(
+        each.said.get("waived") for each in chronicle.of_kind(over.what) if each.n >= over.n
+    )
+    if said and any(entries[-1].status == "failed" for entries in ends.values()):
+        yield Violation(
+            "I8", chronicle.run, "it says that all is waived, but it is not", over.n
+        )
+
+
+def _until(entries: list[Entry], over: Entry) -> str:
+    """The status of the last attempt when the run ended."""
+    return next((x.status for x in reversed(entries) if x.n < over.n), "never begun")
 
 
 def _check_once(run: str, entries: list[Entry]) -> Iterator[Violation]:
