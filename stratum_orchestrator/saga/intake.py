@@ -14,7 +14,7 @@ from stratum_orchestrator.saga.live import LiveRuns
 from stratum_orchestrator.saga.rules import Judgement, Rules, judge
 from stratum_orchestrator.saga.verdict import Drafted, Signed, draft, no_pipeline, refused
 from stratum_orchestrator.strict_json import NotStrictJson, decode
-from stratum_state.errors import Taken, Unavailable
+from stratum_state.errors import IllegalMove, Taken, Unavailable
 from stratum_state.model import (
     RunStatus,
     Trail,
@@ -26,6 +26,8 @@ from stratum_state.model import (
 from stratum_state.tracker import StateTracker
 
 log = logging.getLogger(__name__)
+
+_RACES = 8  # that one event can lose before something else must be wrong
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +73,14 @@ class Intake:
         return Answer.DONE
 
     async def _decide(self, delivery: Delivery) -> Drafted:
+        for _ in range(_RACES):
+            try:
+                return await self._look(delivery)
+            except (IllegalMove, Taken):  # another delivery of it was faster: look again
+                continue
+        return await self._look(delivery)
+
+    async def _look(self, delivery: Delivery) -> Drafted:
         known = await self._tracker.verdict(verdict_id(delivery.stored_ms, delivery.sequence))
         if known is not None:
             return Drafted(verdict=known)
@@ -92,12 +102,7 @@ class Intake:
         publisher, event_id = event.envelope.publisher, event.envelope.event_id
         keys = [identity(publisher, event_id, each.plan.pipeline) for each in judgements]
         judged = list(zip(keys, judgements, strict=True))
-        while True:
-            drafted = draft(event, judged, await self._tracker.inbox(keys))
-            try:
-                return await self._open_runs(drafted)
-            except Taken:  # somebody else was faster with the same identity: look again
-                continue
+        return await self._open_runs(draft(event, judged, await self._tracker.inbox(keys)))
 
     async def _open_runs(self, drafted: Drafted) -> Drafted:
         for _, plan in drafted.runs:

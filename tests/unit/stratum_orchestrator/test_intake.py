@@ -1,7 +1,9 @@
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import anyio
+import anyio.lowlevel
 import msgspec
 import pytest
 
@@ -11,6 +13,7 @@ from platform_nats.nkey import UserKey
 from stratum_graph.model import Principal
 from stratum_orchestrator.saga.intake import Intake, Terms
 from stratum_orchestrator.saga.rules import Rules
+from stratum_state.memory import MemoryStore
 from stratum_state.model import RunStatus, VerdictKind, VerdictRecord
 from support.graph import node, shape
 from support.runner import ScriptedRunner
@@ -107,6 +110,35 @@ async def test_the_same_id_again_is_a_duplicate_that_names_the_run() -> None:
 
     assert (answer, second.kind) == (Answer.DONE, VerdictKind.DUPLICATE)
     assert second.runs == first.runs
+    assert around.runner.ran == [("a", "do")]  # type: ignore[attr-defined]
+
+
+class Hesitant(MemoryStore):
+    """Lets others go first after every look into the inbox."""
+
+    async def inbox(self, identities: Sequence[str]) -> Mapping[str, str]:
+        found = await super().inbox(identities)
+        await anyio.lowlevel.checkpoint()
+        return found
+
+
+@pytest.mark.parametrize("sequence", [1, 2], ids=["the same message", "the same id again"])
+async def test_of_two_deliveries_at_the_same_moment_one_opens_the_run(sequence: int) -> None:
+    around = world()
+    around.store = Hesitant()
+    first = event(1)
+    other = replace(event(sequence), stored_ms=first.stored_ms)
+    answers: list[Answer] = []
+
+    async with door(around) as entrance, anyio.create_task_group() as deliveries:
+
+        async def deliver(delivery: Delivery) -> None:
+            answers.append(await entrance.intake.handle(delivery))
+
+        deliveries.start_soon(deliver, first)
+        deliveries.start_soon(deliver, other)
+
+    assert answers == [Answer.DONE, Answer.DONE]
     assert around.runner.ran == [("a", "do")]  # type: ignore[attr-defined]
 
 
