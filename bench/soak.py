@@ -1,0 +1,71 @@
+"""Hours of work in small: mixed load under steady mischief, and what it leaves behind.
+
+Runs that complete, fail, ask to be tried again, exceed their time, are cancelled and leave
+strays; every 5 to 20 s the daemon's broker is killed or a step is stopped, with --kill also
+the daemon itself. Prints a line a sample period, the slopes, and PASS or FAIL.
+
+    python bench/soak.py [--minutes 20] [--kill] [--seed 1]
+"""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+import anyio
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from support.soak import Course, Sample, soak, soaked
+from support.wear import judge
+
+_MIB = 1 << 20
+_MEMORY_A_RUN = 2048
+_LINES = 20
+
+
+def main() -> None:
+    wanted = argparse.ArgumentParser(description=__doc__)
+    wanted.add_argument("--minutes", type=float, default=20)
+    wanted.add_argument("--kill", action="store_true", help="kill the daemon, too")
+    wanted.add_argument("--seed", type=int, default=1)
+    options = wanted.parse_args()
+    with tempfile.TemporaryDirectory() as folder, soaked(Path(folder)) as daemon:
+
+        async def run() -> Course:
+            return await soak(
+                daemon, 60 * options.minutes, kill=options.kill, seed=options.seed
+            )
+
+        course = anyio.run(run)
+        sys.exit(not report(course))
+
+
+def report(course: Course) -> bool:
+    """Print everything; whether all is well."""
+    for sample in course.samples[:: max(1, len(course.samples) // _LINES)]:
+        print(line(sample))
+    print(line(course.samples[-1]))
+    print(f"faults {dict(course.faults)}, cancelled {course.cancelled}")
+    print(f"published {course.published}, verdicts {dict(course.verdicts)}")
+    found = list(judge(course, memory_a_run=_MEMORY_A_RUN))
+    for each in found:
+        print(f"{'ok  ' if each.ok else 'FAIL'} {each.name}: {each.said}")
+    well = all(each.ok for each in found)
+    print("PASS" if well else "FAIL")
+    return well
+
+
+def line(sample: Sample) -> str:
+    seen = sample.vitals
+    return (
+        f"{sample.at_s:7.0f} s  runs {sample.runs:6d}  rss {seen.rss / _MIB:6.1f} MiB  "
+        f"descriptors {seen.descriptors:3d}  threads {seen.threads:3d}  "
+        f"children {seen.children:2d} ({seen.zombies} dead)  "
+        f"database {sample.database / _MIB:6.1f} MiB"
+    )
+
+
+if __name__ == "__main__":
+    main()
