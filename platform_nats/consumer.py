@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 
 _TICK_S = 1.0
 _BEATS = 3  # in progress so often within ack_wait
+_PATIENCE_S = 1.0  # an event about to be answered counts twice, as event and as what it began
 _SURPLUS_S = 0.5  # with no delay a request of our own would bring it straight back
 
 
@@ -93,8 +94,8 @@ class Consumer:
     ) -> TransportError | None:
         while not self._stopping:
             while taken.arrived and self.in_hand < credit.limit:
-                self._hand_over(taken.arrived.popleft(), handle, handlers)
-            await taken.give_back(_SURPLUS_S)  # its credit was withdrawn meanwhile
+                self._hand_over(taken.arrived.popleft().message, handle, handlers)
+            await taken.give_back(_SURPLUS_S, after_s=_PATIENCE_S)  # its credit was withdrawn
             if self._connection.closed.is_set():
                 return self._connection.lost()
             if taken.is_gone:

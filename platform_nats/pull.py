@@ -10,6 +10,7 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import NamedTuple
 
 import anyio
 import nats.errors
@@ -32,11 +33,19 @@ _JETSTREAM_ACK = "$JS.ACK."
 _HEARTBEAT, _NO_MESSAGES, _TIMED_OUT = "100", "404", "408"
 
 
+class Arrival(NamedTuple):
+    """An event that nobody has taken yet."""
+
+    message: Msg
+    at_s: float
+    """On the clock of the event loop."""
+
+
 class Pull:
     """What was asked of a consumer and what came of it."""
 
     def __init__(self, connection: Connection, stream: str, durable: str, bell: Bell) -> None:
-        self.arrived: deque[Msg] = deque()
+        self.arrived: deque[Arrival] = deque()
         self.is_gone = False
         """The consumer was deleted."""
         self._connection = connection
@@ -66,10 +75,10 @@ class Pull:
                 log.info("subscription not drained", extra={"why": str(error)})
             await self.give_back(0.0)
 
-    async def give_back(self, delay_s: float) -> None:
-        """Let other instances have what has arrived and was not taken."""
-        while self.arrived:
-            await tell(self._connection, self.arrived.popleft(), later(delay_s))
+    async def give_back(self, delay_s: float, *, after_s: float = 0.0) -> None:
+        """Let other instances have what arrived so long ago and was not taken."""
+        while self.arrived and anyio.current_time() - self.arrived[0].at_s >= after_s:
+            await tell(self._connection, self.arrived.popleft().message, later(delay_s))
 
     async def ask(self, count: int) -> None:
         """Request up to `count` events, unless an earlier request may still bring some."""
@@ -102,7 +111,7 @@ class Pull:
         if message.reply.startswith(_JETSTREAM_ACK):
             self._heard = anyio.current_time()
             self._outstanding = max(0, self._outstanding - 1)
-            self.arrived.append(message)
+            self.arrived.append(Arrival(message, self._heard))
         elif message.subject == f"{self._inbox}.{self._number}":
             self._on_status(message.headers or {})
         self._bell.ring()

@@ -2,6 +2,7 @@
 
 OrchestratorError
 ├── Refused         the event will never be acceptable; its verdict says why
+├── NoRoom          the event opens more runs than may begin now; try again later
 ├── BadReference    a node's `read` or `write` names what this event does not have
 ├── UnknownRun      there is no such run
 ├── Denied          the policies do not let an operator do that
@@ -21,6 +22,16 @@ class Refused(OrchestratorError):
         super().__init__(reason)
         self.code = code
         self.reason = reason
+
+
+class NoRoom(OrchestratorError):
+    """As many runs are under way as may be."""
+
+    def __init__(self, runs: int, capacity: int) -> None:
+        super().__init__(
+            f"no room for {runs} more runs among the {capacity} that may be under way;"
+            " raise `runs.capacity` if this lasts"
+        )
 
 
 class BadReference(OrchestratorError):

@@ -8,7 +8,7 @@ from platform_nats.delivery import Answer, Delivery
 from platform_nats.envelope import Limits, open_envelope
 from platform_nats.errors import EnvelopeRefused
 from stratum_orchestrator.crashpoints import UNARMED, Passed
-from stratum_orchestrator.errors import Refused
+from stratum_orchestrator.errors import NoRoom, Refused
 from stratum_orchestrator.ports import Clock
 from stratum_orchestrator.saga.live import LiveRuns
 from stratum_orchestrator.saga.rules import Judgement, Rules, judge
@@ -66,6 +66,9 @@ class Intake:
         except Unavailable:
             log.warning("store unavailable", extra={"sequence": delivery.sequence})
             return Answer.LATER
+        except NoRoom as full:
+            log.info("event has to wait", extra=_full(delivery, full))
+            return Answer.LATER
         verdict = drafted.verdict
         log.info("event judged", extra=_summary(verdict))
         if verdict.kind is VerdictKind.REFUSED:
@@ -105,6 +108,10 @@ class Intake:
         return await self._open_runs(draft(event, judged, await self._tracker.inbox(keys)))
 
     async def _open_runs(self, drafted: Drafted) -> Drafted:
+        async with self._live.entrance.room_for(len(drafted.runs)):
+            return await self._depart(drafted)
+
+    async def _depart(self, drafted: Drafted) -> Drafted:
         for _, plan in drafted.runs:
             self._live.keep(plan)
             self._passed("plan.kept")
@@ -142,6 +149,10 @@ class Intake:
             generation=rules.generation.digest,
             now_ms=self._clock.now_ms(),
         )
+
+
+def _full(delivery: Delivery, full: NoRoom) -> dict[str, object]:
+    return {"sequence": delivery.sequence, "why": str(full)}
 
 
 def _summary(verdict: VerdictRecord) -> dict[str, object]:

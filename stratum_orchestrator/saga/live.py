@@ -10,6 +10,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from stratum_graph.model import Plan
+from stratum_orchestrator.saga.entrance import Entrance
 from stratum_orchestrator.saga.errand import Errand
 from stratum_orchestrator.saga.instruction import Instruction, is_to_be_abandoned
 from stratum_orchestrator.saga.journey import Journey
@@ -52,6 +53,7 @@ class LiveRuns:
         self._capacity = capacity
         self.hurried = False
         self._journeys: dict[str, Journey] = {}
+        self.entrance = Entrance(capacity, self.__len__)
         self._stuck: dict[str, Stuck] = {}
 
     def __len__(self) -> int:
@@ -136,6 +138,7 @@ class LiveRuns:
                 log.warning("run abandoned", extra=_place(journey))
         finally:
             del self._journeys[journey.run.id]
+            self.entrance.look_again()
             self._room.set(self._capacity - len(self))
 
     async def _travel(self, journey: Journey) -> None:
