@@ -1,7 +1,7 @@
 """Opening the store: the checks, the schema, then a lane."""
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 from stratum_state.errors import BrokenChain, DiskFailed, Unavailable
@@ -11,6 +11,7 @@ from stratum_state.surreal.lease import Claimant, Lease
 from stratum_state.surreal.reader import Reader
 from stratum_state.surreal.store import SurrealStore
 from stratum_state.surreal.transport import Transport
+from stratum_state.surreal.unwrapping import unwrapped
 from stratum_state.surreal.websocket import Server
 
 _TTL_S = 15
@@ -39,7 +40,7 @@ async def open_store(  # noqa: PLR0913 - who, and where: all of them by name
     where = Server(
         url=url, namespace=namespace, database=database, user=user, password=password
     )
-    with _alone():
+    with unwrapped():
         async with (
             _connection(where) as connection,
             over(connection, instance=instance, ttl_s=ttl_s) as store,
@@ -55,7 +56,7 @@ async def over(
     claimant = Claimant(instance, ttl_s)
     beside = Reader(connection)
     first: Held | None = None
-    with _alone():
+    with unwrapped():
         try:
             async with lanes(connection, beside, ttl_s / _HEARTBEATS) as held:
                 held.open(await _claim(connection, claimant))
@@ -105,17 +106,3 @@ def _compare(path: Path, held: Lease) -> None:
 
 def _note(path: Path, lane: str, seq: int, *, clean: bool) -> None:
     folder.note(path, {**folder.mark(path), f"seq {lane}": seq, "clean": clean})
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    """Raise an error that comes alone out of task groups as itself."""
-    try:
-        yield
-    except BaseExceptionGroup as group:
-        error: BaseException = group
-        while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-            error = error.exceptions[0]
-        if error is group:
-            raise
-        raise error from error.__cause__

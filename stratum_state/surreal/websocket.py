@@ -21,6 +21,7 @@ from anyio.abc import TaskGroup
 
 from stratum_state.errors import BadAddress, NotLetIn, Unavailable
 from stratum_state.surreal import cbor, replies
+from stratum_state.surreal.unwrapping import unwrapped
 
 _CONNECT_S = 5.0
 _HEARTBEAT_S = 5.0
@@ -244,14 +245,12 @@ async def connect(server: Server) -> AsyncIterator[WebSocket]:
             "a database server's URL is ws://host:port or wss://host:port; "
             "give the user and the password apart from it"
         )
-    async with (
-        aiohttp.ClientSession() as http,
-        anyio.create_task_group() as tasks,
-    ):
-        connection = WebSocket(server, http, tasks)
-        try:
-            await connection.open()
-            yield connection
-        finally:
-            await connection.close()
-            tasks.cancel_scope.cancel()
+    with unwrapped():
+        async with aiohttp.ClientSession() as http, anyio.create_task_group() as tasks:
+            connection = WebSocket(server, http, tasks)
+            try:
+                await connection.open()
+                yield connection
+            finally:
+                await connection.close()
+                tasks.cancel_scope.cancel()

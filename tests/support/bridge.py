@@ -118,11 +118,11 @@ async def connected(bridge: Bridge) -> AsyncIterator[WebSocket]:
 
 @asynccontextmanager
 async def an_instance(
-    bridge: Bridge, name: str, ttl_s: float = 15
+    bridge: Bridge, name: str, ttl_s: float = 15, port: int = 0
 ) -> AsyncIterator[SurrealStore]:
-    """The store as one of the instances has it."""
+    """The store as one of the instances has it, over another port if told so."""
     async with open_store(
-        bridge.url,
+        f"ws://127.0.0.1:{port or bridge.port}",
         instance=name,
         namespace="test",
         database=bridge.database,
