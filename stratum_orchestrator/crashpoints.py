@@ -19,10 +19,12 @@ VARIABLE = "STRATUM_CRASH_AT"
 
 _RECORDED = (
     *("verdict.accepted", "verdict.refused", "verdict.duplicate", "verdict.no-pipeline"),
-    *("run.accepted", "run.running", "run.completed", "run.compensating", "run.compensated"),
+    *("run.accepted", "run.running", "run.completed"),
+    *("run.compensating", "run.compensated", "run.abandoned"),
     *("step.started", "step.succeeded", "step.skipped", "step.failed"),
     *("step.timed-out", "step.cancelled", "step.lost"),
-    *("compensation.started", "compensation.done", "compensation.failed"),
+    *("compensation.started", "compensation.done"),
+    *("compensation.failed", "compensation.waived"),
 )
 _PROCESSES = ("step", "compensation")
 

@@ -4,17 +4,22 @@ import os
 import random
 import signal
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import anyio
 import pytest
+from anyio import to_thread
 from anyio.abc import TaskGroup
+from msgspec import Struct
 
 from stratum_orchestrator.audit.oracle import check
 from stratum_orchestrator.cli.chaos.judgement import judge
-from stratum_orchestrator.cli.chaos.lives import Household, cradle
+from stratum_orchestrator.cli.chaos.lives import Household, Life, cradle
 from stratum_orchestrator.cli.chaos.load import Event, Load
+from stratum_orchestrator.cli.client import Daemon, Refusal, Unreachable
+from stratum_orchestrator.cli.reading import Runs
 from stratum_orchestrator.crashpoints import POINTS, VARIABLE
 from support import chaos
 from support.chance import seeded
@@ -32,8 +37,15 @@ MODES = {
     "step.timed-out": "slow",
     "way-back": "race",
     "run.compensat": "race",
+    "compensation.waived": "stuck",
     "compensation": "race",
+    "run.abandoned": "slow",
 }
+COMMANDS = {
+    "run.abandoned": ("running", "abandon"),
+    "compensation.waived": ("compensated", "compensations/reserve/waive"),
+}
+"""What an operator has to do: the status of the runs, and the command."""
 
 
 async def test_killed_at_each_point_nothing_is_lost_or_left_behind(
@@ -92,6 +104,9 @@ async def die_at(
     asked = f"{point}:1"
     life = await household.begin(**{VARIABLE: asked})
     publishers.start_soon(publish, load, events)
+    for name, (status, command) in COMMANDS.items():
+        if point.startswith(name):
+            publishers.start_soon(operate, household, life, status, command)
     with anyio.move_on_after(DIES_WITHIN_S):
         assert await life.over() == -signal.SIGKILL, household.log.read_text()[-4000:]
         assert f"killed at crash point {asked}\n" in household.log.read_text()
@@ -103,6 +118,28 @@ async def publish(load: Load, events: Sequence[Event]) -> None:
     for event in events:
         await load.publish(event)
         await anyio.sleep(2 * WINDOW_S)
+
+
+async def operate(household: Household, life: Life, status: str, command: str) -> None:
+    """Give a command to every run of the status, again and again, until the daemon dies."""
+
+    def insist() -> None:
+        daemon = Daemon.at(household.home)
+        page, _ = daemon.ask("/api/v1/runs", Runs, {"status": status, "limit": 200})
+        for run in page.runs:
+            with suppress(Refusal):
+                daemon.command(f"/api/v1/runs/{run.id}/{command}", {"reason": "a test"}, Told)
+
+    while not life.is_over:
+        with suppress(Unreachable):
+            await to_thread.run_sync(insist)
+        await anyio.sleep(WINDOW_S)
+
+
+class Told(Struct, frozen=True):
+    """Which run a command was about."""
+
+    run: str
 
 
 def events_for(point: str, event_id: str) -> Sequence[Event]:

@@ -47,14 +47,15 @@ _NODES: Sequence[tuple[str, str, str, str]] = (
         f'trigger = {{ pipeline = "{PIPELINE}", subjects = ["events.order"] }}, '
         'produces = ["reserve"]',
         "",
-        'if $given.event.data.mode == "race" and $given.step.attempt == 1 '
+        "let mode = $given.event.data.mode\n"
+        '  if $mode == "stuck" or ($mode == "race" and $given.step.attempt == 1) '
         '{ error make --unspanned { msg: "not yet" } }',
     ),
     (
         "charge",
         'consumes = ["reserve"], produces = ["charge"], timeout = "3s", '
         'retry = { attempts = 1, on = ["lost"] }',
-        'if $mode == "race" { error make --unspanned { msg: "no money" } }\n'
+        'if $mode in [race stuck] { error make --unspanned { msg: "no money" } }\n'
         '  if $mode == "slow" { sleep 30sec }',
         "",
     ),
@@ -72,7 +73,8 @@ def write_project(project: Path) -> None:
     """Three nodes in two stages. An event's `mode` says how its run goes.
 
     `good` completes, and skips `greet`; in a `race`, `charge` fails while `greet` runs, and the
-    first attempt at undoing `reserve` fails; when it is `slow`, `charge` times out.
+    first attempt at undoing `reserve` fails; when it is `slow`, `charge` times out; when it is
+    `stuck`, `charge` fails and nothing undoes `reserve`.
     """
     for name, declared, does, undoes in _NODES:
         write_node(

@@ -4,7 +4,7 @@
 
 reads orders from stdin, one JSON document a line, and says which processes began and ended.
 There is one thread, no event loop and no engine in it, so a fork is whole. When its stdin
-ends, so do the processes that it started.
+ends, so do the processes that it started, and the steps that they left.
 """
 
 import logging
@@ -15,12 +15,15 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import anyio
 import msgspec
 from msgspec import Struct
 
 from stratum_orchestrator import boot
 from stratum_orchestrator.boot import Launch
 from stratum_orchestrator.cli.chaos import evidence
+from stratum_orchestrator.execution.orphans import end_orphans
+from stratum_orchestrator.home import Home
 from stratum_orchestrator.startup import SOFTWARE, StartFailed
 
 _ORDER = 1 << 20  # bytes read at a time
@@ -59,6 +62,7 @@ class Cradle:
     """The processes that live, by the descriptor at which their end shows."""
 
     def __init__(self) -> None:
+        self._homes: set[str] = set()
         self._lives: dict[int, int] = {}
         self._rest = b""
 
@@ -72,6 +76,8 @@ class Cradle:
                 break
         for pid in self._lives.values():
             os.kill(pid, signal.SIGKILL)
+        for home in self._homes:  # steps outlive a daemon that was killed
+            anyio.run(end_orphans, Home(Path(home)).marker())
 
     def _obey(self) -> bool:
         chunk = os.read(0, _ORDER)
@@ -81,6 +87,7 @@ class Cradle:
         return bool(chunk)
 
     def _bear(self, order: Order) -> None:
+        self._homes.add(order.home)
         pid = os.fork()
         if pid == 0:
             for pidfd in self._lives:
@@ -102,10 +109,10 @@ def _tell(told: Told) -> None:
 
 def _live(order: Order) -> None:
     """What the fork does. It never returns."""
-    os.setsid()
-    _redirect(order)
     code = SOFTWARE
     try:
+        os.setsid()
+        _redirect(order)
         if isinstance(order, Serve):
             code = boot.run(Launch(home=Path(order.home), dev=True))
         else:

@@ -21,7 +21,9 @@ from stratum_orchestrator.cli.reading import Address
 _MODULE = "stratum_orchestrator.cli.chaos.cradle"
 _LINE = 1 << 16
 _POLL_S = 0.01
+_STARTS_WITHIN_S = 120.0
 _STOPS_WITHIN_S = 60.0
+_ENDS_WITHIN_S = 30.0
 _BROKER = "nats-server"
 
 
@@ -31,6 +33,13 @@ class NoLife(Exception):
     def __init__(self, code: int, log: Path) -> None:
         super().__init__(f"the daemon ended with {code}; its log is {log}")
         self.code = code
+
+
+class NotReady(Exception):
+    """A daemon neither takes events in nor ends."""
+
+    def __init__(self, within_s: float, log: Path) -> None:
+        super().__init__(f"the daemon is not ready within {within_s:g} s; its log is {log}")
 
 
 class Life:
@@ -119,7 +128,7 @@ async def cradle(variables: Mapping[str, str]) -> AsyncIterator[Cradle]:
     command = [sys.executable, "-m", _MODULE]
     async with (
         await anyio.open_process(
-            command, stdin=PIPE, stdout=PIPE, stderr=None, env=variables
+            command, stdin=PIPE, stdout=PIPE, stderr=None, env=variables, start_new_session=True
         ) as process,
         anyio.create_task_group() as tasks,
     ):
@@ -132,7 +141,7 @@ async def cradle(variables: Mapping[str, str]) -> AsyncIterator[Cradle]:
             yield made
         finally:
             tasks.cancel_scope.cancel()
-            with anyio.CancelScope(shield=True):
+            with anyio.move_on_after(_ENDS_WITHIN_S, shield=True):
                 await orders.aclose()
                 await process.wait()
 
@@ -165,12 +174,14 @@ class Household:
         return None
 
     async def ready(self) -> Address | None:
-        """Wait until the daemon takes in events; None when it ends before."""
-        while self.life is not None and not self.life.is_over:
-            if (address := self.address) is not None:
-                return address
-            await anyio.sleep(_POLL_S)
-        return None
+        """Wait until the daemon takes in events; None when it ends before. Raises NotReady."""
+        with anyio.move_on_after(_STARTS_WITHIN_S):
+            while self.life is not None and not self.life.is_over:
+                if (address := self.address) is not None:
+                    return address
+                await anyio.sleep(_POLL_S)
+            return None
+        raise NotReady(_STARTS_WITHIN_S, self.log)
 
     async def begin_and_be_ready(self) -> Address:
         """Begin a daemon that nobody kills; NoLife when it ends nevertheless."""

@@ -99,8 +99,7 @@ class Storm:
     async def _ready(self, life: Life) -> Address:
         was_ready = self._household.address is not None
         began = anyio.current_time()
-        with anyio.fail_after(_STARTS_WITHIN_S):
-            address = await self._household.ready()
+        address = await self._household.ready()
         if address is None:
             raise NoLife(await life.over(), self._household.log)
         if not was_ready:

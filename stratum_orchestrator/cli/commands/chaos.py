@@ -13,7 +13,7 @@ import click
 
 from stratum_orchestrator.cli import payload
 from stratum_orchestrator.cli.chaos import scratch, trial
-from stratum_orchestrator.cli.chaos.lives import NoLife
+from stratum_orchestrator.cli.chaos.lives import NoLife, NotReady
 from stratum_orchestrator.cli.chaos.trial import Plan, Report
 from stratum_orchestrator.cli.exits import Exit, Stop
 from stratum_orchestrator.cli.ink import Span
@@ -85,9 +85,9 @@ def chaos(face: Face, subject: str, **asked: Unpack[Asked]) -> None:
 def _held(face: Face, plan: Plan, folder: Path) -> Report:
     try:
         return anyio.run(_hold, face, plan, folder)
-    except* NoLife as ended:
-        log = f"its seed is {plan.seed}"
-        raise Stop(str(first(ended)), remedy=log, code=Exit.FAILED) from None
+    except* (NoLife, NotReady) as ended:
+        seed = f"the seed was {plan.seed}"
+        raise Stop(str(first(ended)), remedy=seed, code=Exit.FAILED) from None
     except* Stop as stop:
         _remove(folder)
         raise first(stop) from None
