@@ -9,7 +9,7 @@ from stratum_orchestrator.cli.ink import Line, Span, compact
 from stratum_orchestrator.cli.marks import mark, sign, word
 from stratum_orchestrator.cli.moment import between, spent
 from stratum_orchestrator.cli.rail import rail
-from stratum_orchestrator.cli.reading import Failure, Run, Step, Undo
+from stratum_orchestrator.cli.reading import Attention, Failure, Run, Step, Undo
 
 _WORD = len("not reached") + 2
 _TIME = len("59m 59s") + 2
@@ -36,7 +36,9 @@ class Painter:
             back = "↩ " if self.unicode else "< "
             lines += [[], [Span(f"  {back}undone, last stage first", "undo")]]
             lines += self._undone(run)
-        return [*lines, [], self.verdict(run)] if run.is_over else lines
+        if run.is_over:
+            lines += [[], self.verdict(run)]
+        return [*lines, [], *needs(run.attention)] if run.attention else lines
 
     def verdict(self, run: Run) -> Line:
         """One line: how it stands or ended, how long that took, and why."""
@@ -44,6 +46,7 @@ class Painter:
         style = mark(how).style
         took = spent(between(run.accepted, run.ended, self.now))
         quality = f" {run.compensation}" if run.compensation else ""
+        quality += ", the rest waived" if run.waived else ""
         line = [
             sign(how, unicode=self.unicode),
             Span(f" {run.status}{quality}", style),
@@ -131,10 +134,23 @@ class Painter:
         return took if self.moving else None
 
 
+def needs(attention: Attention) -> list[Line]:
+    """Why a run needs a person, and the commands that help."""
+    why = [Span("  needs a person  ", "warn"), Span(f"{attention.code}: {attention.reason}")]
+    return [why, *([Span(f"    {command}", "dim")] for command in attention.commands)]
+
+
 def summary(outputs: Mapping[str, object] | None) -> str:
     """What a step gave, as `name=value` pairs."""
     told = (outputs or {}).items()
     return "  ".join(f"{name}={compact(value)}" for name, value in told)
+
+
+def undid(undo: Undo) -> str:
+    """What became of an undoing, or who waived it."""
+    if undo.instruction is not None:
+        return f"waived by {undo.instruction.by}: {undo.instruction.reason}"
+    return complaint(undo.error) if undo.error else ""
 
 
 def complaint(error: Failure) -> str:
@@ -149,6 +165,8 @@ def _gave(step: Step) -> Line:
 
 
 def _undid(undo: Undo) -> Line:
+    if undo.instruction is not None:
+        return [Span(undid(undo), "warn")]
     if undo.error is not None:
         return [Span(complaint(undo.error), "bad")]
     return [Span(f"had {undo.outcome}", "dim")] if undo.outcome != "succeeded" else []

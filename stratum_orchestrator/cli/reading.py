@@ -25,6 +25,14 @@ class Step(Struct, frozen=True):
     stderr: str | None = None
 
 
+class Instruction(Struct, frozen=True):
+    """What an operator said, and why."""
+
+    action: str
+    by: str
+    reason: str
+
+
 class Undo(Struct, frozen=True):
     """One attempt at undoing a node."""
 
@@ -37,6 +45,7 @@ class Undo(Struct, frozen=True):
     ended: str | None = None
     error: Failure | None = None
     stderr: str | None = None
+    instruction: Instruction | None = None
 
 
 class Event(Struct, frozen=True):

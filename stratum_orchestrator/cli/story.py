@@ -6,7 +6,7 @@ from typing import NamedTuple
 from stratum_orchestrator.cli.ink import Line, Span
 from stratum_orchestrator.cli.marks import sign, word
 from stratum_orchestrator.cli.moment import between, clock, parse, spent
-from stratum_orchestrator.cli.portrait import complaint, summary
+from stratum_orchestrator.cli.portrait import complaint, summary, undid
 from stratum_orchestrator.cli.reading import Run, Step, Undo
 
 
@@ -84,8 +84,7 @@ def _undo(undo: Undo) -> Iterator[_Told]:
     if undo.started:
         yield _Told(f"{key} started", undo.started, "started", _node(name, "started", attempt))
     if undo.status != "started":
-        what = complaint(undo.error) if undo.error else ""
-        yield _ended(f"{key} ended", name, undo, what)
+        yield _ended(f"{key} {undo.status}", name, undo, undid(undo))
 
 
 def _ended(key: str, name: str, attempt: Step | Undo, what: str) -> _Told:

@@ -11,7 +11,8 @@ from stratum_orchestrator.cli.marks import sign, word
 from stratum_orchestrator.cli.moment import between, spent
 from stratum_orchestrator.cli.options import Face, faced
 from stratum_orchestrator.cli.pages import gather
-from stratum_orchestrator.cli.reading import Attention, Run, Runs
+from stratum_orchestrator.cli.portrait import needs
+from stratum_orchestrator.cli.reading import Run, Runs
 from stratum_orchestrator.cli.screen import Screen
 
 STATUSES = (
@@ -68,18 +69,14 @@ def _tell_needs(runs: Sequence[Run], screen: Screen) -> None:
     if not runs:
         screen.note("no run needs a person")
     for run in runs:
-        need = run.attention or Attention(code="", reason="")
         how = "partial" if run.compensation == "partial" else run.status
         screen.line(
             sign(how, unicode=screen.unicode),
             Span(f" {run.id}  "),
             Span(f"{run.pipeline}  ", "strong"),
-            Span(f"{need.code}  ", "warn"),
             Span(screen.when(run.accepted), "dim"),
         )
-        screen.line(Span(f"    {need.reason}"))
-        for command in need.commands:
-            screen.line(Span(f"    {command}", "dim"))
+        screen.lines(needs(run.attention) if run.attention else ())
 
 
 def _page(daemon: Daemon, query: Query) -> tuple[list[tuple[Run, object]], str | None]:
@@ -91,6 +88,7 @@ def _page(daemon: Daemon, query: Query) -> tuple[list[tuple[Run, object]], str |
 def _row(run: Run, screen: Screen) -> list[Span]:
     how = "partial" if run.compensation == "partial" else run.status
     quality = f" {run.compensation}" if run.compensation else ""
+    quality += " waived" if run.waived else ""
     return [
         sign(how, unicode=screen.unicode),
         Span(run.id),
