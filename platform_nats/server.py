@@ -1,7 +1,8 @@
 """The nats-server that we run ourselves: a child process that ends with us.
 
-`async with serve(folder, users) as running` starts it; `running.watch()`, as a task of the
-caller's, starts it again on the same ports whenever it dies.
+`async with serve(folder, users) as running` starts it. Tasks of the caller's look after it:
+`running.watch()` starts it again on the same ports whenever it dies, `running.examine()`
+notices when it lives and cannot work.
 """
 
 import json
@@ -19,6 +20,7 @@ from urllib.parse import urlsplit
 import anyio
 from anyio.abc import Process
 
+from platform_nats.condition import complaint
 from platform_nats.errors import ServerFailed, ServerNotFound
 from platform_nats.permissions import User
 from platform_nats.server_config import ServerSettings, render
@@ -30,6 +32,9 @@ _POLL_S = 0.005
 _RELOAD_S = 5.0
 _TAIL = 20  # lines of the log
 _BACKOFF_S = (0.1, 5.0)
+_EXAMINE_S = 2.0
+_ROOM = 8 << 20  # bytes; a few of the largest messages
+_FULL = ("no space left", "quota exceeded")
 _NEVER_STARTED = "was never started"
 _NOT_READY = "was not ready in time"
 _NOT_TAKEN = "did not take the changed configuration"
@@ -44,6 +49,8 @@ class Running:
     ) -> None:
         self.url = ""
         self.monitor_url = ""
+        self.trouble = ""
+        """Why it cannot work although it lives, as far as it was examined."""
         self._folder = folder
         self._users = tuple(users)
         self._settings = settings
@@ -116,6 +123,23 @@ class Running:
             except ServerFailed:
                 log.exception("nats-server not started again")
                 pause = min(2 * pause, longest)
+
+    async def examine(self) -> None:
+        """Ask the server how it is, until cancelled.
+
+        A stream that could not be written never is again in that process. So when the disk
+        was full and has room, the server is ended, for `watch` to start it.
+        """
+        while True:
+            await anyio.sleep(_EXAMINE_S)
+            said = await complaint(self.monitor_url)
+            if said and not self.trouble:
+                log.error("nats-server cannot work", extra={"why": said})
+            self.trouble = said
+            is_full = any(mark in said for mark in _FULL)
+            if is_full and shutil.disk_usage(self._folder).free >= _ROOM:
+                log.warning("nats-server ends: there is room on its disk again")
+                self._child.terminate()
 
     async def stop(self) -> None:
         """Let it write what it has and end; kill it when that takes too long."""
