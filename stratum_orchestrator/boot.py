@@ -53,6 +53,7 @@ from stratum_orchestrator.saga.step import StepRunner
 from stratum_orchestrator.saga.takeover import Takeover
 from stratum_orchestrator.service import Service, Verdicts
 from stratum_orchestrator.startup import (
+    SOFTWARE,
     BadDefinitions,
     StartFailed,
     code_of,
@@ -70,6 +71,7 @@ log = logging.getLogger(__name__)
 
 _RUNS_PER_PROCESS = 4
 _ONE_ATTEMPT_S = 3.0
+_LAST_WRITES_S = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,8 +128,10 @@ async def _run(launch: Launch) -> int:
     if isinstance(failure, StartFailed):
         raise failure
     if failure is not None:
-        log.error("daemon ended", extra={"why": str(failure)}, exc_info=failure)
-        return code_of(failure)
+        code = code_of(failure)
+        trace = failure if code == SOFTWARE else None
+        log.error("daemon ended", extra={"why": str(failure), "code": code}, exc_info=trace)
+        return code
     return outcome[0] if outcome else 0
 
 
@@ -211,6 +215,7 @@ class Boot:
         self.health.stopping = True
         if self.health.started:
             self.consumer.stop()
+            self.store.hurry(self.settings.runs.grace + _LAST_WRITES_S)
         else:
             self.whole.cancel()
 
@@ -218,6 +223,7 @@ class Boot:
         """Do not wait any longer."""
         if self.health.started:
             self.live.hurry()
+            self.store.hurry(0)
 
     async def _configure(self) -> None:
         environment = config.environment()
@@ -261,6 +267,7 @@ class Boot:
             starting = server.serve(self.home.broker, users, where)
             self.users = await self.stack.enter_async_context(starting)
             await self.stack.enter_async_context(background(self.users.watch))
+            await self.stack.enter_async_context(background(self.users.examine))
             url = self.users.url
         patience_s = max(self.settings.instance.patience, _ONE_ATTEMPT_S)
         who = ConnectionSettings(
@@ -281,7 +288,12 @@ class Boot:
         await self.stack.enter_async_context(background(announcer.run))
         self.ears.listeners.append(announcing(announcer.announce))
         self.points.passed("broker.connected")
-        self.health.watch("nats", lambda: (self.connection.is_up, url))
+        self.health.watch("nats", lambda: self._reach(url))
+
+    def _reach(self, url: str) -> tuple[bool, str]:
+        """Whether the broker is there and can work, and what is wrong otherwise."""
+        trouble = self.users.trouble if self.users else ""
+        return self.connection.is_up and not trouble, trouble or url
 
     async def _prepare_execution(self) -> None:
         wanted = layout.execution(

@@ -53,7 +53,7 @@ class Takeover:
             try:
                 await self.look()
             except Unavailable:
-                log.info("no look for orphaned runs: the store is away")
+                log.debug("no look for orphaned runs: the store is away")
             await anyio.sleep(self._pause_s)
 
     async def look(self) -> None:
