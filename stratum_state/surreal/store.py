@@ -1,5 +1,6 @@
 """The store on SurrealDB: writes go through lanes, reads beside them."""
 
+import math
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import NamedTuple, NoReturn
@@ -15,6 +16,8 @@ from stratum_state.surreal.lease import Claimant
 from stratum_state.surreal.reader import Kept, Reader
 from stratum_state.surreal.retention import Collected, Collector, Terms
 from stratum_state.surreal.transport import Transport
+
+_PROMPT = 4  # answers take no longer than this part of the time that one may be silent
 
 
 class Owner(NamedTuple):
@@ -36,6 +39,8 @@ class SurrealStore:
         self._lanes = lanes
         self._reader = beside
         self._claimant = claimant
+        self._slow_at = -math.inf
+        """When the database was last found to be slow, on the clock of the event loop."""
 
     @property
     def lane(self) -> str:
@@ -68,13 +73,18 @@ class SurrealStore:
     async def expired(self) -> Sequence[str]:
         """The lanes to adopt: their owners are silent, or left unfinished runs to others.
 
-        Nobody is taken for silent before the database has been there for as long as that
-        takes: when it comes back, everybody seems to have been silent.
+        Nobody is taken for silent before the database has been there, and quick to answer,
+        for as long as that takes: when it comes back, everybody seems to have been silent.
         """
         ttl_s = self._claimant.ttl_s
-        heard_s = anyio.current_time() - self._connection.up_since
+        asked = anyio.current_time()
+        seen = await self._seen()  # which may have connected anew
+        now = anyio.current_time()
+        if now - asked > ttl_s / _PROMPT:
+            self._slow_at = now
+        heard_s = now - max(self._connection.up_since, self._slow_at)
         found = []
-        for each in await self._seen():
+        for each in seen:
             if each.lane in self._lanes.held:
                 continue
             if each.is_free:
