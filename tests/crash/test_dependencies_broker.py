@@ -3,7 +3,6 @@
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
@@ -94,25 +93,18 @@ async def test_torn_connections_lose_no_event_and_run_none_twice(
     assert made.lines() - lines < LINES_PER_EVENT * 30
 
 
-@asynccontextmanager
-async def own_broker(folder: Path) -> AsyncIterator[tuple[Site, int]]:
-    """A daemon with a nats-server of its own, and that one's process id."""
-    async with a_site(folder) as (made, _):
-        for each in ("URL", "SEED_FILE", "AUDIENCE"):
-            del made.settings[f"STRATUM_NATS__{each}"]
-        daemon = made.member({"STRATUM_DEFINITIONS__PRINCIPALS": ""})
-        await run_sync(daemon.start)
-        yield made, made.child("nats-server")
-
-
 async def test_our_own_broker_is_started_again(tmp_path: Path) -> None:
-    async with own_broker(tmp_path) as (made, server):
-        await run_sync(made.daemon.cli, "emit", "events.gated")
-        await made.under_way(1)
+    async with a_site(tmp_path) as (made, _):
+        made.use_own_broker()
+        await run_sync(made.member().start)
+        server = made.child("nats-server")
+        async with made.developer() as events:
+            await events.publish("events.gated", {})
+            await made.under_way(1)
 
-        os.kill(server, signal.SIGKILL)
-        made.open_gate()
-        await run_sync(made.daemon.cli, "emit", "events.quick")
+            os.kill(server, signal.SIGKILL)
+            made.open_gate()
+            await events.publish("events.quick", {})
 
         await until_failing(made.daemon)
         await made.all_completed(2)

@@ -91,6 +91,11 @@ class Daemon:
             self._process.send_signal(number)
         return self._process.wait(_STOPS_WITHIN_S)
 
+    def ended(self) -> int:
+        """Wait until it has ended by itself; its exit code."""
+        assert self._process is not None
+        return self._process.wait(_STOPS_WITHIN_S)
+
     def end(self) -> None:
         """Whatever state it is in, it is gone afterwards."""
         if self._process is not None and self._process.poll() is None:

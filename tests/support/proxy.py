@@ -63,12 +63,13 @@ class Proxy:
 
     async def carry(self, client: SocketStream) -> None:
         """One connection, to its end."""
-        await self._passing.wait()
-        try:
-            server = await anyio.connect_tcp("127.0.0.1", self._server)
-        except OSError:
-            await anyio.aclose_forcefully(client)
-            return
+        async with client:
+            await self._passing.wait()
+            with suppress(OSError):
+                async with await anyio.connect_tcp("127.0.0.1", self._server) as server:
+                    await self._join(client, server)
+
+    async def _join(self, client: SocketStream, server: SocketStream) -> None:
         connection = _Connection((client, server))
         self._connections.add(connection)
         try:
@@ -80,9 +81,6 @@ class Proxy:
                         tasks.start_soon(self._say, take, sink, connection)
         finally:
             self._connections.discard(connection)
-            with anyio.CancelScope(shield=True):
-                await anyio.aclose_forcefully(client)
-                await anyio.aclose_forcefully(server)
 
     async def _hear(self, source: SocketStream, give: MemoryObjectSendStream[_Chunk]) -> None:
         async with give:

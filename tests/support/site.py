@@ -6,13 +6,15 @@ import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import cast
 
 import anyio
 from anyio.to_thread import run_sync
 
+from platform_nats.connection import ConnectionSettings, connect
+from platform_nats.publisher import Publisher
 from support import bridge as surreal, proxy
 from support.broker import AUDIENCE, Broker, run_broker
 from support.daemon import Daemon, descendants, write_node
@@ -88,6 +90,20 @@ class Site:
     def use_broker_at(self, port: int) -> None:
         self.settings["STRATUM_NATS__URL"] = f"nats://127.0.0.1:{port}"
 
+    def use_own_broker(self) -> None:
+        """Let daemons run a broker themselves, and let its developer in."""
+        for each in ("URL", "SEED_FILE", "AUDIENCE"):
+            del self.settings[f"STRATUM_NATS__{each}"]
+        del self.settings["STRATUM_DEFINITIONS__PRINCIPALS"]
+
+    @asynccontextmanager
+    async def developer(self, within_s: float = 30) -> AsyncIterator[Publisher]:
+        """Publish to the daemon's own broker."""
+        seed = (self.daemon.home / "keys" / "developer.nk").read_text().strip()
+        url = str(self.daemon.address["nats"])
+        async with connect(ConnectionSettings(url=url, seed=seed)) as connection:
+            yield Publisher(connection, "stratum", within_s=within_s)
+
     def use_database(self, server: surreal.Bridge, port: int) -> None:
         """A database server, reached at another port than its own."""
         (self.folder / "password").write_text(server.server.password or "")
@@ -140,14 +156,18 @@ class Site:
             while self.effects().total() < count:  # noqa: ASYNC110 - in other processes
                 await anyio.sleep(0.05)
 
-    async def all_completed(self, count: int, *, once: bool = True) -> None:
-        """Wait until the runs have ended; each of them well, every step a success once."""
+    async def all_ended(self, count: int) -> list[Answer]:
+        """Wait until there are so many runs, and none of them is under way."""
         with anyio.fail_after(90):
             while True:
                 found = await self.runs()
                 if len(found) >= count and all(each["ended"] for each in found):
-                    break
+                    return found
                 await anyio.sleep(0.2)
+
+    async def all_completed(self, count: int, *, once: bool = True) -> None:
+        """Wait until the runs have ended; each of them well, every step a success once."""
+        found = await self.all_ended(count)
         assert Counter(each["status"] for each in found) == {"completed": count}
         for each in found:
             shown = await run_sync(ask, self.daemon, f"/api/v1/runs/{each['run']}")
@@ -220,10 +240,11 @@ async def a_site_with_database(
     folder: Path,
 ) -> AsyncIterator[tuple[Site, surreal.Bridge, Proxy]]:
     """A site with a broker and a database server, and the wire before the latter."""
-    async with AsyncExitStack() as stack:
-        site, _ = await stack.enter_async_context(a_site(folder))
-        server = await stack.enter_async_context(surreal.running(folder / "db"))
-        wire = await stack.enter_async_context(proxy.before(server.port))
+    async with (
+        surreal.running(folder / "db") as server,
+        proxy.before(server.port) as wire,
+        a_site(folder) as (site, _),
+    ):
         site.use_database(server, wire.port)
         yield site, server, wire
 
@@ -235,7 +256,7 @@ async def _ended(site: Site) -> AsyncIterator[Site]:
     finally:
         site.open_gate()
         for each in site.members:
-            each.end()
+            await run_sync(each.end)
 
 
 def _port(url: str) -> int:
