@@ -1,10 +1,11 @@
 """How many transitions a second become durable, and how much of that the bare engine could do.
 
-    python bench/state.py [seconds] [writers]
+    python bench/state.py [seconds] [writers] [ws://host:port user password]
 
 Prints, from one run on a temporary folder: the closed loop (each of the writers waits for its
 own fact), the open loop (facts are handed over at a constant rate), and the bare group commit
-of the same rows without schema, journal and lease, with the ratio between them.
+of the same rows without schema, journal and lease, with the ratio between them. With a server,
+the same on a database of its own there.
 """
 
 import itertools
@@ -13,8 +14,9 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
@@ -32,6 +34,8 @@ from stratum_state.model import (
 from stratum_state.surreal import SurrealStore, cbor, open_store, transport
 from stratum_state.surreal.batch import Batch
 from stratum_state.surreal.ticket import Write
+from stratum_state.surreal.transport import Transport
+from stratum_state.surreal.websocket import Server, connect
 
 STEPS = 4
 LIVES = 12  # in one group of the bare commit
@@ -113,7 +117,7 @@ async def opened(store: SurrealStore, seconds: float, rate: int) -> list[float]:
     return waits
 
 
-async def bare(engine: transport.Embedded, seconds: float) -> float:
+async def bare(engine: Transport, seconds: float) -> float:
     """Moves a second of the same rows, encoded before, without schema, journal and lease."""
     ledger, done, spent = Ledger(), 0, 0.0
     for number in itertools.count():
@@ -133,11 +137,39 @@ async def bare(engine: transport.Embedded, seconds: float) -> float:
     return done / spent
 
 
-@asynccontextmanager
-async def fresh(folder: Path, name: str) -> AsyncIterator[SurrealStore]:
-    url = f"surrealkv://{folder / name}"
-    async with open_store(url, instance="bench", namespace="bench", database="bench") as store:
-        yield store
+@dataclass(frozen=True)
+class Place:
+    """Where stores are made: below a folder, or on a server."""
+
+    folder: Path
+    url: str = ""
+    user: str | None = None
+    password: str | None = None
+
+    def fresh(self, name: str) -> AbstractAsyncContextManager[SurrealStore]:
+        """A store of its own."""
+        return open_store(
+            self.url or f"surrealkv://{self.folder / name}",
+            instance="bench",
+            namespace="bench",
+            database=f"{name}-{time.time_ns()}",
+            user=self.user,
+            password=self.password,
+        )
+
+    def engine(self) -> AbstractAsyncContextManager[Transport]:
+        """A connection without a store."""
+        if not self.url:
+            return transport.embedded(f"surrealkv://{self.folder / 'bare'}", "b", "b")
+        return connect(
+            Server(
+                url=self.url,
+                namespace="bench",
+                database=f"bare-{time.time_ns()}",
+                user=self.user,
+                password=self.password,
+            )
+        )
 
 
 def said(name: str, waits: list[float], seconds: float) -> float:
@@ -148,19 +180,19 @@ def said(name: str, waits: list[float], seconds: float) -> float:
     return rate
 
 
-async def main(seconds: float, writers: int) -> None:
+async def main(seconds: float, writers: int, server: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        async with fresh(root, "closed") as store:
+        place = Place(Path(folder), *server)
+        async with place.fresh("closed") as store:
             began = time.perf_counter()
             waits = await closed(store, seconds, writers)
             rate = said(f"closed, {writers} writers", waits, time.perf_counter() - began)
         for offered in (1000, 3000, 5000):
-            async with fresh(root, f"open-{offered}") as store:
+            async with place.fresh(f"open-{offered}") as store:
                 began = time.perf_counter()
                 waits = await opened(store, seconds, offered)
                 said(f"open, {offered} /s offered", waits, time.perf_counter() - began)
-        async with transport.embedded(f"surrealkv://{root / 'bare'}", "b", "b") as engine:
+        async with place.engine() as engine:
             limit = await bare(engine, seconds)
         print(f"{'bare group commit':<24}{limit:8.0f} /s   ratio {rate / limit:.2f}")
     sys.stdout.flush()
@@ -169,4 +201,5 @@ async def main(seconds: float, writers: int) -> None:
 
 if __name__ == "__main__":
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 5
-    anyio.run(main, seconds, int(sys.argv[2]) if len(sys.argv) > 2 else 256)
+    writers = int(sys.argv[2]) if len(sys.argv) > 2 else 256
+    anyio.run(main, seconds, writers, sys.argv[3:6])

@@ -142,7 +142,7 @@ class Reader:
     async def lane(self, run_id: str) -> str | None:
         """The lane that the run belongs to."""
         found = await self._call("SELECT VALUE lane FROM $run", {"run": Id("run", run_id)})
-        return str(found[0]) if isinstance(found, list) and found else None
+        return str(found[0]) if isinstance(found, list) and found and found[0] else None
 
     async def match(self, prefix: str, limit: int) -> list[str]:
         hashes = prefix if 0 < len(prefix) <= _HASH else _LAST
@@ -175,8 +175,9 @@ class Reader:
         return replies.rows(await self._call(query, params))
 
     async def keys(self, query: str, params: Mapping[str, object]) -> list[object]:
-        """The keys of the ids that a query finds."""
-        return [each.key for each in cast("list[Id]", await self._call(query, params))]
+        """The keys of the ids that a query finds; NONE may stand for what is not there."""
+        found = cast("list[Id | None]", await self._call(query, params))
+        return [each.key for each in found if each is not None]
 
     async def _found(self, run_id: str) -> list[dict[str, object]]:
         whole = Range([run_id, None], [run_id, []])  # NONE sorts before, an array after numbers

@@ -6,10 +6,12 @@ import anyio
 import pytest
 
 from stratum_state import journal
-from stratum_state.errors import Fenced, NotOurs, StateError, Taken
+from stratum_state.errors import BrokenChain, Fenced, NotOurs, Rejected, StateError, Taken
 from stratum_state.model import Fact, Trail
+from stratum_state.store import RunFilter
 from stratum_state.surreal import SurrealStore
-from support import bridge, records
+from stratum_state.surreal.retention import Collected
+from support import bridge, engines, records
 from support.bridge import Bridge, an_instance, expired
 from support.records import a_run, a_step, a_verdict
 
@@ -110,7 +112,10 @@ async def test_a_run_is_moved_by_its_owner_alone(server: Bridge) -> None:
         assert await two.trail(run.id) == Trail(run=run)
         owner = await two.owner(run.id)
 
+        unknown = await two.owner(a_run("unknown").id)
+
     assert owner == ("0", "one", False)
+    assert unknown is None
 
 
 async def test_a_silent_instance_is_fenced_by_whoever_adopts_its_lane(server: Bridge) -> None:
@@ -211,3 +216,88 @@ async def test_an_adopted_lane_is_given_back_when_its_runs_are_over(server: Brid
         assert two.lanes == ("0",)
         assert await two.expired() == []
         assert await outcome(two, [records.compensating(run)]) is NotOurs
+
+
+async def test_facts_of_runs_in_several_lanes_are_not_kept_together(server: Bridge) -> None:
+    ours, theirs = a_run("e1"), a_run("e2")
+    async with an_instance(server, "two", ttl_s=3600) as two:
+        async with an_instance(server, "one", ttl_s=3600) as one:
+            await one.write([theirs])
+        await two.adopt("1")
+        await two.write([ours])
+
+        end = await outcome(two, [records.running(ours), records.running(theirs)])
+
+        assert end is Rejected
+        assert {trail.run for trail in await two.unfinished()} == {ours, theirs}
+
+
+async def test_what_is_old_goes_from_our_lanes_and_from_those_that_nobody_has(
+    server: Bridge,
+) -> None:
+    runs = [a_run(f"e{number}") for number in range(3)]
+    async with an_instance(server, "one") as one, an_instance(server, "two") as two:
+        async with an_instance(server, "three") as three:
+            for store, run in zip((one, two, three), runs, strict=True):
+                await store.write([run, records.running(run)])
+                await store.write([records.completed(records.running(run))])
+
+        counted = await one.collect(2**53, 100, dry_run=True)
+        collected = await one.collect(2**53, 100)
+        left = await one.runs(RunFilter(), after=None, limit=9)
+
+        assert counted == collected
+        assert collected.runs == 2
+        assert left == [records.completed(records.running(runs[1]))]
+        assert one.lanes == ("0",)
+        assert await one.expired() == []
+    async with bridge.connected(server) as connection:
+        assert await engines.chains_hold(connection)
+
+
+async def test_instances_that_tidy_up_together_do_not_get_in_each_others_way(
+    server: Bridge,
+) -> None:
+    runs = [a_run(f"e{number}") for number in range(60)]
+    collected: list[Collected] = []
+
+    async def tidy_up(store: SurrealStore) -> None:
+        while any(gone := await store.collect(2**53, 10)):
+            collected.append(gone)
+
+    async with an_instance(server, "one") as one, an_instance(server, "two") as two:
+        for number, run in enumerate(runs, start=1):
+            store = (one, two)[number % 2]
+            begun = records.running(run)
+            await store.write([run, begun, a_verdict(run, sequence=number)])
+            await store.write([records.completed(begun)])
+        async with anyio.create_task_group() as group:
+            group.start_soon(tidy_up, one)
+            group.start_soon(tidy_up, two)
+
+        assert sum(each.runs for each in collected) == 60
+        assert await one.runs(RunFilter(), after=None, limit=9) == []
+        assert await one.verdicts(after=None, limit=9) == []
+    async with bridge.connected(server) as connection:
+        assert await engines.chains_hold(connection)
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        ("UPDATE lease SET seq -= 1, mark -= 1", "it went back"),
+        ("DELETE lease", "its lease is not there any more"),
+    ],
+)
+async def test_a_store_that_lost_something_is_not_written_to_any_more(
+    server: Bridge, harm: str, said: str
+) -> None:
+    async with an_instance(server, "one", ttl_s=3600) as one:
+        await one.write([a_run("e1")])
+        async with bridge.connected(server) as connection:
+            await connection.call(harm, {})
+
+        with pytest.raises(BrokenChain, match=said):
+            await one.write([a_run("e2")])
+        with pytest.raises(BrokenChain):
+            await one.failure()

@@ -103,6 +103,15 @@ async def test_a_name_that_the_store_would_not_give_back_is_refused(
     assert told[1] is None
 
 
+async def test_what_no_transaction_could_hold_is_refused(store: SurrealStore) -> None:
+    run = records.with_data(a_run(), '"' + "x" * (9 << 20) + '"')
+
+    told = await write_together(store, [[run], [a_run("e2")]])
+
+    assert isinstance(told[0], Rejected)
+    assert told[1] is None
+
+
 async def test_a_batch_whose_answer_was_lost_is_not_written_twice(
     engine: Faulty, store: SurrealStore
 ) -> None:
