@@ -28,9 +28,10 @@ _LAST = "~"
 _NAME = re.compile(r'"run":"([^"]+)"')
 _VERDICT = "verdict:"
 
-# `ended` is missing where a run was abandoned before it began.
+# `ended` is missing where a run was abandoned before it began. What somebody still has to look
+# after stays.
 _RUNS = """
-SELECT id, identity FROM $range WHERE lane = $lane AND active = false
+SELECT id, identity FROM $range WHERE lane = $lane AND active = false AND unresolved != true
   AND (ended = NONE OR ended < $before) LIMIT $limit
 """
 _VERDICTS = "SELECT id, runs FROM $range WHERE at < $before LIMIT $limit"

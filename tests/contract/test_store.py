@@ -306,6 +306,43 @@ async def test_runs_can_be_filtered(store: Store, wanted: RunFilter, found: list
     assert [run.event_id for run in runs] == found
 
 
+async def test_runs_that_left_something_undone_are_found_until_it_is_waived(
+    store: Store,
+) -> None:
+    runs = [a_run(f"e{n}", at=records.NOW + n) for n in range(4)]
+    for run in runs:
+        back = records.compensating(records.running(run))
+        how = Compensation.CLEAN if run.event_id == "e0" else Compensation.PARTIAL
+        for fact in (run, records.running(run), back, records.compensated(back, how)):
+            await store.write([fact])
+    open_ones = RunFilter(unresolved=True)
+
+    first = await store.runs(open_ones, after=None, limit=2)
+    await store.write([first[1].told('{"action":"waive"}', waived=True)])
+    second = await store.runs(open_ones, after=first[0].id, limit=9)
+
+    assert [each.event_id for each in first] == ["e3", "e2"]
+    assert [each.event_id for each in second] == ["e1"]
+
+
+async def test_a_compensated_run_can_be_undone_again(store: Store) -> None:
+    run = a_run()
+    back = records.compensating(records.running(run))
+    partial = records.compensated(back, Compensation.PARTIAL)
+    for fact in (run, records.running(run), back, partial):
+        await store.write([fact])
+    again = partial.to(
+        RunStatus.COMPENSATING, compensation=None, ended=None, instruction='{"by":"olga"}'
+    )
+
+    await store.write([again])
+
+    assert await store.trail(run.id) == Trail(run=again)
+    assert [each.run for each in await store.unfinished()] == [again]
+    assert await store.runs(RunFilter(unresolved=True), after=None, limit=9) == []
+    journal.verify(await store.journal(run.id))
+
+
 async def test_a_run_is_found_by_the_beginning_of_its_id_or_of_its_hash(store: Store) -> None:
     run, other = a_run("e1", at=records.NOW), a_run("e2", at=records.NOW + 10**9)
     await store.write([run, other])

@@ -13,6 +13,7 @@ from stratum_state.model import (
     STEP_MOVES,
     Compensation,
     Fact,
+    PipelineRun,
     RunStatus,
 )
 from support.records import a_compensation, a_run, a_step, a_verdict
@@ -75,6 +76,18 @@ def test_a_later_fact_says_what_changes() -> None:
 def test_the_same_status_with_other_facts_is_no_move() -> None:
     with pytest.raises(IllegalMove):
         moves.changes(RUN, replace(RUN, cause="because"))
+
+
+def test_a_run_is_told_something_wherever_it_is() -> None:
+    for status in RunStatus:
+        run = run_in(status)
+        assert isinstance(run, PipelineRun)
+        assert moves.changes(run, run.told("{}")) == {"instruction": "{}"}
+
+
+def test_only_what_was_left_undone_can_be_waived() -> None:
+    with pytest.raises(Rejected, match="can be waived"):
+        moves.changes(RUN, RUN.told("{}", waived=True))
 
 
 def test_only_a_compensated_run_says_how_well() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from stratum_state.errors import IllegalMove, Unavailable
 from stratum_state.memory import MemoryStore
-from stratum_state.model import Fact, RunStatus, Trail
+from stratum_state.model import Compensation, Fact, RunStatus, Trail
 from stratum_state.tracker import StateTracker
 from support import records
 from support.records import a_compensation, a_run, a_step, a_verdict
@@ -88,6 +88,33 @@ async def test_an_illegal_move_is_told_to_nobody() -> None:
         await tracker.record(replace(a_run(), status=RunStatus.COMPLETED))
 
     assert len(told) == 1
+
+
+async def test_what_a_run_is_told_without_moving_is_believed_and_not_announced() -> None:
+    told: list[Sequence[Fact]] = []
+    tracker = StateTracker(MemoryStore(), told.append)
+    await tracker.record(a_run())
+
+    await tracker.record(remarked := a_run().told('{"by":"olga"}'))
+
+    assert tracker.trail(a_run().id) == Trail(run=remarked)
+    assert told == [(a_run(),), ()]
+
+
+async def test_a_run_that_left_something_undone_is_read_anew_each_time() -> None:
+    store = MemoryStore()
+    tracker = StateTracker(store)
+    back = records.compensating(records.running(a_run()))
+    partial = records.compensated(back, Compensation.PARTIAL)
+    for fact in (a_run(), records.running(a_run()), back, partial):
+        await store.write([fact])
+    await tracker.find(a_run().id)
+
+    await store.write([partial.told("{}", waived=True)])
+
+    found = await tracker.find(a_run().id)
+    assert found is not None
+    assert found.run.waived
 
 
 async def test_a_verdict_and_its_runs_are_one_write() -> None:

@@ -48,6 +48,21 @@ async def counts(engine: Faulty) -> dict[str, int]:
     return {each: len(await engines.found(engine, each)) for each in TABLES}
 
 
+async def test_what_was_not_undone_stays_until_somebody_has_waived_it(
+    store: SurrealStore,
+) -> None:
+    back = records.compensating(records.running(a_run()))
+    partial = records.compensated(back, Compensation.PARTIAL)
+    for fact in (a_run(), records.running(a_run()), back, partial):
+        await store.write([fact])
+
+    before = await store.collect(LATER, 100)
+    await store.write([partial.told("{}", waived=True)])
+    after = await store.collect(LATER, 100)
+
+    assert (before.runs, after.runs) == (0, 1)
+
+
 async def test_a_run_goes_with_all_that_belongs_to_it(
     engine: Faulty, store: SurrealStore
 ) -> None:
@@ -169,7 +184,9 @@ async def test_nothing_can_be_added_to_a_run_that_went(store: SurrealStore) -> N
     back = records.compensating(run)
     await store.write([run])
     await store.write([back, a_compensation(run)])
-    await store.write([failed, records.compensated(back, Compensation.PARTIAL)])
+    partial = records.compensated(back, Compensation.PARTIAL)
+    await store.write([failed, partial])
+    await store.write([partial.told("{}", waived=True)])
     await store.collect(LATER, 100)
 
     with pytest.raises(Rejected, match="is not on record"):
