@@ -1,6 +1,8 @@
-"""The store on SurrealDB: transports, the group-commit lane, the schema."""
+"""The store on SurrealDB: transports, the group-commit lanes, the schema."""
 
+from stratum_state.surreal.compaction import Compacted, compact
 from stratum_state.surreal.opening import open_store
+from stratum_state.surreal.retention import Collected
 from stratum_state.surreal.store import Owner, SurrealStore
 
-__all__ = ["Owner", "SurrealStore", "open_store"]
+__all__ = ["Collected", "Compacted", "Owner", "SurrealStore", "compact", "open_store"]

@@ -18,19 +18,12 @@ const MAP = 5; // CBOR's major type
 const WITHOUT_SIGNING_IN = new Set(["signin", "authenticate", "ping", "version", "use"]);
 const STRANGER = { code: -32002, message: "IAM error: Not enough permissions to perform this action" };
 
-// The package's own entry builds a client of its SDK; what is needed is the engine alone.
-const binding = `@surrealdb/node/dist/surrealdb-node.${process.platform}-${process.arch}-gnu.node`;
-const require = createRequire(import.meta.url);
-const root = require.resolve.paths("@surrealdb/node").find((each) => exists(`${each}/${binding}`));
-const { SurrealNodeEngine } = require(`${root}/${binding}`);
-
-function exists(path) {
-  try {
-    return Boolean(require.resolve(path));
-  } catch {
-    return false;
-  }
-}
+// The package's own entry is a part of its SDK; what is needed is the engine alone.
+const libc = process.platform === "linux" ? "-gnu" : "";
+const binding = `surrealdb-node.${process.platform}-${process.arch}${libc}.node`;
+const { SurrealNodeEngine } = createRequire(import.meta.url)(
+  `./node_modules/@surrealdb/node/dist/${binding}`,
+);
 
 const engine = await SurrealNodeEngine.connect(url, { capabilities: { functions: true } });
 
