@@ -185,7 +185,7 @@ class Boot:
         self.ears = Ears()
         self.verdicts = Verdicts()
         self.metrics = Metrics(self.clock, version=version())
-        self.health = Health()
+        self.health = Health(self.metrics.check)
         self.credit = Credit(0)
         self.points = crashpoints.UNARMED
         self.diagnostics: tuple[Diagnostic, ...] = ()

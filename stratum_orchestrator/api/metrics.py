@@ -1,6 +1,6 @@
 """What Prometheus is told. Labels are names of definitions and fixed words, no payloads."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 from prometheus_client import (
@@ -81,6 +81,9 @@ class Metrics:
         )
         self._lost = Counter(
             "stratum_lease_lost", "Times that another instance took over.", registry=where
+        )
+        self._checks = Gauge(
+            "stratum_check_ok", "Whether a check of readiness holds.", ["check"], registry=where
         )
         self._writes = Histogram(
             "stratum_db_write_duration_seconds",
@@ -163,6 +166,10 @@ class Metrics:
     def lease_lost(self) -> None:
         """Another instance owns our lane now."""
         self._lost.inc()
+
+    def check(self, name: str, holds: Callable[[], bool]) -> None:
+        """Show whether a check of readiness holds, whenever somebody looks."""
+        self._checks.labels(name).set_function(lambda: float(holds()))
 
     def wrote(self, seconds: float) -> None:
         """Facts took so long to become durable."""

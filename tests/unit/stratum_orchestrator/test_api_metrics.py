@@ -83,3 +83,13 @@ def test_names_beyond_the_limit_are_counted_together() -> None:
 
 def _samples(metrics: Metrics) -> set[str]:
     return set(metrics.exposition().decode().splitlines())
+
+
+def test_a_check_of_readiness_is_asked_at_every_look() -> None:
+    metrics = Metrics(FixedClock(), version="1.2.3")
+    holds = [True, False]
+
+    metrics.check("nats", lambda: holds.pop(0))
+
+    assert 'stratum_check_ok{check="nats"} 1.0' in _samples(metrics)
+    assert 'stratum_check_ok{check="nats"} 0.0' in _samples(metrics)
