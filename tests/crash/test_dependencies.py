@@ -118,6 +118,19 @@ async def test_what_comes_late_is_waited_for(tmp_path: Path) -> None:
         assert await failing(daemon) == ()
 
 
+@pytest.mark.parametrize("missing", ["STRATUM_NATS__URL", "STRATUM_SURREALDB__URL"])
+async def test_a_start_that_waits_can_be_given_up(tmp_path: Path, missing: str) -> None:
+    async with a_site(tmp_path) as (site, _):
+        scheme = "nats" if "NATS" in missing else "ws"
+        daemon = site.member({missing: f"{scheme}://127.0.0.1:{unused()}"})
+        daemon.begin()
+        words = ("waiting for the store", "broker trouble")
+        await until(lambda: any(each in daemon.log for each in words))
+        code = await run_sync(daemon.stop)
+
+    assert code == 0
+
+
 def said_by(project: Path) -> str:
     file = project / "daemon.log"
     return file.read_text() if file.exists() else ""

@@ -57,6 +57,15 @@ class Daemon:
 
     def start(self) -> None:
         """Start it and wait until it is ready; what it said, if it ends instead."""
+        process = self.begin()
+        deadline = monotonic() + _STARTS_WITHIN_S
+        while not (self.home / "run" / "daemon.json").exists():
+            if process.poll() is not None or monotonic() > deadline:
+                pytest.fail(f"the daemon did not start:\n{self.log}")
+            with_patience()
+
+    def begin(self) -> subprocess.Popen[bytes]:
+        """Start it; it is not ready yet."""
         (self.home / "run" / "daemon.json").unlink(missing_ok=True)
         with (self.project / "daemon.log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -67,11 +76,7 @@ class Daemon:
                 stderr=log,
                 start_new_session=True,
             )
-        deadline = monotonic() + _STARTS_WITHIN_S
-        while not (self.home / "run" / "daemon.json").exists():
-            if self._process.poll() is not None or monotonic() > deadline:
-                pytest.fail(f"the daemon did not start:\n{self.log}")
-            with_patience()
+        return self._process
 
     def ensure(self) -> None:
         """Start it unless it runs."""
