@@ -95,7 +95,10 @@ def _first(run: PipelineRun, known: Mapping[str, PipelineRun]) -> PipelineRun | 
 
 
 def _retry_of(run: PipelineRun) -> str:
-    said = json.loads(run.authorization)
+    try:
+        said = json.loads(run.authorization)
+    except ValueError:
+        return ""
     return str(said.get("retry_of", "")) if isinstance(said, dict) else ""
 
 

@@ -30,6 +30,7 @@ def check_chronicle(chronicle: Chronicle, said: Said, plan: Plan | None) -> Iter
     """All that the journal of one run can show."""
     yield from fold.check_fold(chronicle, said)
     yield from warrant.check_warrant(chronicle)
+    yield from warrant.check_instructions(chronicle)
     yield from warrant.check_plan(chronicle, plan)
     yield from order.check_forward(chronicle, plan)
     yield from order.check_fail_fast(chronicle, plan)

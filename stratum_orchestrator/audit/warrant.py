@@ -48,6 +48,45 @@ def check_warrant(chronicle: Chronicle) -> Iterator[Violation]:
         yield Violation("I16", chronicle.run, fault, first.n)
 
 
+def check_instructions(chronicle: Chronicle) -> Iterator[Violation]:
+    """I16: what only an operator can do says which one, why and by which policies' leave."""
+    told = before = ""
+    for entry in chronicle.entries:
+        if (text := entry.said.get("instruction")) is not None:
+            told = _action(text)
+            if not told:
+                why = "an operator's instruction does not say who, why and by what right"
+                yield Violation("I16", chronicle.run, why, entry.n)
+        wanted = _only_by(entry, before)
+        if wanted and told != wanted:
+            yield Violation("I16", chronicle.run, f"no operator told it to {wanted}", entry.n)
+        if entry.subject == "run":
+            before = entry.status
+
+
+def _only_by(entry: Entry, before: str) -> str:
+    """The instruction without which this cannot happen; empty when it needs none."""
+    if entry.what == "run.abandoned":
+        return "abandon"
+    if entry.what == "compensation.waived":
+        return "waive"
+    return "retry" if (before, entry.what) == ("compensated", "run.compensating") else ""
+
+
+def _action(text: object) -> str:
+    match _decoded(text):
+        case {
+            "action": str(action),
+            "by": str(by),
+            "reason": str(),
+            "policies": [_, *_],
+            "policy_set": str(policy_set),
+        } if by and policy_set:
+            return action
+        case _:
+            return ""
+
+
 def _faults(first: Entry) -> Iterator[str]:
     for name in _SIGNED:
         if not isinstance(first.said.get(name), str) or not first.said[name]:

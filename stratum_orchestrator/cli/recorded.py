@@ -44,6 +44,8 @@ class Attempt(Struct, frozen=True):
     """Of a compensation."""
     outputs: object = None
     """Of a step."""
+    instruction: object = None
+    """Of a compensation that was waived."""
 
 
 class Event(Struct, frozen=True):
@@ -73,6 +75,8 @@ class Record(Struct, frozen=True):
     authorization: object
     steps: tuple[Attempt, ...]
     compensations: tuple[Attempt, ...]
+    waived: bool = False
+    instruction: object = None
     change: int = 0
 
     def said(self) -> Said:
@@ -81,7 +85,7 @@ class Record(Struct, frozen=True):
         for step in self.steps:
             said[_place("step", step)] = _step(step)
         for undo in self.compensations:
-            said[_place("compensation", undo)] = _attempt(undo) | {"outcome": undo.outcome}
+            said[_place("compensation", undo)] = _undo(undo)
         return said
 
     def _run(self) -> Mapping[str, object]:
@@ -101,6 +105,8 @@ class Record(Struct, frozen=True):
             "started": _ms(self.started),
             "ended": _ms(self.ended),
             "authorization": canonical.text(self.authorization),
+            "waived": self.waived or None,
+            "instruction": _text(self.instruction),
         }
 
 
@@ -121,8 +127,12 @@ def _place(subject: str, each: Attempt) -> Place:
 
 
 def _step(step: Attempt) -> Fields:
-    outputs = None if step.outputs is None else canonical.text(step.outputs)
-    return _attempt(step) | {"outputs": _digest(outputs)}
+    return _attempt(step) | {"outputs": _digest(_text(step.outputs))}
+
+
+def _undo(undo: Attempt) -> Fields:
+    told = _text(undo.instruction)
+    return _attempt(undo) | {"outcome": undo.outcome, "instruction": told}
 
 
 def _attempt(each: Attempt) -> Fields:
@@ -132,7 +142,7 @@ def _attempt(each: Attempt) -> Fields:
         "ended": _ms(each.ended),
         "stderr": _digest(each.stderr),
         "level": each.level,
-        "resources": None if each.resources is None else canonical.text(each.resources),
+        "resources": _text(each.resources),
     }
     if each.error is None:
         return said
@@ -141,6 +151,10 @@ def _attempt(each: Attempt) -> Fields:
         "error": _digest(each.error.message),
         "exit_code": each.error.exit_code,
     }
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else canonical.text(value)
 
 
 def _digest(text: str | None) -> str | None:

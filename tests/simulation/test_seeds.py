@@ -18,9 +18,11 @@ _SOMETIMES = (
     *("redelivery", "answer lost", "answered later", "duplicate do", "duplicate undo"),
     *("happened after the kill", "committed after the kill", "clock jumped"),
     *("store broke before the commit", "store broke after the commit"),
-    *("store could not be read", "asked to stop", "run cancelled", "run resumed"),
+    *("store could not be read", "asked to stop", "run resumed"),
+    *("operator: cancel", "operator: abandon", "operator: retry"),
+    *("operator: undo again", "operator: waive"),
     *("process cancelled", "process timed out"),
-    *("run completed", "run clean", "run partial"),
+    *("run completed", "run clean", "run partial", "run abandoned"),
 )
 
 

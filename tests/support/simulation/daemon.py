@@ -10,15 +10,20 @@ import msgspec
 
 from stratum_graph.model import Principal
 from stratum_orchestrator.audit.observed import Announced
-from stratum_orchestrator.saga.compensation import Compensator
+from stratum_orchestrator.errors import Impossible
+from stratum_orchestrator.saga.compensation import Compensator, last_attempts
+from stratum_orchestrator.saga.instruction import Wish
 from stratum_orchestrator.saga.intake import Intake, Terms
 from stratum_orchestrator.saga.live import LiveRuns, live_runs
+from stratum_orchestrator.saga.operations import Operations
 from stratum_orchestrator.saga.pipeline import Pipeline
 from stratum_orchestrator.saga.plans import Plans
 from stratum_orchestrator.saga.recovery import resume
 from stratum_orchestrator.saga.rules import Rules
 from stratum_orchestrator.saga.step import StepRunner
 from stratum_orchestrator.telling import announcing
+from stratum_state.errors import Unavailable
+from stratum_state.model import CompensationStatus, Trail
 from stratum_state.tracker import StateTracker
 from support.saga import Everyone
 from support.simulation.broker import SimulatedConsumer, Stream
@@ -29,6 +34,8 @@ from support.simulation.world import Life, World
 
 AUDIENCE = "simulation"
 DENIED = "denied"
+_WISH = Wish(by="olga", reason="it has to be")
+_OPERATOR = Principal(key="UOPERATOR", name="operator", groups=("operators",))
 _CAPACITY = 3
 _GRACE_S = 3.0
 
@@ -42,6 +49,22 @@ class Setting:
     script: Script
     publisher: str
     limit_s: float = 3600
+
+
+def _wish(trail: Trail | None, chance: Random) -> tuple[str, str]:
+    """Something that may help, and the node that it is about; now and then something else."""
+    undone = last_attempts(trail.compensations).values() if trail else ()
+    failed = [each.node for each in undone if each.status is CompensationStatus.FAILED]
+    if trail is not None and trail.run.is_over:
+        wish = chance.choice(("undo again", "undo again", "waive", "retry"))
+    else:
+        wish = chance.choice(("cancel", "abandon", "retry"))
+    return wish, chance.choice(failed or ["nothing"])
+
+
+async def _nobody(_run: str, _text: str) -> bool:
+    """There is no other instance that could obey."""
+    return False
 
 
 class SimulatedBlobs:
@@ -72,11 +95,48 @@ class Daemon:
         self._store = SimulatedStore(world, life)
         self.tracker = StateTracker(self._store, announcing(self._announce))
         self.live: LiveRuns | None = None
+        self.asked = 0
+        """How many operators wait for an answer."""
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it can be asked for something."""
+        return not self.life.gone.is_set() and self.live is not None
 
     @property
     def is_idle(self) -> bool:
         """Whether it is up and has nothing under way."""
-        return not self.life.gone.is_set() and self.live is not None and not len(self.live)
+        return self.is_up and not self.asked and self.live is not None and not len(self.live)
+
+    async def operate(self, run: str) -> tuple[str, str]:
+        """What an operator wants of the run, and `done` or why not."""
+        assert self.live is not None
+        operations = Operations(
+            operator=_OPERATOR,
+            rules=self._rules,
+            tracker=self.tracker,
+            live=self.live,
+            clock=self._world,
+            elsewhere=_nobody,
+        )
+        wish, node = _wish(self.tracker.trail(run), self._world.chance)
+        try:
+            match wish:
+                case "cancel":
+                    await operations.cancel(run, _WISH)
+                case "abandon":
+                    await operations.abandon(run, _WISH)
+                case "retry":
+                    await operations.retry(run, _WISH, again=True)
+                case "undo again":
+                    await operations.undo_again(run, node, _WISH)
+                case _:
+                    await operations.waive(run, node, _WISH)
+        except (Impossible, Unavailable) as why:
+            return wish, str(why)
+        finally:
+            self.asked -= 1
+        return wish, "done"
 
     async def run(self) -> None:
         """Recover, then serve until asked to stop."""

@@ -34,8 +34,6 @@ class Faults:
     """What was under way when the daemon was killed still happens."""
     stops: float = 0
     """The daemon is asked to stop, by boundary."""
-    cancels: float = 0
-    """An operator cancels a run, by boundary."""
     clock_jumps: float = 0
     """By boundary."""
     slow_s: float = 0.001
@@ -44,7 +42,7 @@ class Faults:
 
 CALM = Faults()
 ROUGH = Faults(
-    until=400,
+    until=500,
     store_breaks=0.004,
     unreadable=0.02,
     answer_lost=0.1,
@@ -52,7 +50,6 @@ ROUGH = Faults(
     step_hangs=0.02,
     afterlife=0.5,
     stops=0.002,
-    cancels=0.004,
     clock_jumps=0.01,
     slow_s=0.5,
 )

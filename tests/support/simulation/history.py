@@ -17,6 +17,8 @@ _MOST_KILLS = 4
 _MOST_EVENTS = 4
 _SPREAD_S = 20.0
 _REPEATED = 0.3
+_MOST_VISITS = 6
+_VISITED_S = 150.0
 
 
 class Broken(AssertionError):
@@ -54,9 +56,11 @@ def _calm(graph: Graph, crashes: frozenset[int]) -> Outcome:
 def _rough(seed: str) -> Outcome:
     chance = Random(f"history {seed}")  # noqa: S311 - to be repeatable is its purpose
     fate = Fate(at_random=chance.randint(0, _MOST_KILLS))
-    faults = replace(ROUGH, until=chance.choice((0, 200, ROUGH.until)))
+    faults = replace(ROUGH, until=chance.choice((0, ROUGH.until // 2, ROUGH.until)))
     events = [*_good_events(chance), *_bad_events(chance)]
-    return Scenario(World(seed, fate, faults), script(list(GRAPHS)), events).play()
+    visits = [chance.random() * _VISITED_S for _ in range(chance.randint(0, _MOST_VISITS))]
+    world = World(seed, fate, faults)
+    return Scenario(world, script(list(GRAPHS)), events, visits=visits).play()
 
 
 def _good_events(chance: Random) -> Iterator[Event]:

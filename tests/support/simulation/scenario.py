@@ -3,7 +3,6 @@
 import asyncio
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -15,7 +14,6 @@ from platform_nats.nkey import UserKey
 from platform_nats.statement import SIGNATURE
 from stratum_orchestrator.audit.observed import Observed, Violation
 from stratum_orchestrator.audit.oracle import check
-from stratum_orchestrator.saga.live import LiveRuns
 from stratum_state.errors import Unavailable
 from stratum_state.model import Fact, Trail
 from stratum_state.store import RunFilter
@@ -72,8 +70,15 @@ class Scenario:
     """One world, its events, and the supervisor that begins the daemon again."""
 
     def __init__(
-        self, world: World, script: Script, events: Sequence[Event], *, instances: int = 1
+        self,
+        world: World,
+        script: Script,
+        events: Sequence[Event],
+        *,
+        visits: Sequence[float] = (),
+        instances: int = 1,
     ) -> None:
+        """`visits`: when operators come, in seconds."""
         self._world = world
         self._events = events
         self._stream = Stream(world)
@@ -84,12 +89,12 @@ class Scenario:
             publisher=KEY.public,
             limit_s=_LIMIT_S,
         )
+        self._visits = visits
         self._instances = instances
         self._daemons: dict[int, Daemon] = {}
-        self._published = False
+        self._to_come = 2  # the events, and the operators
         self._over = False
         self._violations: list[Violation] = []
-        world.canceller = self._cancel_any
 
     def play(self) -> Outcome:
         """Play it to its rest, or to the end of patience."""
@@ -111,6 +116,7 @@ class Scenario:
     async def _play(self) -> Observed:
         async with anyio.create_task_group() as around:
             around.start_soon(self._publish)
+            around.start_soon(self._visit)
             for instance in range(self._instances):
                 around.start_soon(self._supervise, instance)
             await self._come_to_rest()
@@ -124,7 +130,7 @@ class Scenario:
         """Return when everything is done, or when patience is at its end."""
         while self._world.loop.time() < _PATIENCE_S:
             await anyio.sleep(_LOOK_S)
-            answered = self._published and self._stream.is_answered
+            answered = not self._to_come and self._stream.is_answered
             idle = all(each.is_idle for each in self._daemons.values())
             if answered and idle and not await self._world.store.unfinished():
                 return
@@ -145,7 +151,19 @@ class Scenario:
                 del headers[SIGNATURE]
             well_signed = event.signer is KEY
             self._stream.store(event.subject, event.body, headers, well_signed=well_signed)
-        self._published = True
+        self._to_come -= 1
+
+    async def _visit(self) -> None:
+        """At these moments an operator wants something of some run, at some instance."""
+        for moment in sorted(self._visits):
+            await anyio.sleep_until(moment)
+            run = self._world.run_for_operator()
+            up = [each for each in self._daemons.values() if each.is_up]
+            if run and up:
+                daemon = self._world.chance.choice(up)
+                daemon.asked += 1
+                self._world.loop.spawn(self._operate(daemon, run), daemon.life)
+        self._to_come -= 1
 
     async def _supervise(self, instance: int) -> None:
         """Begin one instance's daemon again whenever it has ended, until all is over."""
@@ -157,6 +175,7 @@ class Scenario:
             task.add_done_callback(lambda _, life=life: life.gone.set())
             await life.gone.wait()
             self._judge_end(life, task)
+            life.alive = False
             daemon.consumer.abandon()
             await anyio.sleep(world.chance.random() * _DOWN_S)
 
@@ -172,17 +191,10 @@ class Scenario:
             why = f"life {life.number} ended by itself: {error!r}"
             self._violations.append(Violation("I7", "world", why))
 
-    def _cancel_any(self) -> None:
-        runs = self._world.unfinished()
-        for daemon in self._daemons.values():
-            if runs and daemon.live is not None and daemon.life.alive:
-                run = self._world.chance.choice(runs)
-                self._world.loop.spawn(self._cancel(daemon.live, run), daemon.life)
-
-    async def _cancel(self, live: LiveRuns, run: str) -> None:
-        with suppress(Unavailable):
-            if await live.cancel(run, "cancelled by an operator"):
-                self._world.seen["run cancelled"] += 1
+    async def _operate(self, daemon: Daemon, run: str) -> None:
+        wish, said = await daemon.operate(run)
+        self._world.note(daemon.life, f"operator: {wish} {run}: {said}")
+        self._world.seen[f"operator: {wish}{'' if said == 'done' else ' refused'}"] += 1
 
     def _beliefs(self) -> list[Trail]:
         known = [

@@ -9,7 +9,7 @@ import anyio
 from platform_nats.delivery import Delivery
 from stratum_orchestrator.audit.observed import Announced, Commit, Effect
 from stratum_state.memory import MemoryStore
-from stratum_state.model import PipelineRun, RunStatus
+from stratum_state.model import PipelineRun
 from support.saga import START_MS, MemoryBlobs
 from support.simulation.fate import YEARS_MS, Fate, Faults
 from support.simulation.loop import Process, VirtualLoop
@@ -67,7 +67,6 @@ class World:
         self.seen: Counter[str] = Counter()
         """How often what is worth seeing was seen."""
         self.lives: list[Life] = []
-        self.canceller: Callable[[], None] = lambda: None
         self._kills_left = fate.at_random
         self._target = self._aim()
         self._clock_offset = 0
@@ -120,11 +119,12 @@ class World:
                 last_thing()
         life.gone.set()
 
-    def unfinished(self) -> list[str]:
-        """The runs that are not over, as the store has them."""
-        over = (RunStatus.COMPLETED, RunStatus.COMPENSATED, RunStatus.ABANDONED)
-        latest = {each.id: each for each in self.store.history if isinstance(each, PipelineRun)}
-        return [each.id for each in latest.values() if each.status not in over]
+    def run_for_operator(self) -> str | None:
+        """Any run on record; as often as not one that needs a person, if there is one."""
+        runs = {each.id: each for each in self.store.history if isinstance(each, PipelineRun)}
+        unresolved = [each for each in runs.values() if each.is_unresolved]
+        chosen = self.chance.choice((unresolved, list(runs.values())))
+        return self.chance.choice(chosen).id if chosen else None
 
     def act(self, effect: Effect) -> None:
         """Note an effect on the world outside."""
@@ -155,8 +155,6 @@ class World:
         if self.happens(self.faults.stops):
             self.seen["asked to stop"] += 1
             life.stopping.set()
-        if self.happens(self.faults.cancels):
-            self.canceller()
 
 
 class Port:
