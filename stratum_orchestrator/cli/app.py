@@ -51,6 +51,7 @@ class Stratum(LazyGroup):
         "chaos": Entry(
             f"{_HERE}.chaos:chaos", "Kill a copy of everything, and judge what is left."
         ),
+        "compact": Entry(f"{_HERE}.compact:compact", "Shrink an embedded store on disk."),
         "doctor": Entry(f"{_HERE}.doctor:doctor", "Check what Stratum needs of this machine."),
         "config": Entry(f"{_HERE}.config:config", "Show the configuration in effect."),
         "version": Entry(f"{_HERE}.version:version", "Print the version."),
