@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from stratum_state.model import CompensationStatus, VerdictKind
+from stratum_state.model import Compensation, CompensationStatus, VerdictKind
 from stratum_state.surreal import opening
 from stratum_state.surreal.cbor import Id
 from support import engines, records
@@ -39,7 +40,9 @@ async def engine() -> AsyncIterator[Faulty]:
         await store.write([records.succeeded(lint, outputs='"' + "x" * 70_000 + '"')])
         await store.write([records.failed(build), going_back, undo])
         await store.write([undo.to(CompensationStatus.FAILED, error="no way back")])
-        await store.write([records.compensated(going_back)])
+        waived = a_compensation(RUN, "build", stage=1)
+        await store.write([replace(waived, status=CompensationStatus.WAIVED, instruction="{}")])
+        await store.write([records.compensated(going_back, Compensation.PARTIAL)])
         yield engine
 
 
