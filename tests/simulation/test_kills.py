@@ -23,6 +23,17 @@ def test_killed_at_any_boundary_a_run_keeps_its_promises(graph: Graph) -> None:
         assert sum(seen[f"killed at {kind}"] for kind in KINDS) == 1
 
 
+def test_killed_at_any_boundary_another_instance_takes_over() -> None:
+    boundaries = held("diamond*2").boundaries
+    seen: Counter[str] = Counter()
+
+    for number in range(1, boundaries + 1):
+        seen.update(held(f"diamond*2@{number}").seen)
+
+    assert seen["run taken over"]
+    assert seen["run completed"] == boundaries
+
+
 def test_killed_again_while_it_recovers_a_run_keeps_its_promises() -> None:
     boundaries = held(DIAMOND.name).boundaries
     seen: Counter[str] = Counter()

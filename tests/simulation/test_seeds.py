@@ -19,6 +19,7 @@ _SOMETIMES = (
     *("happened after the kill", "committed after the kill", "clock jumped"),
     *("store broke before the commit", "store broke after the commit"),
     *("store could not be read", "asked to stop", "run resumed"),
+    *("paused", "fenced", "lane adopted", "run taken over", "acted after it was fenced"),
     *("operator: cancel", "operator: abandon", "operator: retry"),
     *("operator: undo again", "operator: waive"),
     *("process cancelled", "process timed out"),

@@ -114,7 +114,7 @@ class SimulatedConsumer(Port):
                     message = self._stream.take() if self._has_room else None
                     if message is None:
                         await self._stream.wait(for_messages=self._has_room)
-                    else:
+                    elif message.delivery.sequence not in self.in_hand:
                         self.in_hand[message.delivery.sequence] = message
                         handlers.start_soon(self._carry, message, handle)
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from hashlib import sha256
 from random import Random
 
-import anyio
 import msgspec
 
 from stratum_graph.model import Principal
@@ -21,6 +20,8 @@ from stratum_orchestrator.saga.plans import Plans
 from stratum_orchestrator.saga.recovery import resume
 from stratum_orchestrator.saga.rules import Rules
 from stratum_orchestrator.saga.step import StepRunner
+from stratum_orchestrator.saga.takeover import Takeover
+from stratum_orchestrator.supervision import background
 from stratum_orchestrator.telling import announcing
 from stratum_state.errors import Unavailable
 from stratum_state.model import CompensationStatus, Trail
@@ -28,6 +29,7 @@ from stratum_state.tracker import StateTracker
 from support.saga import Everyone
 from support.simulation.broker import SimulatedConsumer, Stream
 from support.simulation.graphs import generation
+from support.simulation.lanes import TTL_S, Lanes
 from support.simulation.runner import Script, SimulatedRunner
 from support.simulation.store import SimulatedStore
 from support.simulation.world import Life, World
@@ -47,6 +49,7 @@ class Setting:
     world: World
     stream: Stream
     script: Script
+    lanes: Lanes
     publisher: str
     limit_s: float = 3600
 
@@ -92,7 +95,8 @@ class Daemon:
         world = self._world = setting.world
         self.life = life
         self.consumer = SimulatedConsumer(world, life, setting.stream)
-        self._store = SimulatedStore(world, life)
+        life.let_go = self.consumer.abandon
+        self._store = SimulatedStore(world, life, setting.lanes)
         self.tracker = StateTracker(self._store, announcing(self._announce))
         self.live: LiveRuns | None = None
         self.asked = 0
@@ -140,14 +144,15 @@ class Daemon:
 
     async def run(self) -> None:
         """Recover, then serve until asked to stop."""
-        async with anyio.create_task_group() as background:
-            background.start_soon(self._store.failure)
-            await self._serve()
-            background.cancel_scope.cancel()
+        async with background(self._store.failure):
+            await self._store.open()
+            async with background(self._store.beat):
+                await self._serve()
+                await self._store.close()
 
     async def _serve(self) -> None:
         world, setting = self._world, self._setting
-        runner = SimulatedRunner(world, self.life, setting.script)
+        runner = SimulatedRunner(world, self.life, setting.script, setting.lanes)
         chance = Random(f"jitter {self.life.number}")  # noqa: S311 - to be repeatable
         pipeline = Pipeline(
             StepRunner(runner, self.tracker, world, chance),
@@ -167,7 +172,10 @@ class Daemon:
             self.live = live
             terms = Terms(audience=AUDIENCE)
             intake = Intake(self._rules, self.tracker, live, world, terms)
-            await self.consumer.serve(intake.handle)
+            takeover = Takeover(self._store, self.tracker, live, TTL_S)
+            async with background(takeover.watch):
+                await self.consumer.serve(intake.handle)
+            world.seen["run taken over"] += takeover.taken
 
     def _rules(self) -> Rules:
         key = self._setting.publisher

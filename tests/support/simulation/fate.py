@@ -36,6 +36,8 @@ class Faults:
     """The daemon is asked to stop, by boundary."""
     clock_jumps: float = 0
     """By boundary."""
+    pauses: float = 0
+    """The daemon is stopped for a while, by boundary. Only where there are others."""
     slow_s: float = 0.001
     """The longest time that a commit takes."""
 

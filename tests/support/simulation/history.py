@@ -1,7 +1,7 @@
 """Histories by name: a seed, or a graph with the boundaries at which its daemon is killed.
 
 `17` is a rough history drawn from that seed; `order` a calm one; `order@12+40` the same with
-a kill at boundary 12 and another one at boundary 40.
+a kill at boundary 12 and another one at boundary 40; `order*2@12` one of two instances.
 """
 
 from collections.abc import Iterator
@@ -34,9 +34,11 @@ def play(name: str) -> Outcome:
     """Play the history of that name to its end."""
     if name.isdigit():
         return _rough(name)
-    graph, _, crashes = name.partition("@")
+    what, _, crashes = name.partition("@")
+    graph, _, instances = what.partition("*")
     numbers = frozenset(int(each) for each in crashes.split("+") if each)
-    return _calm(next(each for each in GRAPHS if each.name == graph), numbers)
+    chosen = next(each for each in GRAPHS if each.name == graph)
+    return _calm(chosen, numbers, int(instances or 1))
 
 
 def held(name: str) -> Outcome:
@@ -47,20 +49,26 @@ def held(name: str) -> Outcome:
     return outcome
 
 
-def _calm(graph: Graph, crashes: frozenset[int]) -> Outcome:
+def _calm(graph: Graph, crashes: frozenset[int], instances: int) -> Outcome:
     world = World(graph.name, Fate(crashes=crashes), CALM)
     event = Event(at_s=0.1, subject=graph.subject, event_id="e1")
-    return Scenario(world, script([graph]), [event]).play()
+    return Scenario(world, script([graph]), [event], instances=instances).play()
 
 
 def _rough(seed: str) -> Outcome:
     chance = Random(f"history {seed}")  # noqa: S311 - to be repeatable is its purpose
     fate = Fate(at_random=chance.randint(0, _MOST_KILLS))
-    faults = replace(ROUGH, until=chance.choice((0, ROUGH.until // 2, ROUGH.until)))
+    instances = chance.choice((1, 1, 2, 3))
+    pauses = 0.004 if instances > 1 else 0
+    faults = replace(
+        ROUGH, pauses=pauses, until=chance.choice((0, ROUGH.until // 2, ROUGH.until))
+    )
     events = [*_good_events(chance), *_bad_events(chance)]
     visits = [chance.random() * _VISITED_S for _ in range(chance.randint(0, _MOST_VISITS))]
     world = World(seed, fate, faults)
-    return Scenario(world, script(list(GRAPHS)), events, visits=visits).play()
+    return Scenario(
+        world, script(list(GRAPHS)), events, visits=visits, instances=instances
+    ).play()
 
 
 def _good_events(chance: Random) -> Iterator[Event]:

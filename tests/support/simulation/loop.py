@@ -28,6 +28,8 @@ class Process:
     def __init__(self, number: int = 0) -> None:
         self.number = number
         self.alive = True
+        self.wakes = 0.0
+        """Until then it is stopped, as by SIGSTOP: its time passes, but nothing of it runs."""
 
 
 PROCESS: ContextVar[Process | None] = ContextVar("process", default=None)
@@ -65,7 +67,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         self._chance = Random(seed)  # noqa: S311 - to be repeatable is its purpose
         self._now = 0.0
         self._ready: list[_Turn] = []
-        self._timers: list[tuple[float, int, asyncio.TimerHandle, Process | None]] = []
+        self._timers: list[tuple[float, int, asyncio.Handle, Process | None]] = []
         self._numbers = count(1)
         self._tasks: list[_Task] = []
         self._processes: set[Process] = set()
@@ -182,7 +184,10 @@ class VirtualLoop(asyncio.AbstractEventLoop):
             raise Endless
         turn = self._ready.pop(self._chance.randrange(len(self._ready)))
         self._now += _STEP_S
-        if _is_due(turn.handle, turn.process):
+        if turn.process is not None and turn.process.wakes > self._now:
+            entry = (turn.process.wakes, next(self._numbers), turn.handle, turn.process)
+            heapq.heappush(self._timers, entry)
+        elif _is_due(turn.handle, turn.process):
             turn.handle._run()  # noqa: SLF001 - what an event loop is there for
 
     def _pass_time(self) -> None:

@@ -11,6 +11,7 @@ import msgspec
 
 from stratum_orchestrator.audit.observed import Effect
 from stratum_orchestrator.ports import Command, Ended, Failure, Kind
+from support.simulation.lanes import Lanes
 from support.simulation.world import Life, Port, World
 
 _LONGEST_S = 5.0
@@ -45,8 +46,9 @@ class _Course(NamedTuple):
 class _Execution:
     """What a process does to the world outside, once."""
 
-    def __init__(self, world: World, command: Command) -> None:
-        self._world = world
+    def __init__(self, port: "SimulatedRunner", command: Command) -> None:
+        self._port = port
+        self._world = port.world
         self._command = command
         self._acted = False
 
@@ -55,6 +57,9 @@ class _Execution:
             return
         self._acted = True
         command = self._command
+        if self._port.is_zombie(command.run):  # nothing but the script's own care helps
+            self._world.seen["acted after it was fenced"] += 1
+            return
         step = msgspec.json.decode(command.stdin)["step"]
         effect = Effect(
             run=command.run,
@@ -70,14 +75,19 @@ class _Execution:
 class SimulatedRunner(Port):
     """Runs scripts as processes that a kill of the daemon may not reach in time."""
 
-    def __init__(self, world: World, life: Life, script: Script) -> None:
+    def __init__(self, world: World, life: Life, script: Script, lanes: Lanes) -> None:
         super().__init__(world, life)
         self._script = script
+        self._lanes = lanes
+
+    def is_zombie(self, run: str) -> bool:
+        """Whether the daemon was stopped for so long that another one carries the run."""
+        return self.life.wakes > 0 and not self._lanes.owns(self.life, run)
 
     async def run(self, command: Command) -> Ended:
         name = command.node if command.kind is Kind.DO else f"{command.node}/undo"
         await self.cross("process begins", name)
-        course, execution = self._plan(name), _Execution(self.world, command)
+        course, execution = self._plan(name), _Execution(self, command)
         if course.acts:
             self.life.last_things[execution] = execution.act
         try:

@@ -14,12 +14,13 @@ from platform_nats.nkey import UserKey
 from platform_nats.statement import SIGNATURE
 from stratum_orchestrator.audit.observed import Observed, Violation
 from stratum_orchestrator.audit.oracle import check
-from stratum_state.errors import Unavailable
+from stratum_state.errors import Fenced, Unavailable
 from stratum_state.model import Fact, Trail
 from stratum_state.store import RunFilter
 from support.simulation.broker import Stream
 from support.simulation.daemon import AUDIENCE, Daemon, Setting
 from support.simulation.graphs import plans
+from support.simulation.lanes import Lanes
 from support.simulation.runner import Script
 from support.simulation.world import Life, World
 
@@ -86,6 +87,7 @@ class Scenario:
             world=world,
             stream=self._stream,
             script=script,
+            lanes=Lanes(world, embedded=instances == 1),
             publisher=KEY.public,
             limit_s=_LIMIT_S,
         )
@@ -176,7 +178,7 @@ class Scenario:
             await life.gone.wait()
             self._judge_end(life, task)
             life.alive = False
-            daemon.consumer.abandon()
+            life.let_go()
             await anyio.sleep(world.chance.random() * _DOWN_S)
 
     def _judge_end(self, life: Life, task: asyncio.Task[None]) -> None:
@@ -186,7 +188,7 @@ class Scenario:
         error = task.exception()
         self._world.note(life, f"ends {error!r}")
         if isinstance(error, BaseExceptionGroup):
-            _, error = error.split(Unavailable)
+            _, error = error.split((Unavailable, Fenced))
         if error is not None:
             why = f"life {life.number} ended by itself: {error!r}"
             self._violations.append(Violation("I7", "world", why))

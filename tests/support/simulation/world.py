@@ -21,6 +21,12 @@ KINDS = (
     "store read verdict",
     "store read inbox",
     "store read unfinished",
+    "store read expired",
+    "lane is claimed",
+    "lane was claimed",
+    "lane is adopted",
+    "lane was adopted",
+    "lane is given back",
     "plan is kept",
     "plan was kept",
     "store write begins",
@@ -34,6 +40,7 @@ KINDS = (
 )
 """Where a daemon can be killed: before and after each call that reaches something outside."""
 _ANYWHERE = ""
+_SILENCE_S = 10.0
 _AIMED, _UNAIMED = 0.3, 0.02  # how likely a kill is at a boundary that is meant
 
 
@@ -45,6 +52,8 @@ class Life(Process):
         self.stopping = anyio.Event()
         self.gone = anyio.Event()
         """Killed, or ended by itself."""
+        self.let_go: Callable[[], None] = lambda: None
+        """Has the broker deliver to others what it has in hand."""
         self.last_things: dict[object, Callable[[], None]] = {}
         """What was under way and may still happen when it is killed, in the order of begins."""
 
@@ -119,6 +128,20 @@ class World:
                 last_thing()
         life.gone.set()
 
+    def unfinished(self) -> list[str]:
+        """The runs that are not over, oldest first."""
+        runs = {each.id: each for each in self.store.history if isinstance(each, PipelineRun)}
+        return sorted((each.id for each in runs.values() if not each.is_over), reverse=True)
+
+    def pause(self, life: Life) -> None:
+        """SIGSTOP, and SIGCONT much later: its processes go on meanwhile, its time runs out."""
+        life.wakes = self.loop.time() + (1 + 3 * self.chance.random()) * _SILENCE_S
+        self.seen["paused"] += 1
+        self.note(life, f"is paused until {life.wakes:.5f}")
+        life.let_go()
+        for last_thing in list(life.last_things.values()):
+            last_thing()
+
     def run_for_operator(self) -> str | None:
         """Any run on record; as often as not one that needs a person, if there is one."""
         runs = {each.id: each for each in self.store.history if isinstance(each, PipelineRun)}
@@ -152,6 +175,8 @@ class World:
         if self.happens(self.faults.clock_jumps):
             self._clock_offset = self.chance.choice((-YEARS_MS, 0, 3_600_000, YEARS_MS))
             self.seen["clock jumped"] += 1
+        if self.happens(self.faults.pauses):
+            self.pause(life)
         if self.happens(self.faults.stops):
             self.seen["asked to stop"] += 1
             life.stopping.set()
