@@ -20,7 +20,7 @@ from support.poison import OPEN, REFUSED_BY_SERVER, Poisoner, good
 from support.vitals import vitals
 from support.wire import wire
 
-pytestmark = [pytest.mark.crash, pytest.mark.timeout(200)]
+pytestmark = [pytest.mark.crash, pytest.mark.nightly, pytest.mark.timeout(200)]
 
 EVENTS_AT_ONCE = int(os.environ.get("STRATUM_OVERLOAD_EVENTS", "1000"))  # noqa: TID251 - how long to test
 POISONED = int(os.environ.get("STRATUM_OVERLOAD_POISONED", "1000"))  # noqa: TID251 - likewise

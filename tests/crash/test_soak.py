@@ -8,7 +8,7 @@ import pytest
 from support.soak import soak, soaked
 from support.wear import judge
 
-pytestmark = [pytest.mark.crash, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.crash, pytest.mark.nightly, pytest.mark.timeout(600)]
 
 SECONDS = float(os.environ.get("STRATUM_SOAK_SECONDS", "60"))  # noqa: TID251 - how long to test
 MEMORY_A_RUN = 64 << 10
