@@ -12,6 +12,7 @@ import sys
 from contextlib import closing
 from dataclasses import dataclass
 from errno import ENOSYS
+from functools import cache
 
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _VERSION_FLAG = 1
@@ -44,6 +45,7 @@ class Rules:
     """Whether TCP may be used; kernels before ABI 4 cannot deny it."""
 
 
+@cache
 def abi() -> int:
     """Return the kernel's Landlock version; 0 when there is none."""
     if sys.platform != "linux":

@@ -5,9 +5,11 @@ import math
 import os
 import resource
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 
-from anyio import CapacityLimiter
+from anyio import Semaphore
+from anyio.lowlevel import checkpoint_if_cancelled
 
 from stratum_graph.errors import GraphError
 from stratum_graph.model import Limits
@@ -28,6 +30,7 @@ from stratum_orchestrator.ports import Command, Ended, Failure, Kind
 LIBRARY = Path(__file__).parent / "lib"
 """Our Nushell module: `use stratum.nu *`."""
 _STARTS_AT_A_TIME = 4
+_PATHS = 4096  # trees and scripts in use, by and large
 _POINTS = {Kind.DO: "step", Kind.UNDO: "compensation"}
 
 
@@ -54,8 +57,8 @@ class NushellRunner:
         self.containment = Containment(settings, tools)
         self._pipelines = settings.data.resolve() / "pipelines"
         self._marks = Marks(settings.token)
-        self._turns = CapacityLimiter(settings.parallel)
-        self._spawners = CapacityLimiter(_STARTS_AT_A_TIME)
+        self._turns = Semaphore(settings.parallel, fast_acquire=True)
+        self._spawners = Semaphore(_STARTS_AT_A_TIME, fast_acquire=True)
         adopt()
 
     async def run(self, command: Command) -> Ended:
@@ -63,6 +66,7 @@ class NushellRunner:
 
         Background processes of a script are ended half a second after it, at the latest.
         """
+        await checkpoint_if_cancelled()  # a free turn is taken without one
         async with self._turns:
             try:
                 return await self._run(command)
@@ -108,20 +112,26 @@ class NushellRunner:
 
     def _tree(self, digest: str) -> str:
         try:
-            return os.path.realpath(self._trees(digest))
+            return _real(str(self._trees(digest)))
         except (GraphError, OSError) as error:
             raise CannotStart(str(error)) from error
 
     def _data(self, pipeline: str) -> str:
-        folder = self._pipelines / pipeline
+        folder = f"{self._pipelines}/{pipeline}"
         with starting():
-            if not folder.is_dir():
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return str(folder)
+            if not os.path.isdir(folder):  # noqa: PTH112 - each step pays for it
+                os.makedirs(folder, mode=0o700, exist_ok=True)  # noqa: PTH103
+        return folder
+
+
+@lru_cache(_PATHS)
+def _real(path: str) -> str:
+    """Resolve a path in the content store, where nothing ever changes its meaning."""
+    return os.path.realpath(path)
 
 
 def _script(tree: str, script: str) -> str:
-    path = os.path.realpath(f"{tree}/{script}")
+    path = _real(f"{tree}/{script}")
     if not path.startswith(f"{tree}/"):
         raise CannotStart(f"the script {script} lies outside its definition's folder")
     if not os.path.isfile(path):  # noqa: PTH113

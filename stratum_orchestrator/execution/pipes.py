@@ -3,7 +3,7 @@
 import os
 import select
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from typing import Protocol, Self
 
 import anyio
@@ -71,7 +71,8 @@ class Pipes:
 
     def __init__(self, stdin: bytes, stdout: Sink, stderr: Sink) -> None:
         """Open the three; CannotStart when the machine has no descriptors left."""
-        self._rest = memoryview(stdin)
+        # In one write: each one wakes the process, on the core that we need ourselves.
+        self._rest = memoryview(OPEN_GATE + stdin)
         self._sinks: dict[int, Sink] = {}
         self._open: set[int] = set()
         self._watched: set[int] = set()
@@ -104,8 +105,6 @@ class Pipes:
             os.set_blocking(ours, False)
             self._watch(ours, select.EPOLLIN)
         os.set_blocking(self._stdin, False)
-        with suppress(BrokenPipeError):
-            os.write(self._stdin, OPEN_GATE)
         self._feed()
         if self._stdin in self._open:
             self._watch(self._stdin, select.EPOLLOUT)

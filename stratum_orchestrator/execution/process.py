@@ -11,7 +11,7 @@ from logging import getLogger
 from typing import Self
 
 import anyio
-from anyio import CapacityLimiter
+from anyio import Semaphore
 
 from stratum_orchestrator.crashpoints import Passed
 from stratum_orchestrator.execution.errors import starting
@@ -104,7 +104,7 @@ class Leader:
             os.killpg(self._pid, number)
 
 
-async def carry(task: Task, spawners: CapacityLimiter) -> Course:
+async def carry(task: Task, spawners: Semaphore) -> Course:
     """Run a program to its end, whatever that takes, and return how it went.
 
     `spawners` bounds how many are being started at a time. CannotStart when it does not start.
@@ -130,7 +130,7 @@ async def carry(task: Task, spawners: CapacityLimiter) -> Course:
 
 
 async def _start(
-    program: Program, streams: tuple[int, int, int], spawners: CapacityLimiter
+    program: Program, streams: tuple[int, int, int], spawners: Semaphore
 ) -> Leader:
     async with spawners:
         # A start under way is never abandoned: nobody would end what it starts.
@@ -169,15 +169,30 @@ async def _end(task: Task, pipes: Pipes, leader: Leader) -> None:
     await pipes.until(pipes.dry, LINGER_S)
 
 
+@dataclass(slots=True)
+class _Peak:
+    """The most memory that the daemon ever had, in KiB, as far as it was of interest."""
+
+    kib: int = 0
+
+    def hides(self, kib: int) -> bool:
+        """Whether so much may have been the daemon's own."""
+        if kib > self.kib:  # with many threads, looking is dear
+            self.kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return kib <= self.kib
+
+
+_OURS = _Peak()
+
+
 def _resources(usage: resource.struct_rusage, wall_s: float) -> Resources:
     """Convert what a process and the descendants that it waited for have used.
 
     Until exec, the kernel counts the daemon's own memory as the child's: a child that never
     had more than that is reported with 0.
     """
-    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return Resources(
         cpu_ms=math.ceil(1000 * (usage.ru_utime + usage.ru_stime)),
-        max_rss=usage.ru_maxrss * 1024 if usage.ru_maxrss > own else 0,
+        max_rss=0 if _OURS.hides(usage.ru_maxrss) else usage.ru_maxrss * 1024,
         wall_ms=math.ceil(1000 * wall_s),
     )

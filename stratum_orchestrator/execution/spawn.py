@@ -7,6 +7,8 @@ a thread for ever, so the thread that was fenced is thrown away.
 See posix_spawn(3) and <https://sourceware.org/glibc/manual/latest/html_node/Creating-a-Process.html>.
 """
 
+import _thread
+import asyncio
 import ctypes
 import os
 import resource
@@ -15,16 +17,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from errno import EAGAIN
-from threading import Thread
 
 import anyio
-from anyio import from_thread
-from anyio.lowlevel import current_token
 
 from stratum_graph.definitions import landlock
 
 _SET_DEFAULT_SIGNALS, _SET_SIGNAL_MASK, _NEW_SESSION = 0x04, 0x08, 0x80
 _FIRST_TO_CLOSE = 3
+_PR_SET_NAME = 15
 
 OPEN_GATE = b"\n"
 """What a process waits for on its stdin before it becomes the program."""
@@ -65,14 +65,17 @@ async def spawn(program: Program, streams: tuple[int, int, int]) -> tuple[int, i
     die before, it never does. Not to be cancelled: shield it.
     """
     outcome: list[tuple[int, int] | OSError] = []
-    ready, loop = anyio.Event(), current_token()
+    ready, loop = anyio.Event(), asyncio.get_running_loop()
 
     def work() -> None:
+        _libc.prctl(_PR_SET_NAME, b"spawn")
         outcome.append(_try(program, streams))
-        from_thread.run_sync(ready.set, token=loop)
+        # `anyio.from_thread` would hold this thread until the event loop has answered.
+        loop.call_soon_threadsafe(ready.set)
 
     try:
-        Thread(target=work, name="spawn").start()
+        # `threading.Thread` would hold the event loop until the thread has begun.
+        _thread.start_new_thread(work, ())
     except RuntimeError:  # "can't start new thread"
         raise OSError(EAGAIN, "no thread is left to start a process from") from None
     await ready.wait()

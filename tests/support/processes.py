@@ -1,7 +1,6 @@
 """What this process has started, opened and not yet let go."""
 
 import os
-import threading
 from pathlib import Path
 
 from stratum_orchestrator.execution.marks import name_of
@@ -33,4 +32,5 @@ def descriptors() -> dict[int, str]:
 
 
 def spawn_threads() -> list[str]:
-    return [each.name for each in threading.enumerate() if each.name == "spawn"]
+    names = (task / "comm" for task in Path("/proc/self/task").iterdir())
+    return [name for each in names if (name := each.read_text().strip()) == "spawn"]
