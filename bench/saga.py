@@ -3,7 +3,9 @@
 Latency: from before an event is signed and published to the first line that its first process
 executes; Nushell's own start is in it. Throughput: from the first publish to the end of the
 last run, everything durable, against bare `nu` with the same flags, the same script and the
-same number at a time, in turns with it.
+same number at a time, in turns with it. Beside it, the processor time of a step: the daemon's
+own with its database, the broker's, and that of the processes themselves; unlike the ratio of
+the rates, it says the same when the machine has other things to do.
 
     python bench/saga.py [--orders 150] [--events 60] [--rounds 2]
 """
@@ -19,13 +21,16 @@ import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median, quantiles
+from typing import NamedTuple
 
 import anyio
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from platform_nats.publisher import Publisher, publisher
-from support.daemon import REPOSITORY, Daemon, running, write_node
+from support.daemon import REPOSITORY, Daemon, descendants, running, write_node
+from support.vitals import vitals
 
 _PROBE = "def main [] { { probe: (date now | into int) } | to json --raw }"
 _STEPS = 4
@@ -56,13 +61,18 @@ async def measure(daemon: Daemon, options: argparse.Namespace) -> None:
     seed = (daemon.home / "keys" / "developer.nk").read_text().strip()
     async with publisher(str(daemon.address["nats"]), seed, "stratum") as events:
         await latency(daemon, events, options.events)
-        shares = []
+        shares, useful = [], []
         for number in range(options.rounds):
             limit = bare(daemon, _STEPS * options.orders)
-            ours = await throughput(daemon, events, options.orders, number)
-            shares.append(ours / limit)
-            print(f"round {number + 1}: bare nu {limit:6.1f}/s  order-saga {ours:6.1f} steps/s")
+            turn = await throughput(daemon, events, options.orders, number)
+            shares.append(turn.steps_s / limit)
+            useful.append(turn.useful)
+            print(
+                f"round {number + 1}: bare nu {limit:6.1f}/s  "
+                f"order-saga {turn.steps_s:6.1f} steps/s; a step costs {turn.costs_ms}"
+            )
     print(f"order-saga / bare nu = {median(shares):.2f}")
+    print(f"processor time that went into nu = {median(useful):.2f} of all")
 
 
 async def latency(daemon: Daemon, events: Publisher, count: int) -> None:
@@ -87,8 +97,17 @@ async def ended(daemon: Daemon, run: str) -> dict:
         seen = f"&seen={found['change']}"
 
 
-async def throughput(daemon: Daemon, events: Publisher, orders: int, turn: int) -> float:
-    """Steps a second, from the first publish to the end of the last run."""
+class Turn(NamedTuple):
+    """What a round of orders came to."""
+
+    steps_s: float
+    costs_ms: str
+    useful: float
+    """The part of the processor time that went into the steps' own processes."""
+
+
+async def throughput(daemon: Daemon, events: Publisher, orders: int, turn: int) -> Turn:
+    """Steps a second, and their cost, from the first publish to the end of the last run."""
     sequences: list[int] = []
 
     async def place(number: int) -> None:
@@ -96,18 +115,33 @@ async def throughput(daemon: Daemon, events: Publisher, orders: int, turn: int) 
         receipt = await events.publish("events.orders.placed", order)
         sequences.append(receipt.sequence)
 
-    began = time.perf_counter()
+    before, began = spent(daemon), time.perf_counter()
     async with anyio.create_task_group() as tasks:
         for number in range(orders):
             tasks.start_soon(place, number)
-    verdicts = [ask(daemon, f"/api/v1/verdicts/{each}?wait=60") for each in sequences]
+    ask(daemon, f"/api/v1/verdicts/{max(sequences)}?wait=60")
     while ask(daemon, "/api/v1/status")["live_runs"]:  # noqa: ASYNC110 - asks little
         await anyio.sleep(0.1)
-    took = time.perf_counter() - began
-    for verdict in verdicts:
-        if ask(daemon, f"/api/v1/runs/{verdict['runs'][0]}")["status"] != "completed":
+    took, after = time.perf_counter() - began, spent(daemon)
+    for each in sequences:
+        verdict = ask(daemon, f"/api/v1/verdicts/{each}?wait=60")
+        if ask(daemon, f"/api/v1/runs/{verdict['runs'][0]}?wait=60")["status"] != "completed":
             sys.exit("a run did not complete")
-    return _STEPS * orders / took
+    steps = _STEPS * orders
+    costs = (f"{name} {1000 * (after[name] - before[name]) / steps:.1f} ms" for name in before)
+    return Turn(steps / took, ", ".join(costs))
+
+
+def spent(daemon: Daemon) -> dict[str, float]:
+    """Seconds of processor time so far, by who had it."""
+    own = vitals(daemon.pid)
+    below = (pid for pid in descendants(daemon.pid) if name(pid) == "nats-server")
+    broker = sum(vitals(pid).cpu_s for pid in below)
+    return {"daemon": own.cpu_s, "broker": broker, "nu": own.children_cpu_s}
+
+
+def name(pid: int) -> str:
+    return Path(f"/proc/{pid}/comm").read_text().strip()
 
 
 def ask(daemon: Daemon, path: str) -> dict:

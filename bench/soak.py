@@ -8,6 +8,7 @@ the daemon itself. Prints a line a sample period, the slopes, and PASS or FAIL.
 """
 
 import argparse
+import logging
 import sys
 import tempfile
 from pathlib import Path
@@ -21,7 +22,9 @@ from support.soak import Course, Sample, soak, soaked
 from support.wear import judge
 
 _MIB = 1 << 20
-_MEMORY_A_RUN = 2048
+_MEMORY_A_RUN = 24 << 10
+"""The embedded database keeps its index in memory, about a KiB for each row, and such a run
+has some sixteen rows. Whoever keeps history for long needs room for it, or a server."""
 _LINES = 20
 
 
@@ -31,6 +34,7 @@ def main() -> None:
     wanted.add_argument("--kill", action="store_true", help="kill the daemon, too")
     wanted.add_argument("--seed", type=int, default=1)
     options = wanted.parse_args()
+    logging.basicConfig(level=logging.CRITICAL)  # that the broker is killed is no news
     with tempfile.TemporaryDirectory() as folder, soaked(Path(folder)) as daemon:
 
         async def run() -> Course:

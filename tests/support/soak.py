@@ -49,15 +49,15 @@ def main [] {
 """
 _UNDO = "def main [] { $in | from json | ignore }"
 _JOB = 'trigger = { pipeline = "job", subjects = ["events.job"] }'
+_UNDONE = 'compensate = { script = "undo.nu", timeout = "5s" }'
 _NODES = {
-    "prepare": (_JOB, 'effect = \'external, compensate.script = "undo.nu"'),
+    "prepare": (_JOB, f'timeout = "5s", {_UNDONE}'),
     "work": (
         'consumes = ["prepare"]',
-        'timeout = "3s", compensate.script = "undo.nu", '
-        'retry = { attempts = 2, delay = "100ms" }',
+        f'timeout = "3s", {_UNDONE}, retry = {{ attempts = 2, delay = "100ms" }}',
     ),
-    "beside": ('consumes = ["prepare"]', 'timeout = "5s", compensate.script = "undo.nu"'),
-    "finish": ('consumes = ["work", "beside"]', 'compensate.script = "undo.nu"'),
+    "beside": ('consumes = ["prepare"]', f'timeout = "5s", {_UNDONE}'),
+    "finish": ('consumes = ["work", "beside"]', f'timeout = "5s", {_UNDONE}'),
 }
 
 
