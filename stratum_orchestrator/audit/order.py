@@ -48,27 +48,42 @@ def check_fail_fast(chronicle: Chronicle, plan: Plan | None) -> Iterator[Violati
     A start that was handed over before the failure was acknowledged may stand behind it.
     """
     failure = _first_failure(chronicle, plan)
-    begun: set[str] = set()
+    if failure is not None:
+        yield from _check_behind(chronicle, failure)
     undoing = chronicle.first("compensation.started", "compensation.waived")
-    open_steps: dict[tuple[str, int], int] = {}
+    if undoing is not None:
+        yield from _check_ended(chronicle, undoing)
+
+
+def _check_behind(chronicle: Chronicle, failure: Entry) -> Iterator[Violation]:
+    begun: set[str] = set()
+    known = False
     for entry in chronicle.steps():
-        if undoing is not None and entry.n > undoing.n:
-            why = f"{entry.node} became {entry.status} after undoing had begun"
-            yield Violation("I18", chronicle.run, why, entry.n)
+        if entry.n <= failure.n:
             continue
-        if entry.what != "step.started":
-            open_steps.pop((entry.node, entry.attempt), None)
-            continue
-        open_steps[entry.node, entry.attempt] = entry.n
-        if failure is not None and entry.n > failure.n:
-            if entry.node in begun:
+        if entry.what == "step.lost":
+            # A new process took the run up; of a loss it learns only while it does.
+            known = known or failure.what != "step.lost"
+        if entry.what == "step.started":
+            if known or entry.node in begun:
                 why = f"{entry.node} begins again after {_said(failure)}"
                 yield Violation("I18", chronicle.run, why, entry.n)
             begun.add(entry.node)
-    if undoing is not None:
-        for (node, attempt), n in open_steps.items():
-            why = f"attempt {attempt} of {node} had not ended when undoing began"
-            yield Violation("I18", chronicle.run, why, n)
+
+
+def _check_ended(chronicle: Chronicle, undoing: Entry) -> Iterator[Violation]:
+    loose: dict[tuple[str, int], int] = {}
+    for entry in chronicle.steps():
+        if entry.n > undoing.n:
+            why = f"{entry.node} became {entry.status} after undoing had begun"
+            yield Violation("I18", chronicle.run, why, entry.n)
+        elif entry.what == "step.started":
+            loose[entry.node, entry.attempt] = entry.n
+        else:
+            loose.pop((entry.node, entry.attempt), None)
+    for (node, attempt), n in loose.items():
+        why = f"attempt {attempt} of {node} had not ended when undoing began"
+        yield Violation("I18", chronicle.run, why, n)
 
 
 def check_backward(chronicle: Chronicle) -> Iterator[Violation]:
