@@ -1,4 +1,4 @@
-"""What the saga needs of the world. Adapters are chosen in `boot.py` and nowhere else."""
+"""What the saga needs of the world. Adapters are chosen in `boot` and nowhere else."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

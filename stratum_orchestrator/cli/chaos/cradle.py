@@ -19,8 +19,8 @@ import anyio
 import msgspec
 from msgspec import Struct
 
-from stratum_orchestrator import boot
-from stratum_orchestrator.boot import Launch
+from stratum_orchestrator.boot import daemon
+from stratum_orchestrator.boot.launch import Launch
 from stratum_orchestrator.cli.chaos import evidence
 from stratum_orchestrator.execution.orphans import end_orphans
 from stratum_orchestrator.home import Home
@@ -114,7 +114,7 @@ def _live(order: Order) -> None:
         os.setsid()
         _redirect(order)
         if isinstance(order, Serve):
-            code = boot.run(Launch(home=Path(order.home), dev=True))
+            code = daemon.run(Launch(home=Path(order.home), dev=True))
         else:
             code = evidence.collect(Path(order.home), Path(order.into))
     except StartFailed as failure:
@@ -122,7 +122,7 @@ def _live(order: Order) -> None:
         code = failure.code
     except BaseException:  # a fork must not go on in its parent's loop, whatever happens
         logging.getLogger(__name__).exception("life met a fault")
-    boot.leave(code)
+    daemon.leave(code)
 
 
 def _redirect(order: Order) -> None:

@@ -27,7 +27,7 @@ _QUIET_S = 2.0
 def collect(home: Path, into: Path) -> int:
     """Write what is on record of a home at rest, as JSON; the exit code.
 
-    Opens the embedded database, so that the process has to end with `boot.leave`.
+    Opens the embedded database, so that the process has to end with `daemon.leave`.
     """
     into.write_bytes(msgspec.json.encode(anyio.run(_collect, Home(home))))
     return 0

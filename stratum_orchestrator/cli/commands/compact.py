@@ -5,7 +5,8 @@ from dataclasses import asdict
 import anyio
 import click
 
-from stratum_orchestrator import boot, storage
+from stratum_orchestrator import storage
+from stratum_orchestrator.boot import daemon
 from stratum_orchestrator.cli.commands.gc import InUse, NoStore, StoreAway
 from stratum_orchestrator.cli.exits import Exit, Stop
 from stratum_orchestrator.cli.ink import Span
@@ -26,13 +27,13 @@ def compact(face: Face) -> None:
         done = anyio.run(_compact, face)
     except Stop as stop:
         stop.show()
-        boot.leave(stop.exit_code)
+        daemon.leave(stop.exit_code)
     if face.screen.for_people:
         sizes = f"{done.before / _MIB:.1f} MiB before, {done.after / _MIB:.1f} MiB now"
         face.screen.line(Span(f"{done.records} records kept: {sizes}"))
     else:
         face.screen.value(asdict(done))
-    boot.leave(Exit.OK)
+    daemon.leave(Exit.OK)
 
 
 async def _compact(face: Face) -> Compacted:

@@ -7,8 +7,8 @@ from typing import TypedDict, Unpack
 
 import click
 
-from stratum_orchestrator import boot
-from stratum_orchestrator.boot import Launch
+from stratum_orchestrator.boot import daemon
+from stratum_orchestrator.boot.launch import Launch
 from stratum_orchestrator.cli.emission import Emission, emit
 from stratum_orchestrator.cli.exits import Exit, Stop
 from stratum_orchestrator.cli.options import Face, faced
@@ -82,11 +82,11 @@ def serve(face: Face, file: Path | None) -> None:
 
 def _run(launch: Launch) -> None:
     try:
-        code = boot.run(launch)
+        code = daemon.run(launch)
     except StartFailed as failure:
         NotStarted(failure).show(sys.stderr)
         code = failure.code
-    boot.leave(code)
+    daemon.leave(code)
 
 
 def _emit(face: Face, event: Emission) -> int:

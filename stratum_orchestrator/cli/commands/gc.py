@@ -7,7 +7,8 @@ from typing import NamedTuple
 import anyio
 import click
 
-from stratum_orchestrator import boot, storage
+from stratum_orchestrator import storage
+from stratum_orchestrator.boot import daemon
 from stratum_orchestrator.cli.exits import Exit, Stop
 from stratum_orchestrator.cli.ink import Span
 from stratum_orchestrator.cli.options import Face, faced
@@ -73,7 +74,7 @@ def gc(face: Face, days: float | None, *, dry_run: bool) -> None:
         found = anyio.run(_collect, face, days, dry_run)
     except Stop as stop:
         stop.show()
-        boot.leave(stop.exit_code)
+        daemon.leave(stop.exit_code)
     if face.screen.for_people:
         verb = "would be forgotten" if dry_run else "forgotten"
         face.screen.line(
@@ -82,7 +83,7 @@ def gc(face: Face, days: float | None, *, dry_run: bool) -> None:
         )
     else:
         face.screen.value({**found._asdict(), "dry_run": dry_run})
-    boot.leave(Exit.OK)
+    daemon.leave(Exit.OK)
 
 
 async def _collect(face: Face, days: float | None, dry_run: bool) -> Found:  # noqa: FBT001

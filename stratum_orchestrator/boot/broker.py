@@ -1,0 +1,85 @@
+"""The step `nats`: the bundled server or a given one, the streams, and who may publish."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from platform_nats import server, streams
+from platform_nats.announcer import Announcer
+from platform_nats.connection import Connection, ConnectionSettings, connect
+from platform_nats.permissions import User
+from platform_nats.server_config import ServerSettings
+from stratum_graph.model import Principal
+from stratum_orchestrator.boot.frame import Frame
+from stratum_orchestrator.home import DAEMON, read_key
+from stratum_orchestrator.telling import announcing
+
+_ONE_ATTEMPT_S = 3.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broker:
+    """The connection, and the server if it is ours."""
+
+    connection: Connection
+    users: server.Running | None
+    url: str
+    subjects: tuple[str, ...]
+
+    async def let_in(self, principals: Mapping[str, Principal]) -> None:
+        """Tell the server that we run who may publish."""
+        if self.users is None:
+            return
+        daemon = User.daemon(self.connection.key.public)
+        publishers = [
+            User.publisher(each.key, each.subjects or self.subjects)
+            for each in principals.values()
+            if each.active and each.key != daemon.public
+        ]
+        await self.users.reload([daemon, *publishers])
+
+    def reach(self) -> tuple[bool, str]:
+        """Whether the broker is there and can work, and what is wrong otherwise."""
+        trouble = self.users.trouble if self.users else ""
+        return self.connection.is_up and not trouble, trouble or self.url
+
+
+async def connect_broker(frame: Frame) -> Broker:
+    """Start the bundled server unless there is another, connect, and make the streams."""
+    nats = frame.settings.nats
+    key = frame.home.key(DAEMON, make=True)
+    if nats.seed_file:
+        key = read_key(frame.home.project / nats.seed_file)
+    users, url = None, nats.url
+    if not url:
+        where = ServerSettings(port=nats.port or -1)
+        starting = server.serve(frame.home.broker, [User.daemon(key.public)], where)
+        users = await frame.stack.enter_async_context(starting)
+        await frame.beside(users.watch)
+        await frame.beside(users.examine)
+        url = users.url
+    patience_s = max(frame.settings.instance.patience, _ONE_ATTEMPT_S)
+    who = ConnectionSettings(
+        url=url,
+        seed=key.seed(),
+        name=f"stratum/{frame.settings.instance.name}",
+        first_connect_s=patience_s,
+    )
+    connection = await frame.stack.enter_async_context(connect(who))
+    await streams.ensure(connection.jetstream, _streams(frame), within_s=patience_s)
+    announcer = Announcer(connection)
+    await frame.beside(announcer.run)
+    frame.ears.listeners.append(announcing(announcer.announce))
+    frame.points.passed("broker.connected")
+    broker = Broker(connection=connection, users=users, url=url, subjects=nats.subjects)
+    frame.health.watch("nats", broker.reach)
+    return broker
+
+
+def _streams(frame: Frame) -> streams.StreamSettings:
+    nats = frame.settings.nats
+    return streams.StreamSettings(
+        subjects=nats.subjects,
+        duplicate_window_s=nats.duplicate_window,
+        message_bytes=nats.event_size,
+        ack_wait_s=nats.ack_wait,
+    )

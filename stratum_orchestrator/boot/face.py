@@ -1,0 +1,50 @@
+"""The step `http`: what people ask and command."""
+
+from functools import partial
+
+from platform_nats.lookup import stored_ms
+from stratum_orchestrator.api import http
+from stratum_orchestrator.api.guard import Door
+from stratum_orchestrator.boot.broker import Broker
+from stratum_orchestrator.boot.definitions import InForce
+from stratum_orchestrator.boot.frame import Frame
+from stratum_orchestrator.boot.records import Records
+from stratum_orchestrator.boot.work import Work
+from stratum_orchestrator.home import token_digest
+from stratum_orchestrator.release import version
+from stratum_orchestrator.saga.attention import Watchlist
+from stratum_orchestrator.service import Service
+
+
+async def answer(
+    frame: Frame, records: Records, broker: Broker, in_force: InForce, work: Work
+) -> str:
+    """Serve until the daemon ends; the base address."""
+    runs = frame.settings.runs
+    service = Service(
+        version=version(),
+        instance=frame.settings.instance.name,
+        started=frame.clock.now_ms(),
+        rules=lambda: in_force.rules,
+        tracker=records.tracker,
+        plans=work.plans,
+        live=work.live,
+        verdict_news=frame.verdicts,
+        stored_time=partial(stored_ms, broker.connection),
+        operations=work.operations,
+        watchlist=Watchlist(records.tracker, work.live, runs.limit + runs.grace),
+        look=frame.health.checks,
+        diagnostics=in_force.diagnostics,
+    )
+    serving = http.serve(service, frame.metrics, _door(frame))
+    return await frame.stack.enter_async_context(serving)
+
+
+def _door(frame: Frame) -> Door:
+    place = frame.settings.http
+    return Door(
+        token_sha256=token_digest(frame.home.token()),
+        host=place.host,
+        port=place.port,
+        names=place.hosts,
+    )

@@ -1,0 +1,70 @@
+"""What every step of the start is given: settings, home, clock, and who listens."""
+
+import logging
+import os
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+
+from stratum_orchestrator import config, crashpoints, logs
+from stratum_orchestrator.api.metrics import Metrics
+from stratum_orchestrator.boot.launch import Launch
+from stratum_orchestrator.clock import WallClock
+from stratum_orchestrator.config import Settings
+from stratum_orchestrator.crashpoints import CrashPoints
+from stratum_orchestrator.health import Health
+from stratum_orchestrator.home import Home
+from stratum_orchestrator.release import version
+from stratum_orchestrator.service import Verdicts
+from stratum_orchestrator.supervision import background
+from stratum_orchestrator.telling import Ears
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """Lasts from the first step to the end of the daemon."""
+
+    launch: Launch
+    settings: Settings
+    home: Home
+    points: CrashPoints
+    stack: AsyncExitStack
+    """Everything that is to be closed, last opened first closed."""
+    clock: WallClock
+    metrics: Metrics
+    health: Health
+    ears: Ears = field(default_factory=Ears)
+    verdicts: Verdicts = field(default_factory=Verdicts)
+
+    async def beside(self, task: Callable[[], Coroutine[object, object, object]]) -> None:
+        """Run the task until the daemon ends; its error ends the daemon."""
+        await self.stack.enter_async_context(background(task))
+
+
+async def configure(launch: Launch, home: Home, stack: AsyncExitStack) -> Frame:
+    """Read the settings and make the home; raises BadConfig, UnknownCrashPoint, OSError."""
+    environment = config.environment()
+    loaded = await config.load(home.project, environment, launch.flags, launch.file)
+    settings = loaded.settings
+    logs.start(settings.log.level, settings.log.format)
+    points = crashpoints.UNARMED
+    if deadly := environment.get(crashpoints.VARIABLE):
+        points = crashpoints.armed(deadly)
+        log.warning("will kill itself at a crash point", extra={"point": deadly})
+    home.prepare()
+    if os.geteuid() == 0:
+        log.warning("running as root: steps of one stage can read each other's environment")
+    clock = WallClock()
+    metrics = Metrics(clock, version=version())
+    return Frame(
+        launch=launch,
+        settings=settings,
+        home=home,
+        points=points,
+        stack=stack,
+        clock=clock,
+        metrics=metrics,
+        health=Health(metrics.check),
+    )

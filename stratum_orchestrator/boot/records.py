@@ -1,0 +1,34 @@
+"""The step `surrealdb`: the store, and the tracker before it."""
+
+from dataclasses import dataclass
+from functools import partial
+
+from stratum_orchestrator import storage
+from stratum_orchestrator.boot.frame import Frame
+from stratum_orchestrator.startup import patiently
+from stratum_state.surreal import SurrealStore
+from stratum_state.tracker import StateTracker
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Records:
+    """Where every fact goes first."""
+
+    store: SurrealStore
+    tracker: StateTracker
+
+
+async def open_records(frame: Frame) -> Records:
+    """Open the store; a server that is away is waited for, an embedded one is not."""
+    url = storage.database_url(frame.settings, frame.home)
+    opening = partial(storage.opening, frame.settings, frame.home)
+    store = await patiently(
+        lambda: frame.stack.enter_async_context(opening()),
+        frame.settings.instance.patience if frame.settings.surrealdb.url else 0,
+    )
+    await frame.beside(store.failure)
+    frame.ears.listeners += [frame.metrics.observe, frame.verdicts.observe]
+    tracker = StateTracker(store, frame.ears, frame.metrics.wrote, frame.points.recorded)
+    frame.points.passed("store.opened")
+    frame.health.watch("surrealdb", lambda: (store.available, url))
+    return Records(store=store, tracker=tracker)

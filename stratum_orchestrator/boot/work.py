@@ -1,0 +1,96 @@
+"""The step `recovery`: the saga put together, and what is not over taken up again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from random import SystemRandom
+
+import msgspec
+
+from platform_nats import control
+from platform_nats.credit import Credit
+from stratum_graph.model import Plan, Principal
+from stratum_orchestrator.boot.broker import Broker
+from stratum_orchestrator.boot.definitions import InForce
+from stratum_orchestrator.boot.frame import Frame
+from stratum_orchestrator.boot.records import Records
+from stratum_orchestrator.boot.workshop import Workshop
+from stratum_orchestrator.retention import Retention
+from stratum_orchestrator.saga.compensation import Compensator
+from stratum_orchestrator.saga.live import LiveRuns, live_runs
+from stratum_orchestrator.saga.operations import Operations
+from stratum_orchestrator.saga.pipeline import Pipeline
+from stratum_orchestrator.saga.plans import Plans
+from stratum_orchestrator.saga.recovery import resume
+from stratum_orchestrator.saga.step import StepRunner
+from stratum_orchestrator.saga.takeover import Takeover
+from stratum_state.model import PipelineRun
+
+_RUNS_PER_PROCESS = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """The runs under way, and what operators may do with them."""
+
+    plans: Plans
+    live: LiveRuns
+    credit: Credit
+    """How many more events may be taken in."""
+    operations: Operations
+
+
+async def take_up_work(
+    frame: Frame, records: Records, broker: Broker, workshop: Workshop, in_force: InForce
+) -> Work:
+    """Carry on every run that is not over, and watch for those of others that are gone."""
+    runs, tracker = frame.settings.runs, records.tracker
+    capacity = runs.capacity or _RUNS_PER_PROCESS * workshop.parallel
+    plans, credit = Plans(workshop.content, partial(_plans_again, in_force)), Credit(capacity)
+    opening = live_runs(
+        _pipeline(frame, records, workshop),
+        plans,
+        credit,
+        capacity=capacity,
+        grace_s=runs.grace,
+    )
+    live = await frame.stack.enter_async_context(opening)
+    takeover = Takeover(records.store, tracker, live, runs.takeover)
+    await resume(tracker, live, frame.points.passed)
+    frame.metrics.recovered(len(live))
+    await frame.beside(takeover.watch)
+    operations = Operations(
+        operator=Principal(
+            key=broker.connection.key.public, name="operator", groups=("operators",)
+        ),
+        rules=lambda: in_force.rules,
+        tracker=tracker,
+        live=live,
+        clock=frame.clock,
+        elsewhere=partial(control.ask_to_cancel, broker.connection),
+    )
+    kept = frame.settings.retention
+    if kept.age:
+        retention = Retention(records.store, frame.clock, kept.age)
+        await frame.beside(partial(retention.watch, kept.every))
+    await frame.beside(partial(control.serve, broker.connection, operations.overhear))
+    frame.health.watch("runs", lambda: (True, f"{len(live)} under way"))
+    return Work(plans=plans, live=live, credit=credit, operations=operations)
+
+
+def _pipeline(frame: Frame, records: Records, workshop: Workshop) -> Pipeline:
+    runner, tracker, clock = workshop.runner, records.tracker, frame.clock
+    chance, passed = SystemRandom(), frame.points.passed
+    return Pipeline(
+        StepRunner(runner, tracker, clock, chance, passed),
+        Compensator(runner, tracker, clock, chance),
+        tracker,
+        clock,
+        limit_s=frame.settings.runs.limit,
+        passed=passed,
+    )
+
+
+def _plans_again(in_force: InForce, run: PipelineRun) -> Sequence[Plan]:
+    """The plans of the run's event by what is in force now."""
+    return in_force.rules.generation.plans(run.subject, msgspec.json.decode(run.data))
