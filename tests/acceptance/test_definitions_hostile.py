@@ -13,7 +13,7 @@ GREEDY = {
     "endless": "let rec f = fun x => f x in f 1",
     "growing": 'let rec grow = fun text => grow (text ++ text) in grow "x"',
     "unfolding": "{ y = { foo = y } }",
-    "computing": "std.to_string (std.number.pow 10 10000000)",
+    "computing": "std.to_string (std.number.pow 10 1000000000)",
     "long": 'std.string.join "" (std.array.replicate 100000000 "x")',
     "deep": "let rec f = fun n => if n == 0 then {} else { a = f (n - 1) } in f 100000",
 }
