@@ -1,7 +1,7 @@
 """What the saga needs of the world. Adapters are chosen in `boot` and nowhere else."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
@@ -38,6 +38,8 @@ class Command:
     """Absolute paths."""
     write: tuple[str, ...]
     timeout_s: float
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Environment variable to leased value: the one place where values travel."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

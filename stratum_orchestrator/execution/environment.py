@@ -18,6 +18,7 @@ def environment(
         "TMPDIR": reach.scratch,
         "LANG": "C.UTF-8",
         **command.env,
+        **command.secrets,
         "STRATUM_RUN": command.run,
         "STRATUM_NODE": command.node,
         "STRATUM_ATTEMPT": str(command.attempt),

@@ -28,6 +28,7 @@ class Wishes(TypedDict, total=False):
     run: str
     std_lib: bool
     stdin: bytes
+    secrets: dict[str, str]
     timeout_s: float
     write: tuple[str, ...]
 

@@ -133,3 +133,13 @@ def test_an_old_nushell_is_refused(tmp_path: Path, version: str) -> None:
 def test_a_missing_nushell_is_told_with_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(NushellMissing, match="npm install"):
         find(settings(tmp_path, nu=None, project=tmp_path, path=(str(tmp_path),)))
+
+
+def test_leased_values_reach_the_environment_and_no_repr(folder: Path) -> None:
+    leased = command("run.nu", secrets={"DEPLOY_TOKEN": "hush", "STRATUM_RUN": "x"})
+
+    given = environment(leased, reach(folder), ("/bin",), "mark")
+
+    assert given["DEPLOY_TOKEN"] == "hush"  # noqa: S105 - of this test
+    assert given["STRATUM_RUN"] == leased.run
+    assert "hush" not in repr(leased)
