@@ -12,27 +12,27 @@ from platform_nats.connection import Connection
 
 log = logging.getLogger(__name__)
 
-CANCEL = "stratum.control.cancel"
+COMMAND = "stratum.control.command"
 _ANSWER_S = 2.0
 
-Cancel = Callable[[str, str], Awaitable[bool]]
-"""Run and cause to whether it was ours and is turned back now."""
+Obey = Callable[[str, str], Awaitable[str | None]]
+"""Run and command to what came of it; None when the run is another's."""
 
 
-async def serve(connection: Connection, cancel: Cancel) -> None:
+async def serve(connection: Connection, obey: Obey) -> None:
     """Answer commands for runs of ours, leave others to their owners; until cancelled."""
 
     async def handle(message: Msg) -> None:
         try:
             asked = json.loads(message.data)
-            done = await cancel(str(asked["run"]), str(asked["cause"]))
+            answer = await obey(str(asked["run"]), str(asked["command"]))
         except (ValueError, KeyError, TypeError):
             log.warning("command not understood", extra={"bytes": len(message.data)})
             return
-        if done:
-            await message.respond(b"done")
+        if answer is not None:
+            await message.respond(answer.encode())
 
-    subscription = await connection.client.subscribe(CANCEL, cb=handle)
+    subscription = await connection.client.subscribe(COMMAND, cb=handle)
     try:
         await anyio.sleep_forever()
     finally:
@@ -40,11 +40,11 @@ async def serve(connection: Connection, cancel: Cancel) -> None:
             await subscription.unsubscribe()
 
 
-async def ask_to_cancel(connection: Connection, run: str, cause: str) -> bool:
-    """Whether some instance had the run and has turned it back."""
-    body = json.dumps({"run": run, "cause": cause}).encode()
+async def ask(connection: Connection, run: str, command: str) -> str | None:
+    """What came of the command where the run is; None when nobody who answers has it."""
+    body = json.dumps({"run": run, "command": command}).encode()
     try:
-        await connection.client.request(CANCEL, body, timeout=_ANSWER_S)
+        answer = await connection.client.request(COMMAND, body, timeout=_ANSWER_S)
     except (NoAnswer, NoRespondersError, Error):
-        return False
-    return True
+        return None
+    return answer.data.decode(errors="replace")

@@ -27,6 +27,7 @@ from stratum_orchestrator.saga.takeover import Takeover
 from stratum_state.model import PipelineRun
 
 _RUNS_PER_PROCESS = 4
+_TAKEOVERS = 1.5  # that long a command waits for a run whose instance may be gone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +68,9 @@ async def take_up_work(
         tracker=tracker,
         live=live,
         clock=frame.clock,
-        elsewhere=partial(control.ask_to_cancel, broker.connection),
+        custody=takeover,
+        elsewhere=partial(control.ask, broker.connection),
+        patience_s=_TAKEOVERS * runs.takeover,
     )
     kept = frame.settings.retention
     if kept.age:

@@ -17,6 +17,7 @@ T = TypeVar("T")
 Query = Mapping[str, str | int | None]
 MAX_ANSWER = 64 << 20
 _TIMEOUT_S = 15.0
+_COMMAND_S = 120.0  # a run whose instance is gone is taken over first
 _CODES = {
     HTTPStatus.BAD_REQUEST: Exit.USAGE,
     HTTPStatus.UNAUTHORIZED: Exit.PERMISSION,
@@ -109,7 +110,7 @@ class Daemon:
 
     def command(self, path: str, told: object, shape: type[T]) -> tuple[T, object]:
         """POST JSON to a path: the answer decoded, and as plain JSON."""
-        return _decoded(self._exchange("POST", path, json.dumps(told), 0), shape)
+        return _decoded(self._exchange("POST", path, json.dumps(told), _COMMAND_S), shape)
 
     def _exchange(self, method: str, target: str, body: str | None, wait_s: float) -> bytes:
         connection = HTTPConnection(self._host, self._port, timeout=_TIMEOUT_S + wait_s)

@@ -36,6 +36,26 @@ class Obeyed(msgspec.Struct, frozen=True, kw_only=True):
     """A sentence for a reader."""
 
 
+class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one instance tells another about an instruction that it was passed."""
+
+    detail: str = ""
+    """What was done."""
+    code: str = ""
+    """Why nothing was done: a short stable word, empty when it was."""
+    why: str = ""
+    remedy: str = ""
+
+    def text(self) -> str:
+        """JSON text."""
+        return msgspec.json.encode(self).decode()
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """The outcome of that text; ValueError when it is none."""
+        return msgspec.json.decode(text, type=cls)
+
+
 class Instruction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A wish that the policies allow, as it goes on record."""
 

@@ -2,9 +2,10 @@
 
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import anyio
 import msgspec
@@ -12,7 +13,15 @@ import msgspec
 from stratum_graph.model import Principal
 from stratum_orchestrator.errors import Denied, Impossible, OrchestratorError, UnknownRun
 from stratum_orchestrator.ports import Clock
-from stratum_orchestrator.saga.instruction import Action, Instruction, Obeyed, Wish, read
+from stratum_orchestrator.saga.instruction import (
+    Action,
+    Instruction,
+    Obeyed,
+    Outcome,
+    Wish,
+    latest,
+    read,
+)
 from stratum_orchestrator.saga.live import LiveRuns
 from stratum_orchestrator.saga.remedies import NOT_HERE, Remedies, not_here
 from stratum_orchestrator.saga.renewal import Renewal
@@ -25,6 +34,22 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
+_PAUSE_S = 0.2
+_ELSEWHERE = "the instance that has the run does it"
+Elsewhere = Callable[[str, str], Awaitable[str | None]]
+"""Passes a run's instruction on to the other instances; the outcome where the run is."""
+
+
+class Custody(Protocol):
+    """Whose runs are whose."""
+
+    def holding(self, run_id: str, *, adopt: bool) -> AbstractAsyncContextManager[bool]:
+        """Whether the run is ours, and stays so within the block.
+
+        With `adopt`, a run that nobody has becomes ours.
+        """
+        ...
+
 
 @dataclass(frozen=True, kw_only=True)
 class Operations:
@@ -35,8 +60,10 @@ class Operations:
     tracker: StateTracker
     live: LiveRuns
     clock: Clock
-    elsewhere: Callable[[str, str], Awaitable[bool]]
-    """Passes a run's instruction on to the other instances; whether one of them obeyed."""
+    custody: Custody
+    elsewhere: Elsewhere
+    patience_s: float
+    """How long to wait for an instance that has the run: one that is gone is replaced."""
     _turn: anyio.Lock = field(default_factory=anyio.Lock)
 
     async def cancel(self, run_id: str, wish: Wish) -> Obeyed:
@@ -72,30 +99,59 @@ class Operations:
         told = self._allow("waive", run, wish)
         return await self._pass_on(run, msgspec.structs.replace(told, node=node))
 
-    async def overhear(self, run_id: str, text: str) -> bool:
-        """Obey what another instance allowed; False when we cannot."""
+    async def overhear(self, run_id: str, text: str) -> str | None:
+        """Obey what another instance allowed; the outcome, None when the run is not ours."""
         try:
-            await self._obey(run_id, read(text))
+            obeyed = await self._obey(run_id, read(text), adopt=False)
+        except Impossible as why:
+            return Outcome(code=why.code, why=str(why), remedy=why.remedy).text()
         except (OrchestratorError, StateError, ValueError) as why:
             log.info("instruction not obeyed", extra={"run": run_id, "why": str(why)})
-            return False
-        return True
+            return None
+        return Outcome(detail=obeyed.detail).text() if obeyed else None
 
     async def _pass_on(self, run: PipelineRun, told: Instruction) -> Obeyed:
-        try:
-            return await self._obey(run.id, told)
-        except NotOurs:
-            pass
-        except Impossible as why:
-            if why.code != NOT_HERE:
-                raise
-        if await self.elsewhere(run.id, told.text()):
-            return Obeyed(run=run.id, detail="the instance that has the run does it")
-        raise not_here(run)
+        """Have it done by whoever has the run, which is us when nobody has it."""
+        give_up = anyio.current_time() + self.patience_s
+        while True:
+            obeyed = await self._obey(run.id, told, adopt=True)
+            obeyed = obeyed or await self._have_obeyed(run.id, told)
+            if obeyed is not None:
+                return obeyed
+            if anyio.current_time() > give_up:
+                raise not_here(run)
+            await anyio.sleep(_PAUSE_S)
 
-    async def _obey(self, run_id: str, told: Instruction) -> Obeyed:
+    async def _have_obeyed(self, run_id: str, told: Instruction) -> Obeyed | None:
+        """What another instance did; None when no one who has the run has answered."""
+        answer = await self.elsewhere(run_id, told.text())
+        if answer is None:
+            last = latest(await self._run(run_id))
+            is_done = last is not None and (last.at, last.by) == (told.at, told.by)
+            return Obeyed(run=run_id, detail=_ELSEWHERE) if is_done else None
+        outcome = Outcome.read(answer)
+        if outcome.code:
+            raise Impossible(outcome.code, outcome.why, outcome.remedy)
+        return Obeyed(run=run_id, detail=f"{_ELSEWHERE}: {outcome.detail}")
+
+    async def _obey(self, run_id: str, told: Instruction, *, adopt: bool) -> Obeyed | None:
+        """Do it; None when the run is another's."""
         remedies = Remedies(tracker=self.tracker, live=self.live, clock=self.clock)
-        detail = await self._in_turn(partial(remedies.obey, run_id, told))
+
+        async def do() -> str | None:
+            try:
+                async with self.custody.holding(run_id, adopt=adopt) as is_ours:
+                    return await remedies.obey(run_id, told) if is_ours else None
+            except NotOurs:  # it was taken over meanwhile
+                return None
+            except Impossible as why:
+                if why.code == NOT_HERE:
+                    return None
+                raise
+
+        detail = await self._in_turn(do)
+        if detail is None:
+            return None
         _note(run_id, told)
         return Obeyed(run=run_id, detail=f"{detail} ({_permit(told)})")
 

@@ -1,7 +1,8 @@
 """Runs without a living owner are taken over; lanes that nobody needs are given back."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Protocol
 
 import anyio
@@ -28,8 +29,16 @@ class Ownership(Protocol):
         """Take a lane, which fences its former owner; its unfinished runs, oldest first."""
         ...
 
-    async def release_idle(self) -> None:
-        """Give back adopted lanes whose runs are over."""
+    async def release_idle(self) -> Sequence[str]:
+        """Give back adopted lanes whose runs are over; the runs that others may move now."""
+        ...
+
+    async def orphan(self, run_id: str) -> str | None:
+        """The lane of the run, if it can be adopted."""
+        ...
+
+    async def holds(self, run_id: str) -> bool:
+        """Whether the lane of the run is ours."""
         ...
 
 
@@ -44,6 +53,7 @@ class Takeover:
         self._tracker = tracker
         self._live = live
         self._pause_s = silence_s / _LOOKS
+        self._turn = anyio.Lock()
         self.taken = 0
         """How many runs came from other owners."""
 
@@ -58,12 +68,27 @@ class Takeover:
 
     async def look(self) -> None:
         """Adopt what has no living owner, once."""
-        for lane in await self._ownership.expired():
-            trails = await self._ownership.adopt(lane)
-            if not trails:
-                continue
+        async with self._turn:
+            for lane in await self._ownership.expired():
+                await self._adopt(lane)
+            for run in await self._ownership.release_idle():
+                self._tracker.release(run)
+
+    @asynccontextmanager
+    async def holding(self, run_id: str, *, adopt: bool) -> AsyncIterator[bool]:
+        """Whether the run is ours, and stays so within the block.
+
+        With `adopt`, a run that nobody has becomes ours. Raises Unavailable.
+        """
+        async with self._turn:
+            if adopt and (lane := await self._ownership.orphan(run_id)) is not None:
+                await self._adopt(lane)
+            yield await self._ownership.holds(run_id)
+
+    async def _adopt(self, lane: str) -> None:
+        trails = await self._ownership.adopt(lane)
+        if trails:
             log.warning("runs taken over", extra={"lane": lane, "runs": len(trails)})
             self.taken += len(trails)
             self._tracker.adopt(trails)
             resume_all(trails, self._live)
-        await self._ownership.release_idle()

@@ -71,29 +71,23 @@ class SurrealStore:
         self._lanes.patience.end(within_s)
 
     async def expired(self) -> Sequence[str]:
-        """The lanes to adopt: their owners are silent, or left unfinished runs to others.
+        """The lanes to adopt: their owners are silent, or left unfinished runs to others."""
+        return [
+            each.lane
+            for each in await self._orphaned()
+            if not each.is_free or await self._reader.has_unfinished(each.lane)
+        ]
 
-        Nobody is taken for silent before the database has been there, and quick to answer,
-        for as long as that takes: when it comes back, everybody seems to have been silent.
-        """
-        ttl_s = self._claimant.ttl_s
-        asked = anyio.current_time()
-        seen = await self._seen()  # which may have connected anew
-        now = anyio.current_time()
-        if now - asked > ttl_s / _PROMPT:
-            self._slow_at = now
-        heard_s = now - max(self._connection.up_since, self._slow_at)
-        found = []
-        for each in seen:
-            if each.lane in self._lanes.held:
-                continue
-            if each.is_free:
-                left = await self._reader.has_unfinished(each.lane)
-            else:
-                left = heard_s >= ttl_s and each.can_be_taken(ttl_s)
-            if left:
-                found.append(each.lane)
-        return found
+    async def orphan(self, run_id: str) -> str | None:
+        """The lane of the run, if it can be adopted; None when an instance has it."""
+        lane = await self._reader.lane(run_id)
+        orphaned = [each.lane for each in await self._orphaned()]
+        return lane if lane in orphaned else None
+
+    async def holds(self, run_id: str) -> bool:
+        """Whether the lane of the run is ours."""
+        held = self._lanes.held.get(await self._reader.lane(run_id) or "")
+        return held is not None and not held.is_borrowed
 
     async def adopt(self, lane: str) -> Sequence[Trail]:
         """Take the lane over, and fence its former owner; its unfinished runs, oldest first.
@@ -111,10 +105,12 @@ class SurrealStore:
         self._lanes.open(taken, unfinished)
         return _trails(unfinished)
 
-    async def release_idle(self) -> None:
-        """Give back the adopted lanes whose runs are all over."""
-        for each in self._lanes.idle:
+    async def release_idle(self) -> Sequence[str]:
+        """Give back the adopted lanes whose runs are all over; those that we knew of them."""
+        idle = self._lanes.idle
+        for each in idle:
             await self._lanes.give_back(each)
+        return [run.id for each in idle for run in each.ledger.runs()]
 
     async def collect(self, before_ms: int, limit: int, *, dry_run: bool = False) -> Collected:
         """Forget what ended before a time (Unix milliseconds), so many of each kind.
@@ -181,6 +177,24 @@ class SurrealStore:
 
     async def journal(self, run_id: str) -> Sequence[JournalLine]:
         return await self._reader.journal(run_id)
+
+    async def _orphaned(self) -> Sequence[lease.Seen]:
+        """The lanes that others gave back, or were silent about for too long.
+
+        Nobody is taken for silent before the database has been there, and quick to answer,
+        for as long as that takes: when it comes back, everybody seems to have been silent.
+        """
+        ttl_s = self._claimant.ttl_s
+        asked = anyio.current_time()
+        seen = await self._seen()  # which may have connected anew
+        now = anyio.current_time()
+        if now - asked > ttl_s / _PROMPT:
+            self._slow_at = now
+        is_known = now - max(self._connection.up_since, self._slow_at) >= ttl_s
+        others = [each for each in seen if each.lane not in self._lanes.held]
+        return [
+            each for each in others if each.is_free or (is_known and each.can_be_taken(ttl_s))
+        ]
 
     @asynccontextmanager
     async def _borrowed(self, lane: lease.Seen) -> AsyncIterator[Held | None]:

@@ -1,6 +1,6 @@
 """An operator at a desk in front of a saga in memory."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from stratum_orchestrator.ports import Authorizer
 from stratum_orchestrator.saga.attention import Watchlist
 from stratum_orchestrator.saga.instruction import Wish
 from stratum_orchestrator.saga.live import LiveRuns
-from stratum_orchestrator.saga.operations import Operations
+from stratum_orchestrator.saga.operations import Elsewhere, Operations
 from stratum_orchestrator.saga.recovery import resume
 from stratum_orchestrator.saga.rules import Rules
 from stratum_state.tracker import StateTracker
@@ -17,7 +17,14 @@ from support.saga import Everyone, World
 
 WISH = Wish(by="olga", reason="it has to be")
 
-Elsewhere = Callable[[str, str], Awaitable[bool]]
+
+class Alone:
+    """The only instance there is."""
+
+    @asynccontextmanager
+    async def holding(self, run_id: str, *, adopt: bool) -> AsyncIterator[bool]:
+        del run_id, adopt
+        yield True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,9 +46,8 @@ class Desk:
         return {each.run.id: each.attention.code for each in found}
 
 
-async def nobody(_run: str, _text: str) -> bool:
+async def nobody(_run: str, _text: str) -> None:
     """There are no other instances."""
-    return False
 
 
 @asynccontextmanager
@@ -67,7 +73,9 @@ async def desk(
                 tracker=tracker,
                 live=live,
                 clock=world.clock,
+                custody=Alone(),
                 elsewhere=elsewhere,
+                patience_s=0,
             ),
             watchlist=Watchlist(tracker, live, overdue_s),
         )

@@ -65,9 +65,8 @@ def _wish(trail: Trail | None, chance: Random) -> tuple[str, str]:
     return wish, chance.choice(failed or ["nothing"])
 
 
-async def _nobody(_run: str, _text: str) -> bool:
+async def _nobody(_run: str, _text: str) -> None:
     """There is no other instance that could obey."""
-    return False
 
 
 class SimulatedBlobs:
@@ -99,6 +98,7 @@ class Daemon:
         self._store = SimulatedStore(world, life, setting.lanes)
         self.tracker = StateTracker(self._store, announcing(self._announce))
         self.live: LiveRuns | None = None
+        self.takeover: Takeover | None = None
         self.asked = 0
         """How many operators wait for an answer."""
 
@@ -115,13 +115,16 @@ class Daemon:
     async def operate(self, run: str) -> tuple[str, str]:
         """What an operator wants of the run, and `done` or why not."""
         assert self.live is not None
+        assert self.takeover is not None
         operations = Operations(
             operator=_OPERATOR,
             rules=self._rules,
             tracker=self.tracker,
             live=self.live,
             clock=self._world,
+            custody=self.takeover,
             elsewhere=_nobody,
+            patience_s=TTL_S,
         )
         wish, node = _wish(self.tracker.trail(run), self._world.chance)
         try:
@@ -166,13 +169,13 @@ class Daemon:
         async with live_runs(
             pipeline, plans, self.consumer, capacity=_CAPACITY, grace_s=_GRACE_S
         ) as live:
+            takeover = self.takeover = Takeover(self._store, self.tracker, live, TTL_S)
             left = await resume(self.tracker, live)
             assert not left, left
             world.seen["run resumed"] += len(live)
             self.live = live
             terms = Terms(audience=AUDIENCE)
             intake = Intake(self._rules, self.tracker, live, world, terms)
-            takeover = Takeover(self._store, self.tracker, live, TTL_S)
             async with background(takeover.watch):
                 await self.consumer.serve(intake.handle)
             world.seen["run taken over"] += takeover.taken

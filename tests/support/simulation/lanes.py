@@ -95,6 +95,17 @@ class Lanes:
         for run in filter(None, map(_begun, facts)):
             self._of_run[run.id] = lane
 
+    def orphan(self, run: str, life: Life) -> Lane | None:
+        """The lane of a run, if somebody else may take it."""
+        lane = self._of_run.get(run)
+        if lane is None or lane.owner is life:
+            return None
+        return lane if lane.owner is None or self._is_silent(lane) else None
+
+    def runs(self, lane: Lane) -> Sequence[str]:
+        """Every run that began there."""
+        return [run for run, where in self._of_run.items() if where is lane]
+
     def owns(self, life: Life, run: str) -> bool:
         """Whether the run is the life's to carry."""
         return run in self._of_run and self._of_run[run].owner is life

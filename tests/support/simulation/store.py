@@ -73,13 +73,23 @@ class SimulatedStore(Port):
         await self.cross("lane was adopted", lane)
         return await self._trails(self._lanes.unfinished([taken]))
 
-    async def release_idle(self) -> None:
+    async def orphan(self, run_id: str) -> str | None:
+        found = self._lanes.orphan(run_id, self.life)
+        return await self._read("orphan", found and found.name)
+
+    async def holds(self, run_id: str) -> bool:
+        return await self._read("holds", self._lanes.owns(self.life, run_id))
+
+    async def release_idle(self) -> Sequence[str]:
+        released: list[str] = []
         for lane in self._lanes.held(self.life):
             if lane is not self._primary and not self._lanes.unfinished([lane]):
                 await self.cross("lane is given back", lane.name)
                 if lane.owner is self.life and not self._lanes.unfinished([lane]):
                     lane.owner = None
                     del self._epochs[lane.name]
+                    released += self._lanes.runs(lane)
+        return released
 
     async def write(self, facts: Sequence[Fact]) -> None:
         about = " ".join(f"{moves.name(each)} {moves.kind(each)}" for each in facts)

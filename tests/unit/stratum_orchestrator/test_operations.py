@@ -454,20 +454,30 @@ async def test_what_another_instance_carries_is_passed_on_as_it_was_allowed() ->
     around, run = await unrecovered()
     passed: list[tuple[str, str]] = []
 
-    async def elsewhere(run_id: str, text: str) -> bool:
+    async def elsewhere(run_id: str, text: str) -> str | None:
         passed.append((run_id, text))
-        return True
+        return await owner.operations.overhear(run_id, text)
 
-    async with desk(around, elsewhere=elsewhere) as at:
+    async with desk(around) as owner, desk(around, elsewhere=elsewhere) as at:
         at.live.forget(run)
-        await at.operations.abandon(run, WISH)
-
-    async with desk(around) as owner:
-        assert await owner.operations.overhear(*passed[0])
-        assert not await owner.operations.overhear(*passed[0])
+        obeyed = await at.operations.abandon(run, WISH)
+        again = await owner.operations.overhear(*passed[0])
 
     trail = await found(around, run)
     assert trail.run.cause == "abandoned by olga: it has to be"
+    assert obeyed.detail.startswith("the instance that has the run does it: it had no proc")
+    assert said(again)["code"] == "run-over"
+
+
+async def test_why_the_instance_that_has_a_run_does_not_obey_is_told_to_who_asked() -> None:
+    around, run = await unrecovered()
+
+    async def elsewhere(run_id: str, text: str) -> str | None:
+        return await owner.operations.overhear(run_id, text)
+
+    async with desk(around) as owner, desk(around, elsewhere=elsewhere) as at:
+        at.live.forget(run)
+        await refused("stuck", at.operations.cancel(run, WISH))
 
 
 async def test_a_run_that_nobody_has_is_told_from_one_that_is_over() -> None:

@@ -1,0 +1,150 @@
+"""What operators want of a run is done at any instance, whoever has the run, or nobody."""
+
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import cast
+
+import anyio
+import pytest
+from anyio.to_thread import run_sync
+
+from support.daemon import Daemon, write_node
+from support.http import Answer, ask
+from support.site import Site, a_site_with_database
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(240)]
+
+REFUND = """
+def main [] {
+  if not ($env.STRATUM_DATA | path join "bank" | path exists) {
+    error make --unspanned { msg: "the bank is closed" }
+  }
+}
+"""
+FAILS = 'def main [] { error make --unspanned { msg: "nothing to ship" } }'
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
+    """Two instances, neither of them started."""
+    async with a_site_with_database(tmp_path) as (made, _, _):
+        write_node(
+            tmp_path,
+            "charge",
+            'trigger = { pipeline = "pay", subjects = ["events.pay"] }, produces = ["charge"], '
+            'handler.script = "run.nu", compensate.script = "undo.nu"',
+            undo=REFUND,
+        )
+        ship = 'consumes = ["charge"], produces = ["shipped"], handler.script = "run.nu"'
+        write_node(tmp_path, "ship", ship, run=FAILS)
+        for _ in range(2):
+            made.member({"STRATUM_RUNS__TAKEOVER": "3s"})
+        yield made
+
+
+async def test_what_was_not_undone_is_tried_again_though_its_instance_has_ended(
+    site: Site,
+) -> None:
+    one, two = site.members
+    await run_sync(one.start)
+    run = await a_run(site, one, "events.pay")
+    await run_sync(two.start)
+    assert await until(two, run, "compensated") == "partial"
+    await run_sync(one.stop)
+    (two.home / "pipelines" / "pay").mkdir(parents=True, exist_ok=True)
+    (two.home / "pipelines" / "pay" / "bank").touch()
+
+    said = await command(two, run, "compensations/charge/retry")
+
+    assert "tried again" in str(said["detail"])
+    assert await until(two, run, "compensated", "clean") == "clean"
+
+
+async def test_what_was_not_undone_is_waived_where_the_run_is_not(site: Site) -> None:
+    one, two = site.members
+    await run_sync(one.start)
+    run = await a_run(site, one, "events.pay")
+    await run_sync(two.start)
+    await until(two, run, "compensated")
+
+    said = await command(two, run, "compensations/charge/waive")
+    again = await command(two, run, "compensations/charge/waive", wanted=409)
+
+    assert str(said["detail"]).startswith("the instance that has the run does it")
+    assert again["code"] == "not-failed"
+    assert (await shown(one, run))["waived"]
+
+
+@pytest.mark.parametrize(("verb", "end"), [("cancel", "compensated"), ("abandon", "abandoned")])
+async def test_a_run_whose_instance_was_killed_is_commanded_at_once(
+    site: Site, verb: str, end: str
+) -> None:
+    one, two = site.members
+    await run_sync(one.start)
+    run = await a_run(site, one, "events.gated")
+    await site.under_way(1)
+    await run_sync(two.start)
+    one.kill()
+
+    await command(two, run, verb)
+    site.open_gate()
+
+    await until(two, run, end)
+
+
+async def test_a_run_whose_instance_is_frozen_is_taken_over_to_be_cancelled(site: Site) -> None:
+    one, two = site.members
+    await run_sync(one.start)
+    run = await a_run(site, one, "events.gated")
+    await site.under_way(1)
+    await run_sync(two.start)
+
+    with frozen(one):
+        await command(two, run, "cancel")
+        await until(two, run, "compensated")
+
+    assert await run_sync(one.ended) == 75
+
+
+@contextmanager
+def frozen(daemon: Daemon) -> Iterator[None]:
+    os.kill(daemon.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(daemon.pid, signal.SIGCONT)
+
+
+async def a_run(site: Site, daemon: Daemon, subject: str) -> str:
+    """Publish one event; its run, as soon as the daemon has it."""
+    await site.publish(subject, 1)
+    with anyio.fail_after(30):
+        while True:
+            found = await run_sync(ask, daemon, "/api/v1/runs")
+            for run in cast("list[Answer]", found["runs"]):
+                return str(run["run"])
+            await anyio.sleep(0.05)
+
+
+async def shown(daemon: Daemon, run: str) -> Answer:
+    return await run_sync(ask, daemon, f"/api/v1/runs/{run}")
+
+
+async def until(daemon: Daemon, run: str, status: str, compensation: str = "") -> object:
+    """Wait until the run is there; how it was undone."""
+    with anyio.fail_after(60):
+        while True:
+            found = await shown(daemon, run)
+            undone = found["compensation"]
+            if found["status"] == status and compensation in ("", undone):
+                return undone
+            await anyio.sleep(0.05)
+
+
+async def command(daemon: Daemon, run: str, what: str, wanted: int = 0) -> Answer:
+    path = f"/api/v1/runs/{run}/{what}"
+    okay = (wanted,) if wanted else ()
+    return await run_sync(lambda: ask(daemon, path, {"reason": "a test"}, okay=okay))
