@@ -6,6 +6,7 @@ from itertools import groupby
 
 import anyio
 import msgspec
+from anyio.lowlevel import checkpoint_if_cancelled
 
 from stratum_graph.model import Plan, PlannedNode, Retry
 from stratum_orchestrator.errors import BadReference
@@ -86,6 +87,7 @@ class Compensator:
             failures = len(attempts) - spent
             if failures and attempts[-1].error_class != "lost":
                 await anyio.sleep(pause_s(compensate.retry, failures, self._rng))
+            await checkpoint_if_cancelled()  # as before an attempt at a step
             attempts.append(await self._attempt(undo, context, len(attempts) + 1))
         return attempts[-1]
 

@@ -1,6 +1,6 @@
 """One live run in this process: its latest record, its plan, and the way to turn it back."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import anyio
 
@@ -45,6 +45,20 @@ class Journey:
         """Record the move; IllegalMove when the run cannot go there from where it is."""
         async with self._moving:
             await self._record(status, **facts)
+
+    async def settle(
+        self, lose: Callable[[Sequence[StepRecord]], Awaitable[Sequence[StepRecord]]]
+    ) -> None:
+        """Record the loss of every attempt that was under way when the process before ended.
+
+        All at once and before anything begins: behind a decision to turn back, a loss then
+        always means that another process has taken the run up.
+        """
+        async with self._moving:
+            loose = [each for each in self.steps_before if not each.is_over]
+            if loose and self.goes_forward:
+                over = [each for each in self.steps_before if each.is_over]
+                self.steps_before = (*over, *await lose(loose))
 
     async def turn_back(self, cause: str, told: Instruction | None = None) -> bool:
         """Record that the run is to be undone, then stop what is going forward.

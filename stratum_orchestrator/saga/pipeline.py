@@ -54,6 +54,7 @@ class Pipeline:
         """Return when the run is over; every way that ends badly goes through one door."""
         if journey.run.status is RunStatus.ACCEPTED:
             await journey.move(RunStatus.RUNNING, started=self._clock.now_ms())
+        await journey.settle(self._steps.lose)
         if journey.goes_forward:
             cause = await self._forward(journey)
             if cause is None:

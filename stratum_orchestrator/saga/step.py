@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import anyio
+from anyio.lowlevel import checkpoint_if_cancelled
 
 from stratum_graph.condition import holds
 from stratum_graph.model import ActionNode, PlannedNode
@@ -51,18 +52,16 @@ class StepRunner:
     ) -> StepRecord:
         """The node's last attempt, when it is over; `before` are attempts already on record.
 
-        A success on record is returned as it is; an attempt that was running when the
-        daemon ended counts as lost.
+        Those are over. A success among them is returned as it is.
         """
         attempts = list(before)
-        if attempts and not attempts[-1].is_over:
-            [attempts[-1]] = await self.lose(attempts[-1:])
         if not attempts and (why := _skips(planned.definition.node, context)):
             return await self._skip(planned, context, why)
         while not attempts or is_worth_another(planned.definition.node, attempts):
             if attempts and attempts[-1].status is not StepStatus.LOST:
                 retry = planned.definition.node.retry
                 await anyio.sleep(pause_s(retry, len(attempts), self._rng))
+            await checkpoint_if_cancelled()  # a record is not interrupted, and may just be made
             attempts.append(await self._attempt(planned, context, halt, len(attempts) + 1))
         return attempts[-1]
 

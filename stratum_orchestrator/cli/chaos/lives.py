@@ -140,10 +140,11 @@ async def cradle(variables: Mapping[str, str]) -> AsyncIterator[Cradle]:
         try:
             yield made
         finally:
-            tasks.cancel_scope.cancel()
-            with anyio.move_on_after(_ENDS_WITHIN_S, shield=True):
+            with anyio.move_on_after(_ENDS_WITHIN_S, shield=True) as ending:
                 await orders.aclose()
                 await process.wait()
+            if ending.cancelled_caught:
+                tasks.cancel_scope.cancel()
 
 
 class Household:
