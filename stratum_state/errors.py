@@ -6,6 +6,7 @@ StateError
 │   └── DiskFailed      its disk is full or broken: it has to be mended before the next start
 ├── BadAddress      there can be no store at this address
 ├── NotLetIn        the database server refuses the user
+├── NewerSchema     the records are those of a later Stratum
 ├── Fenced          another instance owns this lane: write nothing more
 ├── NotOurs         the run belongs to a lane that this instance does not hold
 ├── Rejected        the store refuses this fact and would refuse it again
@@ -43,6 +44,16 @@ class BadAddress(StateError):
 
 class NotLetIn(StateError):
     """The database server refuses the user."""
+
+
+class NewerSchema(StateError):
+    """The records are those of a later Stratum."""
+
+    def __init__(self, found: object, known: int) -> None:
+        super().__init__(
+            f"the store has schema version {found}, this Stratum knows {known}: "
+            "start the Stratum that wrote it, or a later one"
+        )
 
 
 class Fenced(StateError):

@@ -79,8 +79,10 @@ class Metrics:
         self._recovered = Counter(
             "stratum_recovered_runs", "Runs taken up again at a start.", registry=where
         )
-        self._lost = Counter(
-            "stratum_lease_lost", "Times that another instance took over.", registry=where
+        self._taken = Counter(
+            "stratum_taken_over_runs",
+            "Unfinished runs that were taken over from other instances.",
+            registry=where,
         )
         self._checks = Gauge(
             "stratum_check_ok", "Whether a check of readiness holds.", ["check"], registry=where
@@ -163,9 +165,9 @@ class Metrics:
         """So many runs were taken up again."""
         self._recovered.inc(runs)
 
-    def lease_lost(self) -> None:
-        """Another instance owns our lane now."""
-        self._lost.inc()
+    def taken_over(self, runs: int) -> None:
+        """So many runs of other instances are ours now."""
+        self._taken.inc(runs)
 
     def check(self, name: str, holds: Callable[[], bool]) -> None:
         """Show whether a check of readiness holds, whenever somebody looks."""

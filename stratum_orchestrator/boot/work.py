@@ -56,7 +56,7 @@ async def take_up_work(
         grace_s=runs.grace,
     )
     live = await frame.stack.enter_async_context(opening)
-    takeover = Takeover(records.store, tracker, live, runs.takeover)
+    takeover = Takeover(records.store, tracker, live, runs.takeover, frame.metrics.taken_over)
     await resume(tracker, live, frame.points.passed)
     frame.metrics.recovered(len(live))
     await frame.beside(takeover.watch)

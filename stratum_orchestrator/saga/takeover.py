@@ -1,7 +1,7 @@
 """Runs without a living owner are taken over; lanes that nobody needs are given back."""
 
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Protocol
 
@@ -42,17 +42,30 @@ class Ownership(Protocol):
         ...
 
 
+def _untold(_runs: int) -> None:
+    """Tell nobody."""
+
+
 class Takeover:
     """Looks for orphaned runs again and again, and carries on what it finds."""
 
     def __init__(
-        self, ownership: Ownership, tracker: StateTracker, live: LiveRuns, silence_s: float
+        self,
+        ownership: Ownership,
+        tracker: StateTracker,
+        live: LiveRuns,
+        silence_s: float,
+        told: Callable[[int], None] = _untold,
     ) -> None:
-        """`silence_s` is how long an owner may be silent, in seconds."""
+        """`silence_s` is how long an owner may be silent, in seconds.
+
+        `told` is given how many runs came from other owners, whenever some come.
+        """
         self._ownership = ownership
         self._tracker = tracker
         self._live = live
         self._pause_s = silence_s / _LOOKS
+        self._told = told
         self._turn = anyio.Lock()
         self.taken = 0
         """How many runs came from other owners."""
@@ -90,5 +103,6 @@ class Takeover:
         if trails:
             log.warning("runs taken over", extra={"lane": lane, "runs": len(trails)})
             self.taken += len(trails)
+            self._told(len(trails))
             self._tracker.adopt(trails)
             resume_all(trails, self._live)

@@ -64,7 +64,11 @@ class Committer:
         pause = _FIRST_PAUSE_S
         while not await self._sent(batch, params):
             if anyio.current_time() > min(give_up, self._patience.until):
-                raise Unavailable(f"lane {self._lane}: batch {batch.number} finds no answer")  # noqa: TRY003
+                raise Unavailable(  # noqa: TRY003
+                    f"lane {self._lane}: batch {batch.number} had to be given up: "
+                    "the database does not answer; see to the database, then start again: "
+                    "every run goes on from what is on record"
+                )
             await anyio.sleep(pause * (0.5 + random.random()))  # noqa: S311 - jitter
             pause = min(2 * pause, _LONGEST_PAUSE_S)
         if self.is_waiting:

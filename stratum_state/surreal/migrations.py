@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from importlib import resources
 
-from stratum_state.errors import Unavailable
+from stratum_state.errors import NewerSchema
 from stratum_state.surreal.transport import Transport, insist
 
 STEPS: Sequence[str] = ("schema.surql",)
@@ -11,7 +11,7 @@ STEPS: Sequence[str] = ("schema.surql",)
 
 
 async def migrate(transport: Transport) -> None:
-    """Bring the schema to the last version. Unavailable when it is of a later Stratum."""
+    """Bring the schema to the last version. NewerSchema when it is of a later Stratum."""
     await insist(transport, "DEFINE TABLE IF NOT EXISTS meta SCHEMALESS PERMISSIONS NONE", {})
     version = await check(transport)
     for number, name in enumerate(STEPS[version:], start=version + 1):
@@ -20,14 +20,11 @@ async def migrate(transport: Transport) -> None:
 
 
 async def check(transport: Transport) -> int:
-    """The version of the schema. Unavailable when it is of a later Stratum."""
+    """The version of the schema. NewerSchema when it is of a later Stratum."""
     (found,) = await transport.call("SELECT VALUE version FROM meta:schema", {})
     version = found[0] if isinstance(found, list) and found else 0
     if not isinstance(version, int) or version > len(STEPS):
-        raise Unavailable(  # noqa: TRY003
-            f"the store has schema version {version}, this Stratum knows {len(STEPS)}: "
-            "start the Stratum that wrote it, or a later one"
-        )
+        raise NewerSchema(version, len(STEPS))
     return version
 
 

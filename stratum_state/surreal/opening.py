@@ -35,7 +35,7 @@ async def open_store(  # noqa: PLR0913 - who, and where: all of them by name
     New runs go to a lane of our own. Of an instance that was silent for `ttl_s` seconds the
     lanes can be adopted; an embedded store has no other instance. On leaving, what was handed
     over is kept first. The process should then end with `os._exit`. Raises StoreInUse,
-    BadAddress, NotLetIn, Unavailable, BrokenChain.
+    BadAddress, NotLetIn, NewerSchema, Unavailable, BrokenChain.
     """
     where = Server(
         url=url, namespace=namespace, database=database, user=user, password=password

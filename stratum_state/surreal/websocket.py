@@ -24,7 +24,7 @@ from stratum_state.surreal import cbor, replies
 from stratum_state.surreal.unwrapping import unwrapped
 
 _CONNECT_S = 5.0
-_HEARTBEAT_S = 5.0
+_HEARTBEAT_S = 2.0  # a server that is silent for one and a half times that is given up
 _CLOSE_S = 2.0
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 1.0

@@ -171,7 +171,7 @@ async def test_who_cannot_wait_for_the_server_any_longer_is_told_so(
 
         store.hurry(0.1)
 
-        with pytest.raises(Unavailable):
+        with pytest.raises(Unavailable, match="see to the database, then start again"):
             await store.write([a_run()])
         with pytest.raises(Unavailable):
             await store.failure()

@@ -3,7 +3,14 @@
 import pytest
 
 from stratum_orchestrator.startup import code_of, patiently
-from stratum_state.errors import DiskFailed, Fenced, NotLetIn, StateError, Unavailable
+from stratum_state.errors import (
+    DiskFailed,
+    Fenced,
+    NewerSchema,
+    NotLetIn,
+    StateError,
+    Unavailable,
+)
 
 
 async def test_what_comes_in_time_is_waited_for() -> None:
@@ -17,7 +24,7 @@ async def test_what_comes_in_time_is_waited_for() -> None:
     assert await patiently(attempt, within_s=30) == "there"
 
 
-@pytest.mark.parametrize("why", [NotLetIn("no"), DiskFailed("full")])
+@pytest.mark.parametrize("why", [NotLetIn("no"), DiskFailed("full"), NewerSchema(9, 1)])
 async def test_what_waiting_does_not_mend_is_raised_at_once(why: StateError) -> None:
     async def attempt() -> None:
         raise why
@@ -41,6 +48,7 @@ async def test_patience_ends() -> None:
         (DiskFailed(), 74),
         (Fenced("0", 1), 75),
         (NotLetIn(), 77),
+        (NewerSchema(9, 1), 78),
         (RuntimeError(), 70),
     ],
 )

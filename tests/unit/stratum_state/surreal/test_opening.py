@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stratum_state import journal
-from stratum_state.errors import BadAddress, BrokenChain, StoreInUse, Unavailable
+from stratum_state.errors import BadAddress, BrokenChain, NewerSchema, StoreInUse, Unavailable
 from stratum_state.model import Fact
 from stratum_state.surreal import folder, open_store, tail, transport
 from stratum_state.surreal.migrations import STEPS
@@ -54,7 +54,7 @@ async def test_a_store_of_a_later_stratum_is_left_alone(tmp_path: Path) -> None:
             engine, "UPDATE meta:schema SET version = 99; UPDATE lease SET at = time::now()"
         )
 
-    with pytest.raises(Unavailable, match=f"version 99, this Stratum knows {len(STEPS)}"):
+    with pytest.raises(NewerSchema, match=f"version 99, this Stratum knows {len(STEPS)}"):
         await write(tmp_path / "state")
 
 
