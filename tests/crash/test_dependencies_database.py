@@ -105,13 +105,13 @@ async def test_torn_connections_to_the_database_lose_nothing(
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(site.publish, "events.quick", 20)
-        for size in range(1, 20000, 1500):
+        for size in (1, 150, 1500, 4000, 12000):
+            before = wire.resets
             wire.cut_after = size
-            await anyio.sleep(0.3)
+            await until(lambda torn=before: wire.resets > torn)
     wire.cut_after = float("inf")
 
     await site.all_completed(GATED + 20)
-    assert wire.resets >= 5
 
 
 async def test_a_slow_database_is_slow_and_nothing_else(

@@ -215,11 +215,8 @@ class _Soak:
         course, daemon = self.course, self._daemon
         with suppress(OSError):
             course.samples.append(self._sample())
-        found = await to_thread.run_sync(
-            lambda: list(pages(daemon, "/api/v1/verdicts", "verdicts"))
-        )
-        course.verdicts = Counter(str(each["code"]) for each in found)
-        course.unjudged = len(course.sequences - {int(str(each["sequence"])) for each in found})
+        course.verdicts = Counter((await self._verdicts()).values())
+        course.unjudged = len(await self._unjudged())
         runs = await to_thread.run_sync(lambda: list(pages(daemon, "/api/v1/runs", "runs")))
         course.runs = Counter(str(each["status"]) for each in runs)
         checks = (await self._ask("/api/v1/status"))["checks"]
@@ -227,9 +224,20 @@ class _Soak:
         course.complaints = [json.dumps(each) for each in checks if not each["ok"]]
 
     async def _is_done(self) -> bool:
+        """What a killed daemon had in hand comes again later than what follows it."""
         with suppress(*_AWAY):
-            return not await self._outstanding()
+            return not await self._outstanding() and not await self._unjudged()
         return False
+
+    async def _unjudged(self) -> set[int]:
+        return self.course.sequences - set(await self._verdicts())
+
+    async def _verdicts(self) -> dict[int, str]:
+        """The code of every verdict by the sequence of its event."""
+        found = await to_thread.run_sync(
+            lambda: list(pages(self._daemon, "/api/v1/verdicts", "verdicts"))
+        )
+        return {int(str(each["sequence"])): str(each["code"]) for each in found}
 
     async def _ask(
         self, path: str, told: object = None, okay: set[int] | None = None
