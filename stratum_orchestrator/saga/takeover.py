@@ -16,6 +16,7 @@ from stratum_state.tracker import StateTracker
 log = logging.getLogger(__name__)
 
 _LOOKS = 4  # looks for silent owners within the time that one may be silent
+_LONGEST_PAUSE_S = 1.0
 
 
 class Ownership(Protocol):
@@ -64,7 +65,7 @@ class Takeover:
         self._ownership = ownership
         self._tracker = tracker
         self._live = live
-        self._pause_s = silence_s / _LOOKS
+        self._pause_s = min(silence_s / _LOOKS, _LONGEST_PAUSE_S)
         self._told = told
         self._turn = anyio.Lock()
         self.taken = 0
