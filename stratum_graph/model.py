@@ -13,7 +13,11 @@ from msgspec import Struct
 JsonSchema = Mapping[str, object]
 Condition = Mapping[str, object]
 Effect = Literal["pure", "external", "irreversible"]
-ErrorClass = Literal["exit", "timeout", "bad-input", "bad-output", "limit", "spawn", "lost"]
+ErrorClass = Literal[
+    "exit", "timeout", "bad-input", "bad-output", "limit", "spawn", "lost", "secret-leak"
+]
+LeastLevel = Literal["limits", "landlock", "bubblewrap"]
+OnLeak = Literal["fail", "redact"]
 Undone = Literal["succeeded", "interrupted", "failed"]
 
 
@@ -60,6 +64,10 @@ class Handler(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     limits: Limits = Limits()
     std_lib: bool = False
     network: bool = False
+    containment: LeastLevel = "limits"
+    """The least that its processes have to be contained with."""
+    on_leak: OnLeak = "fail"
+    """What becomes of a step that prints a secret to stdout."""
     path: tuple[str, ...] = ()
     """Absolute folders put in front of the default PATH."""
     read: tuple[str, ...] = ()

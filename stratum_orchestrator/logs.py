@@ -6,8 +6,10 @@ A record is a constant event and facts (`extra`). Nothing foreign reaches a term
 import json
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import count
 from typing import Literal, TextIO
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
@@ -16,6 +18,8 @@ _COLORS = {"DEBUG": "2", "INFO": "36", "WARNING": "33", "ERROR": "31", "CRITICAL
 _SHOWN = 300  # characters of one fact on a terminal
 
 Format = Literal["auto", "human", "json"]
+Cover = Callable[[str], str]
+"""Text to the same text without what must not be in it."""
 
 
 class JsonLines(logging.Formatter):
@@ -55,6 +59,49 @@ class Sentences(logging.Formatter):
         return line
 
 
+class Veil:
+    """Covers what must not be said, for as long as somebody knows it."""
+
+    def __init__(self) -> None:
+        self._covers: dict[int, Cover] = {}
+        self._serial = count()
+
+    @contextmanager
+    def over(self, cover: Cover) -> Iterator[None]:
+        """Let `cover` take out of every text what must not be in it, while in the block."""
+        number = next(self._serial)
+        self._covers[number] = cover
+        try:
+            yield
+        finally:
+            del self._covers[number]
+
+    def __call__(self, text: str) -> str:
+        for cover in tuple(self._covers.values()):
+            text = cover(text)
+        return text
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Cover the facts as they are: a formatter may cut or escape them."""
+        for name, value in facts(record).items() if self._covers else ():
+            told = value if isinstance(value, str) else str(value)
+            if (covered := self(told)) != told:
+                setattr(record, name, covered)
+        return True
+
+
+class _Veiled(logging.StreamHandler[TextIO]):
+    """The second lock: what is known not to be for anybody's eyes is covered here, too."""
+
+    def __init__(self, stream: TextIO, veil: Veil) -> None:
+        super().__init__(stream)
+        self._veil = veil
+        self.addFilter(veil.filter)
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._veil(super().format(record))
+
+
 def facts(record: logging.LogRecord) -> Mapping[str, object]:
     """What was passed as `extra`, without what is empty."""
     return {
@@ -64,16 +111,21 @@ def facts(record: logging.LogRecord) -> Mapping[str, object]:
     }
 
 
-def start(level: str, form: Format, stream: TextIO = sys.stderr) -> None:
-    """Send our records from `level` up, and warnings of others, to the stream."""
+def start(level: str, form: Format, stream: TextIO = sys.stderr) -> Veil:
+    """Send our records from `level` up, and warnings of others, to the stream.
+
+    Nothing that the returned veil covers is in them.
+    """
     human = form == "human" or (form == "auto" and stream.isatty())
-    handler = logging.StreamHandler(stream)
+    veil = Veil()
+    handler = _Veiled(stream, veil)
     handler.setFormatter(Sentences(colored=stream.isatty()) if human else JsonLines())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     for name in _OURS:
         logging.getLogger(name).setLevel(level.upper())
+    return veil
 
 
 def _stamp(record: logging.LogRecord) -> datetime:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
-from stratum_graph.model import ErrorClass, Limits, Principal
+from stratum_graph.model import ErrorClass, LeastLevel, Limits, OnLeak, Principal
 
 
 class Kind(Enum):
@@ -30,6 +30,9 @@ class Command:
     """Path within that folder."""
     stdin: bytes
     env: Mapping[str, str]
+    on_leak: OnLeak = "fail"
+    containment: LeastLevel = "limits"
+    """The least that the process may be contained with."""
     limits: Limits
     std_lib: bool
     network: bool

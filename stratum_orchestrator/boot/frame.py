@@ -14,6 +14,7 @@ from stratum_orchestrator.config import Settings
 from stratum_orchestrator.crashpoints import CrashPoints
 from stratum_orchestrator.health import Health
 from stratum_orchestrator.home import Home
+from stratum_orchestrator.logs import Veil
 from stratum_orchestrator.release import version
 from stratum_orchestrator.service import Verdicts
 from stratum_orchestrator.supervision import background
@@ -34,6 +35,7 @@ class Frame:
     """Everything that is to be closed, last opened first closed."""
     clock: WallClock
     metrics: Metrics
+    veil: Veil
     health: Health
     ears: Ears = field(default_factory=Ears)
     verdicts: Verdicts = field(default_factory=Verdicts)
@@ -48,7 +50,7 @@ async def configure(launch: Launch, home: Home, stack: AsyncExitStack) -> Frame:
     environment = config.environment()
     loaded = await config.load(home.project, environment, launch.flags, launch.file)
     settings = loaded.settings
-    logs.start(settings.log.level, settings.log.format)
+    veil = logs.start(settings.log.level, settings.log.format)
     points = crashpoints.UNARMED
     if deadly := environment.get(crashpoints.VARIABLE):
         points = crashpoints.armed(deadly)
@@ -66,5 +68,6 @@ async def configure(launch: Launch, home: Home, stack: AsyncExitStack) -> Frame:
         stack=stack,
         clock=clock,
         metrics=metrics,
+        veil=veil,
         health=Health(metrics.check),
     )

@@ -35,7 +35,7 @@ async def prepare_workshop(frame: Frame) -> Workshop:
     shared = settings.definitions.content
     place = home.project / shared if shared else home.content
     content = ContentStore(place, frame.points.passed)
-    runner = NushellRunner(wanted, content.tree, frame.points.passed)
+    runner = NushellRunner(wanted, content.tree, frame.points.passed, frame.veil)
     await runner.scratch.clear()
     frame.health.watch("execution", lambda: (True, str(runner.containment.level)))
     return Workshop(runner=runner, content=content, parallel=wanted.parallel)

@@ -67,6 +67,10 @@ class Containment:
 
         Raises CannotStart for a declared path that must not be given or is not there.
         """
+        if Level[command.containment.upper()] > self.level:
+            raise CannotStart(
+                f"the node asks for containment `{command.containment}`, but gets {self.level}"
+            )
         with starting():
             return self._rules(command, reach)
 

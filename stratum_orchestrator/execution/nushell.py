@@ -20,11 +20,13 @@ from stratum_orchestrator.execution.environment import environment
 from stratum_orchestrator.execution.errors import CannotStart, starting
 from stratum_orchestrator.execution.marks import RLIMIT_LOCKS, Mark, Marks
 from stratum_orchestrator.execution.process import Task, carry
+from stratum_orchestrator.execution.redaction import Redactor
 from stratum_orchestrator.execution.scratch import Scratch
 from stratum_orchestrator.execution.settings import ExecutionSettings
 from stratum_orchestrator.execution.spawn import Program
 from stratum_orchestrator.execution.strays import adopt
-from stratum_orchestrator.execution.verdict import judge
+from stratum_orchestrator.execution.verdict import STDERR_KEPT, judge
+from stratum_orchestrator.logs import Veil
 from stratum_orchestrator.ports import Command, Ended, Failure, Kind
 
 LIBRARY = Path(__file__).parent / "lib"
@@ -42,12 +44,15 @@ class NushellRunner:
         settings: ExecutionSettings,
         trees: Callable[[str], Path],
         passed: Passed = UNARMED.passed,
+        veil: Veil | None = None,
     ) -> None:
         """Check this machine and prepare the scratch folder; blocks for some 50 ms.
 
         `trees` gives the folder in the content store for a digest. Makes this process the
         parent of its steps' orphans. Raises an ExecutionError when steps cannot run here.
+        While a step runs, its secrets are under the veil.
         """
+        self._veil = veil or Veil()
         self._settings = settings
         self._passed = passed
         self._trees = trees
@@ -69,12 +74,19 @@ class NushellRunner:
         await checkpoint_if_cancelled()  # a free turn is taken without one
         async with self._turns:
             try:
-                return await self._run(command)
+                redactor = Redactor(command.secrets)
+                with self._veil.over(redactor.text):
+                    return await self._guarded(command, redactor)
             except CannotStart as error:
-                failure = Failure(error_class="spawn", message=f"could not be started: {error}")
-        return Ended(outputs=None, failure=failure, level=str(self.containment.level))
+                return _never_started(str(error))
 
-    async def _run(self, command: Command) -> Ended:
+    async def _guarded(self, command: Command, redactor: Redactor) -> Ended:
+        try:
+            return await self._run(command, redactor)
+        except CannotStart as error:
+            return _never_started(redactor.text(str(error)))
+
+    async def _run(self, command: Command, redactor: Redactor) -> Ended:
         tree = self._tree(command.tree)
         script = _script(tree, command.script)
         step = f"{command.run}/{command.node}/{command.kind.value}/{command.attempt}"
@@ -86,13 +98,14 @@ class NushellRunner:
                     program=program,
                     stdin=command.stdin,
                     output=command.limits.output,
+                    stderr=STDERR_KEPT + 1 + redactor.margin,
                     timeout_s=command.timeout_s,
                     grace_s=self._settings.grace_s,
                     stray=lambda pid: self._marks.stray(pid, mark),
                     passed=lambda point: self._passed(f"{_POINTS[command.kind]}.{point}"),
                 )
                 course = await carry(task, self._spawners)
-        return judge(command, course, str(self.containment.level))
+        return judge(command, course, str(self.containment.level), redactor)
 
     def _program(self, command: Command, script: str, reach: Reach, mark: Mark) -> Program:
         path = (self.scratch.shim, *command.path, *self._settings.path)
@@ -122,6 +135,11 @@ class NushellRunner:
             if not os.path.isdir(folder):  # noqa: PTH112 - each step pays for it
                 os.makedirs(folder, mode=0o700, exist_ok=True)  # noqa: PTH103
         return folder
+
+
+def _never_started(why: str) -> Ended:
+    failure = Failure(error_class="spawn", message=f"could not be started: {why}")
+    return Ended(outputs=None, failure=failure)
 
 
 @lru_cache(_PATHS)

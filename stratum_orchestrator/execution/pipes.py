@@ -51,13 +51,11 @@ class Tail:
         self._seen += len(chunk)
         self._kept += chunk
         if len(self._kept) > 2 * self._limit:  # rarely, so that the cost stays linear
-            del self._kept[: -self._limit - 1]
+            del self._kept[: -self._limit]
 
     def kept(self) -> tuple[bytes, int]:
-        """Return the last bytes, from the start of a line where one is, and the number lost."""
-        end = bytes(self._kept[-self._limit - 1 :])
-        if self._seen > self._limit:
-            end = end[end.find(b"\n") + 1 or 1 :]
+        """Return the last bytes, and how many there were before them."""
+        end = bytes(self._kept[-self._limit :])
         return end, self._seen - len(end)
 
 

@@ -22,8 +22,6 @@ from stratum_orchestrator.ports import Resources
 
 log = getLogger(__name__)
 
-STDERR_KEPT = 64 << 10
-"""Bytes; the rest is counted."""
 LINGER_S = 0.5
 """How long background children may go on writing after their script has ended."""
 KILL_S = 10
@@ -38,6 +36,8 @@ class Task:
     stdin: bytes
     output: int
     """Most bytes of stdout."""
+    stderr: int
+    """Bytes that are kept of the end of stderr; the others are counted."""
     timeout_s: float
     grace_s: float
     """Seconds between TERM and KILL."""
@@ -110,7 +110,7 @@ async def carry(task: Task, spawners: Semaphore) -> Course:
     `spawners` bounds how many are being started at a time. CannotStart when it does not start.
     When cancelled, the whole tree of processes is ended first.
     """
-    stdout, stderr = Head(task.output), Tail(STDERR_KEPT)
+    stdout, stderr = Head(task.output), Tail(task.stderr)
     with (
         Pipes(task.stdin, stdout, stderr) as pipes,
         await _start(task.program, pipes.theirs, spawners) as leader,

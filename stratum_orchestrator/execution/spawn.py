@@ -15,7 +15,7 @@ import resource
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from errno import EAGAIN
 
 import anyio
@@ -48,7 +48,8 @@ class Program:
 
     argv: Sequence[str]
     """The first is the binary's absolute path."""
-    env: Mapping[str, str]
+    env: Mapping[str, str] = field(repr=False)
+    """Secrets among them."""
     cwd: str
     ceilings: Mapping[int, int]
     """`resource.RLIMIT_*` to the limit."""

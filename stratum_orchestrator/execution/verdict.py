@@ -2,6 +2,8 @@
 
 import re
 import signal
+from collections.abc import Iterator, Mapping
+from logging import getLogger
 
 from stratum_graph.model import Limits
 from stratum_orchestrator.execution import output
@@ -9,23 +11,25 @@ from stratum_orchestrator.execution.complaint import complaint
 from stratum_orchestrator.execution.errors import BadOutput
 from stratum_orchestrator.execution.plain import plain
 from stratum_orchestrator.execution.process import Course
+from stratum_orchestrator.execution.redaction import Redactor, masked
 from stratum_orchestrator.ports import Command, Ended, Failure
 
+log = getLogger(__name__)
+
+STDERR_KEPT = 64 << 10
+"""Bytes; the rest is counted."""
 RETRY_CODE = 75
 """EX_TEMPFAIL of sysexits.h: what `stratum fail --retry` exits with."""
 _PROGRAM_ENDED = re.compile(r"terminated by (SIG[A-Z0-9]+)")
 
 
-def judge(command: Command, course: Course, level: str) -> Ended:
-    """Return how a process that was started has ended."""
-    stderr = _stderr(course)
+def judge(command: Command, course: Course, level: str, redactor: Redactor) -> Ended:
+    """Return how a process that was started has ended; no secret is in that."""
+    stderr = _stderr(course, redactor)
     failure = _failure(command, course, stderr)
     outputs = None
     if failure is None:
-        try:
-            outputs = output.read(course.stdout)
-        except BadOutput as error:
-            failure = Failure(error_class="bad-output", message=str(error))
+        outputs, failure = _outputs(command, course.stdout, redactor)
     return Ended(
         outputs=outputs,
         failure=failure,
@@ -36,11 +40,57 @@ def judge(command: Command, course: Course, level: str) -> Ended:
     )
 
 
-def _stderr(course: Course) -> str:
-    text = plain(course.stderr)
-    if course.stderr_lost:
-        return f"[{course.stderr_lost} earlier bytes were dropped]\n{text}"
-    return text
+def _outputs(
+    command: Command, stdout: bytes, redactor: Redactor
+) -> tuple[Mapping[str, object] | None, Failure | None]:
+    told = redactor.names(stdout)
+    try:
+        outputs = output.read(redactor.data(stdout) if told else stdout)
+    except BadOutput as error:
+        return None, Failure(error_class="bad-output", message=str(error))
+    if not told and b"\\" in stdout:  # whatever way of escaping it has chosen
+        told = redactor.names("\0".join(_texts(outputs)).encode(errors="replace"))
+    if not told:
+        return outputs, None
+    names = ", ".join(told)
+    facts = {"run": command.run, "node": command.node, "secrets": names}
+    log.warning("secret in the output of a step", extra=facts)
+    if command.on_leak == "redact":
+        return {redactor.text(name): redactor.value(x) for name, x in outputs.items()}, None
+    return None, Failure(
+        error_class="secret-leak",
+        message=f"stdout holds the secret {names}: hand on where it is kept, or what it is good"
+        " for, never itself; `handler.on_leak = 'redact` masks it instead",
+    )
+
+
+def _texts(value: object) -> Iterator[str]:
+    match value:
+        case str():
+            yield value
+        case Mapping():
+            for key, each in value.items():
+                yield key
+                yield from _texts(each)
+        case list():
+            for each in value:
+                yield from _texts(each)
+        case _:
+            pass
+
+
+def _stderr(course: Course, redactor: Redactor) -> str:
+    """Return the end of stderr, from the start of a line where one is."""
+    data, spans = course.stderr, redactor.spans(course.stderr, cut_off=True)
+    cut = max(0, len(data) - STDERR_KEPT)
+    if cut:
+        cut = data.find(b"\n", cut - 1, -1) + 1 or cut
+        cut = next((span.end for span in spans if span.start < cut < span.end), cut)
+    kept = [span._replace(start=span.start - cut, end=span.end - cut) for span in spans]
+    text = plain(masked(data[cut:], (span for span in kept if span.start >= 0)))
+    text = redactor.text(text)  # a terminal's sequence may have stood within a secret
+    lost = course.stderr_lost + cut
+    return f"[{lost} earlier bytes were dropped]\n{text}" if lost else text
 
 
 def _failure(command: Command, course: Course, stderr: str) -> Failure | None:

@@ -71,6 +71,8 @@ def _command(  # noqa: PLR0913, PLR0917 - the two callers above are its whole us
         script=script,
         stdin=canonical.text({**given, **extra}).encode(),
         env={**node.handler.env, **own},
+        on_leak=node.handler.on_leak,
+        containment=node.handler.containment,
         limits=node.handler.limits,
         std_lib=node.handler.std_lib,
         network=node.handler.network,

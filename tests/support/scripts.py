@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 from typing import TypedDict, Unpack
 
-from stratum_graph.model import Limits
+from stratum_graph.model import LeastLevel, Limits, OnLeak
 from stratum_orchestrator.execution.nushell import NushellRunner
 from stratum_orchestrator.execution.settings import ExecutionSettings
 from stratum_orchestrator.ports import Command, Ended, Kind
@@ -17,11 +17,13 @@ class Wishes(TypedDict, total=False):
     """What a test may want to be different in a command."""
 
     attempt: int
+    containment: LeastLevel
     env: dict[str, str]
     kind: Kind
     limits: Limits
     network: bool
     node: str
+    on_leak: OnLeak
     path: tuple[str, ...]
     pipeline: str
     read: tuple[str, ...]

@@ -64,7 +64,7 @@ def test_an_excerpt_is_one_short_line() -> None:
     assert len(excerpt("x" * 500)) < 90
 
 
-def test_the_tail_keeps_the_last_whole_lines_and_counts_the_rest() -> None:
+def test_the_tail_keeps_the_last_bytes_and_counts_the_rest() -> None:
     tail = Tail(10)
 
     for line in (b"first\n", b"second\n", b"third\n", b"4th\n"):

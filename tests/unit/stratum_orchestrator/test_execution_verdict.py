@@ -6,9 +6,12 @@ import pytest
 
 from stratum_graph.model import Limits
 from stratum_orchestrator.execution.process import Course
-from stratum_orchestrator.execution.verdict import judge
+from stratum_orchestrator.execution.redaction import Redactor
+from stratum_orchestrator.execution.verdict import STDERR_KEPT, judge
 from stratum_orchestrator.ports import Failure, Resources
 from support.scripts import command
+
+NONE = Redactor({})
 
 
 def course(status: int = 0, **different: object) -> Course:
@@ -25,7 +28,10 @@ def course(status: int = 0, **different: object) -> Course:
 
 def failure(status: int = 0, **different: object) -> Failure:
     ended = judge(
-        command("run.nu", limits=Limits(cpu=1)), course(status, **different), "limits"
+        command("run.nu", limits=Limits(cpu=1)),
+        course(status, **different),
+        "limits",
+        NONE,
     )
     assert ended.failure is not None
     assert ended.outputs is None
@@ -33,7 +39,7 @@ def failure(status: int = 0, **different: object) -> Failure:
 
 
 def test_an_object_and_exit_code_0_are_a_success() -> None:
-    ended = judge(command("run.nu"), course(), "landlock")
+    ended = judge(command("run.nu"), course(), "landlock", NONE)
 
     assert ended.outputs == {"a": 1}
     assert (ended.failure, ended.exit_code, ended.level) == (None, 0, "landlock")
@@ -69,7 +75,16 @@ def test_each_bad_end_has_its_class_and_a_hint(
     assert hint in found.message
 
 
+def test_the_end_of_stderr_begins_with_a_whole_line() -> None:
+    lines = b"".join(b"%07d\n" % number for number in range(10_000))
+
+    ended = judge(command("run.nu"), course(stderr=lines[4:]), "limits", NONE)
+
+    assert ended.stderr.splitlines()[:2] == ["[14460 earlier bytes were dropped]", "0001808"]
+    assert len(ended.stderr.encode()) <= STDERR_KEPT + 40
+
+
 def test_a_cut_stderr_says_how_much_is_gone() -> None:
-    ended = judge(command("run.nu"), course(stderr=b"end\n", stderr_lost=7), "limits")
+    ended = judge(command("run.nu"), course(stderr=b"end\n", stderr_lost=7), "limits", NONE)
 
     assert ended.stderr == "[7 earlier bytes were dropped]\nend\n"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from stratum_orchestrator import logs
+from stratum_orchestrator.execution.redaction import Redactor
 
 
 @pytest.fixture
@@ -54,3 +55,20 @@ def test_below_the_level_nothing_is_said(stream: io.StringIO) -> None:
     logging.getLogger("platform_nats").info("hello")
 
     assert stream.getvalue() == ""
+
+
+@pytest.mark.parametrize("form", ["human", "json"])
+def test_what_is_under_the_veil_is_in_no_line(stream: io.StringIO, form: logs.Format) -> None:
+    veil = logs.start("info", form, stream)
+    log, secret = logging.getLogger("stratum_orchestrator.x"), 'hvs."\n' + "x" * 400
+
+    with veil.over(Redactor({"TOKEN": secret}).text):
+        try:
+            {}[secret]
+        except KeyError:
+            log.exception("no %s", secret, extra={"why": f"no {secret}", "all": [secret]})
+    log.warning("after")
+
+    assert "xxxxxxxx" not in stream.getvalue()
+    assert stream.getvalue().count("[redacted:TOKEN]") >= 4
+    assert "after" in stream.getvalue()
