@@ -165,6 +165,8 @@ class PipelineRun:
     """Of a partial one: whether an operator has waived all that was not undone."""
     instruction: str | None = None
     """Canonical JSON text: the latest that an operator told it to do, and by what right."""
+    trouble: str | None = None
+    """Canonical JSON text: what keeps it from going on by itself; of no meaning at its end."""
 
     def to(self, status: RunStatus, **facts: object) -> Self:
         """The run after a legal move, with the facts that come with it; else IllegalMove."""
@@ -172,6 +174,10 @@ class PipelineRun:
             what = f"run {self.id}"
             raise IllegalMove(what, self.status, status)
         return replace(self, status=status, **facts)  # type: ignore[arg-type]
+
+    def noted(self, trouble: str | None) -> Self:
+        """The run where it is, with the trouble that it is in, or without any."""
+        return replace(self, trouble=trouble)
 
     def told(self, instruction: str, **facts: object) -> Self:
         """The run where it is, with what an operator told it."""
@@ -183,7 +189,12 @@ class PipelineRun:
 
     @property
     def is_unresolved(self) -> bool:
-        """Whether something was not undone, and nobody has waived that."""
+        """Whether it needs a person.
+
+        It is in trouble, or something of it was not undone and nobody has waived that.
+        """
+        if not self.is_over:
+            return self.trouble is not None
         return self.compensation is Compensation.PARTIAL and not self.waived
 
 

@@ -21,7 +21,7 @@ from stratum_state.model import (
 
 Place = tuple[str, ...] | tuple[str, int, str, int]
 
-REMARKS = frozenset({"instruction", "waived"})
+REMARKS = frozenset({"instruction", "trouble", "waived"})
 """What can be said of a run without moving it."""
 
 _MOVING: Mapping[type[Fact], set[str]] = {

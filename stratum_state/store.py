@@ -15,7 +15,7 @@ class RunFilter:
     pipeline: str | None = None
     publisher: str | None = None
     unresolved: bool = False
-    """Only runs that left something undone which nobody has waived."""
+    """Only runs that need a person."""
 
     def takes(self, run: PipelineRun) -> bool:
         """Whether the run is one of those."""

@@ -21,6 +21,8 @@ async def answer(
 ) -> str:
     """Serve until the daemon ends; the base address."""
     runs = frame.settings.runs
+    watchlist = Watchlist(records.tracker, work.live, runs.limit + runs.grace)
+    await frame.beside(watchlist.watch)
     service = Service(
         version=version(),
         instance=frame.settings.instance.name,
@@ -32,7 +34,7 @@ async def answer(
         verdict_news=frame.verdicts,
         stored_time=partial(stored_ms, broker.connection),
         operations=work.operations,
-        watchlist=Watchlist(records.tracker, work.live, runs.limit + runs.grace),
+        watchlist=watchlist,
         look=frame.health.checks,
         diagnostics=in_force.diagnostics,
     )

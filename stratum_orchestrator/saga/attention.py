@@ -1,16 +1,26 @@
 """Which runs need a person, why, and what that person can do."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import anyio
+
 from stratum_orchestrator.saga.compensation import last_attempts
 from stratum_orchestrator.saga.live import LiveRuns
+from stratum_orchestrator.saga.trouble import Code as TroubleCode, Trouble
 from stratum_state.model import CompensationStatus, PipelineRun, Trail
 from stratum_state.store import RunFilter
 from stratum_state.tracker import StateTracker
 
-Code = Literal["unrecovered", "stuck", "overdue", "partial"]
+Code = TroubleCode | Literal["partial"]
+
+_LOOK_S = 30.0
+_EITHER = tuple(f"stratum run {each} {{}} --reason TEXT" for each in ("retry", "abandon"))
+_PATIENCE = (
+    "stratum run show {}",
+    *(f"stratum run {each} {{}} --reason TEXT" for each in ("cancel", "abandon")),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,9 +28,8 @@ class Attention:
     """Why a run needs a person."""
 
     code: Code
-    """`unrecovered`: it could not be taken up again; `stuck`: a fault of ours stopped it;
-    `overdue`: it is under way for longer than it may be; `partial`: something of it was not
-    undone, and nobody has waived that."""
+    """That of its trouble; `partial`: something of it was not undone, and nobody has waived
+    that."""
     reason: str
     commands: tuple[str, ...]
     """Each helps; the likeliest first."""
@@ -35,7 +44,7 @@ class Needy:
 
 
 class Watchlist:
-    """The runs that need a person: those set aside or overdue here, and all partial ones."""
+    """The runs that need a person, wherever they are: what is on record decides."""
 
     def __init__(self, tracker: StateTracker, live: LiveRuns, overdue_s: float) -> None:
         """`overdue_s`: for so many seconds a run may be under way in this process."""
@@ -43,14 +52,25 @@ class Watchlist:
         self._live = live
         self._overdue_s = overdue_s
 
+    async def watch(self) -> None:
+        """Put on record which runs here take too long, again and again, until cancelled."""
+        while True:
+            await anyio.sleep(min(_LOOK_S, self._overdue_s))
+            await self.look()
+
+    async def look(self) -> None:
+        """Put on record which runs here take too long by now."""
+        overdue = Trouble("overdue", f"it is under way for longer than {self._overdue_s:g} s")
+        for run, seconds in self._live.under_way.items():
+            if seconds > self._overdue_s:
+                await self._live.note(run, overdue)
+
     async def needy(self, *, after: str | None, limit: int) -> Sequence[Needy]:
         """Newest first, beginning behind the id `after`. Raises Unavailable."""
-        partial = RunFilter(unresolved=True)
-        page = await self._tracker.runs(partial, after=after, limit=limit)
-        ids = {run.id for run in page} | set(self._here())
+        wanted = RunFilter(unresolved=True)
         found: list[Needy] = []
-        for run in sorted(each for each in ids if after is None or each > after)[:limit]:
-            trail = await self._tracker.find(run)
+        for run in await self._tracker.runs(wanted, after=after, limit=limit):
+            trail = await self._tracker.find(run.id)
             attention = self.of(trail) if trail else None
             if trail and attention:
                 found.append(Needy(run=trail.run, attention=attention))
@@ -59,23 +79,14 @@ class Watchlist:
     def of(self, trail: Trail) -> Attention | None:
         """Why this run needs a person; None when it does not."""
         run = trail.run
-        for stuck in self._live.stuck:
-            if stuck.run == run.id and not run.is_over:
-                return Attention(code=stuck.code, reason=stuck.why, commands=_either(run.id))
-        if run.id in self._overdue():
-            limit = f"it is {run.status} for longer than {self._overdue_s:g} s"
-            return Attention(code="overdue", reason=limit, commands=_patience(run.id))
-        if run.is_unresolved:
-            return _partial(trail)
-        return None
-
-    def _here(self) -> Iterator[str]:
-        yield from (each.run for each in self._live.stuck)
-        yield from self._overdue()
-
-    def _overdue(self) -> Sequence[str]:
-        spent = self._live.under_way.items()
-        return [run for run, seconds in spent if seconds > self._overdue_s]
+        if (trouble := Trouble.of(run)) is not None:
+            commands = _PATIENCE if trouble.code == "overdue" else _EITHER
+            return Attention(
+                code=trouble.code,
+                reason=trouble.why,
+                commands=tuple(each.format(run.id) for each in commands),
+            )
+        return _partial(trail) if run.is_unresolved else None
 
 
 def _partial(trail: Trail) -> Attention:
@@ -94,16 +105,4 @@ def _partial(trail: Trail) -> Attention:
             for each in left
             for verb in ("retry", "waive")
         ),
-    )
-
-
-def _either(run: str) -> tuple[str, ...]:
-    return tuple(f"stratum run {verb} {run} --reason TEXT" for verb in ("retry", "abandon"))
-
-
-def _patience(run: str) -> tuple[str, ...]:
-    verbs = ("cancel", "abandon")
-    return (
-        f"stratum run show {run}",
-        *(f"stratum run {verb} {run} --reason TEXT" for verb in verbs),
     )

@@ -9,6 +9,7 @@ from stratum_orchestrator.ports import Clock
 from stratum_orchestrator.saga import abandonment
 from stratum_orchestrator.saga.halt import Halt
 from stratum_orchestrator.saga.instruction import Instruction, is_to_be_abandoned
+from stratum_orchestrator.saga.trouble import Trouble
 from stratum_state.model import RunStatus, StepRecord, Trail
 from stratum_state.tracker import StateTracker
 
@@ -72,6 +73,14 @@ class Journey:
             await self._record(RunStatus.COMPENSATING, cause=cause, **facts)
             self.halt.because(cause)
             return True
+
+    async def note(self, trouble: Trouble) -> None:
+        """Record what trouble the run is in, unless it has ended."""
+        async with self._moving:
+            noted = self.run.noted(trouble.text())
+            if not self.run.is_over and noted != self.run:
+                await self._tracker.record(noted)
+                self.run = noted
 
     async def complete(self) -> bool:
         """Record that every stage is done; False when the run was turned back before."""

@@ -3,8 +3,7 @@
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import Literal, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import anyio
 from anyio.abc import TaskGroup
@@ -16,22 +15,13 @@ from stratum_orchestrator.saga.instruction import Instruction, is_to_be_abandone
 from stratum_orchestrator.saga.journey import Journey
 from stratum_orchestrator.saga.pipeline import Pipeline
 from stratum_orchestrator.saga.plans import Plans
+from stratum_orchestrator.saga.trouble import Trouble
 from stratum_state.errors import StateError
 from stratum_state.model import PipelineRun, RunStatus, Trail
 
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Stuck:
-    """A run that is not over, and that nobody carries: it needs a person."""
-
-    run: str
-    why: str
-    code: Literal["stuck", "unrecovered"] = "stuck"
-    """A fault of ours stopped it, or it could not be taken up again after one."""
 
 
 class Room(Protocol):
@@ -54,14 +44,14 @@ class LiveRuns:
         self.hurried = False
         self._journeys: dict[str, Journey] = {}
         self.entrance = Entrance(capacity, self.__len__)
-        self._stuck: dict[str, Stuck] = {}
+        self._aside: set[str] = set()
 
     def __len__(self) -> int:
         return len(self._journeys)
 
-    @property
-    def stuck(self) -> tuple[Stuck, ...]:
-        return tuple(each for run, each in self._stuck.items() if run not in self._journeys)
+    def is_aside(self, run_id: str) -> bool:
+        """Whether the run is not over, ours, and carried by nobody."""
+        return run_id in self._aside and run_id not in self._journeys
 
     @property
     def under_way(self) -> Mapping[str, float]:
@@ -69,13 +59,18 @@ class LiveRuns:
         now = anyio.current_time()
         return {run: now - journey.begun for run, journey in self._journeys.items()}
 
-    def set_aside(self, stuck: Stuck) -> None:
+    def set_aside(self, run_id: str) -> None:
         """Remember a run that cannot be carried, until somebody decides about it."""
-        self._stuck[stuck.run] = stuck
+        self._aside.add(run_id)
+
+    async def note(self, run_id: str, trouble: Trouble) -> None:
+        """Record what trouble a run is in that is carried here."""
+        if (journey := self._journeys.get(run_id)) is not None:
+            await journey.note(trouble)
 
     def forget(self, run_id: str) -> None:
         """Somebody has decided about the run."""
-        self._stuck.pop(run_id, None)
+        self._aside.discard(run_id)
 
     def keep(self, plan: Plan) -> None:
         """Make the plan durable, before the run that needs it is on record."""
@@ -142,13 +137,19 @@ class LiveRuns:
             self._room.set(self._capacity - len(self))
 
     async def _travel(self, journey: Journey) -> None:
-        if not await self._attempt(journey):
+        fault = await self._attempt(journey)
+        if fault is not None:
             await journey.turn_back("a fault inside the daemon; its log says more")
             if journey.run.status is RunStatus.COMPENSATING:
-                await self._attempt(journey)
+                fault = await self._attempt(journey)
+        if fault is None:
+            self._aside.discard(journey.run.id)
+        else:
+            self._aside.add(journey.run.id)
+            await journey.note(Trouble("stuck", str(fault.exceptions[0])))
 
-    async def _attempt(self, journey: Journey) -> bool:
-        """False when a fault of ours got in the way; a store that is away ends the daemon."""
+    async def _attempt(self, journey: Journey) -> BaseExceptionGroup[Exception] | None:
+        """The fault of ours that got in the way; a store that is away ends the daemon."""
         fault: BaseExceptionGroup[Exception] | None = None
         try:
             await self._pipeline.carry(journey)
@@ -158,10 +159,7 @@ class LiveRuns:
             fault = group
         if fault is not None:
             log.error("run met a fault", extra=_place(journey), exc_info=fault)
-            self._stuck[journey.run.id] = Stuck(journey.run.id, str(fault.exceptions[0]))
-            return False
-        self._stuck.pop(journey.run.id, None)
-        return True
+        return fault
 
 
 @asynccontextmanager

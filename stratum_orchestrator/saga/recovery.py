@@ -2,10 +2,12 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 
 from stratum_orchestrator.crashpoints import UNARMED, Passed
 from stratum_orchestrator.saga.instruction import is_to_be_abandoned
-from stratum_orchestrator.saga.live import LiveRuns, Stuck
+from stratum_orchestrator.saga.live import LiveRuns
+from stratum_orchestrator.saga.trouble import Trouble
 from stratum_state.model import PipelineRun, Trail
 from stratum_state.tracker import StateTracker
 
@@ -18,11 +20,14 @@ async def resume(
     """Start what is unfinished; the runs that cannot be resumed, each with the reason."""
     found = await tracker.recover()
     passed("recovery.begun")
-    return resume_all(found, live, passed)
+    return await resume_all(found, tracker, live, passed)
 
 
-def resume_all(
-    trails: Sequence[Trail], live: LiveRuns, passed: Passed = UNARMED.passed
+async def resume_all(
+    trails: Sequence[Trail],
+    tracker: StateTracker,
+    live: LiveRuns,
+    passed: Passed = UNARMED.passed,
 ) -> dict[str, str]:
     """Start each of the runs; those that cannot be resumed are set aside, with the reason.
 
@@ -33,9 +38,13 @@ def resume_all(
         run = trail.run
         if not is_to_be_abandoned(run) and (why := obstacle(run, live)):
             left[run.id] = why
-            live.set_aside(Stuck(run.id, why, "unrecovered"))
+            live.set_aside(run.id)
+            await tracker.record(run.noted(Trouble("unrecovered", why).text()))
             continue
-        live.resume(trail)
+        if run.trouble is not None:
+            run = run.noted(None)
+            await tracker.record(run)
+        live.resume(replace(trail, run=run))
         passed("recovery.resumed")
         log.info("run resumed", extra={"run": run.id, "status": str(run.status)})
     return left

@@ -93,7 +93,7 @@ class Remedies:
             raise Impossible("run-live", why, f"watch it: stratum run watch {run.id}")
         taken_up = run.told(told.text())
         await self.tracker.record(taken_up)
-        left = resume_all([replace(trail, run=taken_up)], self.live)
+        left = await resume_all([replace(trail, run=taken_up)], self.tracker, self.live)
         if left:
             raise _unreadable(run, left[run.id])
         return "it goes on from its last durable step"
@@ -110,10 +110,14 @@ class Remedies:
             raise _unreadable(trail.run, why)
         told = msgspec.structs.replace(told, attempts=last.attempt)
         reopened = trail.run.to(
-            RunStatus.COMPENSATING, compensation=None, ended=None, instruction=told.text()
+            RunStatus.COMPENSATING,
+            compensation=None,
+            ended=None,
+            trouble=None,
+            instruction=told.text(),
         )
         await self._record_ended(trail, reopened)
-        resume_all([replace(trail, run=reopened)], self.live)
+        await resume_all([replace(trail, run=reopened)], self.tracker, self.live)
         return f"the compensation of {node} is tried again"
 
     async def _waive(self, trail: Trail, node: str, told: Instruction) -> str:
@@ -142,7 +146,7 @@ class Remedies:
             raise
 
     def _is_set_aside(self, run: PipelineRun) -> bool:
-        return any(each.run == run.id for each in self.live.stuck)
+        return self.live.is_aside(run.id)
 
     async def _trail(self, run_id: str) -> Trail:
         trail = await self.tracker.find(run_id)

@@ -101,6 +101,7 @@ def renewed(
         compensation=None,
         waived=None,
         instruction=None,
+        trouble=None,
     )
 
 

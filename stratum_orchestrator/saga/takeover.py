@@ -106,4 +106,4 @@ class Takeover:
             self.taken += len(trails)
             self._told(len(trails))
             self._tracker.adopt(trails)
-            resume_all(trails, self._live)
+            await resume_all(trails, self._tracker, self._live)

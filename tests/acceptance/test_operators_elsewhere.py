@@ -109,6 +109,23 @@ async def test_a_run_whose_instance_is_frozen_is_taken_over_to_be_cancelled(site
     assert await run_sync(one.ended) == 75
 
 
+async def test_a_run_that_cannot_be_recovered_is_named_by_every_instance(site: Site) -> None:
+    one, two = site.members
+    await run_sync(one.start)
+    run = await a_run(site, one, "events.gated")
+    await site.under_way(1)
+    plan = str((await shown(one, run))["plan"]).removeprefix("sha256:")
+    one.kill()
+    (site.folder / "content" / "blobs" / plan).unlink()
+    (site.folder / "nodes" / "gated-one" / "run.nu").write_text(FAILS)
+    await run_sync(one.start)
+    await run_sync(two.start)
+
+    assert await needy(one) == await needy(two) == {run: "unrecovered"}
+    await command(two, run, "abandon")
+    assert await needy(one) == await needy(two) == {}
+
+
 @contextmanager
 def frozen(daemon: Daemon) -> Iterator[None]:
     os.kill(daemon.pid, signal.SIGSTOP)
@@ -131,6 +148,13 @@ async def a_run(site: Site, daemon: Daemon, subject: str) -> str:
 
 async def shown(daemon: Daemon, run: str) -> Answer:
     return await run_sync(ask, daemon, f"/api/v1/runs/{run}")
+
+
+async def needy(daemon: Daemon) -> dict[str, str]:
+    """The runs that need a person, and the code of the reason."""
+    found = await run_sync(ask, daemon, "/api/v1/runs?attention=true")
+    runs = cast("list[dict[str, dict[str, str]]]", found["runs"])
+    return {str(each["run"]): each["attention"]["code"] for each in runs}
 
 
 async def until(daemon: Daemon, run: str, status: str, compensation: str = "") -> object:

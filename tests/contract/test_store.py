@@ -325,6 +325,21 @@ async def test_runs_that_left_something_undone_are_found_until_it_is_waived(
     assert [each.event_id for each in second] == ["e1"]
 
 
+async def test_a_run_in_trouble_is_found_until_it_has_none_or_has_ended(store: Store) -> None:
+    runs = [a_run(f"e{n}", at=records.NOW + n) for n in range(3)]
+    noted = [each.noted('{"code":"stuck"}') for each in runs]
+    for facts in (runs, noted):
+        await store.write(facts)
+    open_ones = RunFilter(unresolved=True)
+
+    first = await store.runs(open_ones, after=None, limit=2)
+    await store.write([noted[2].noted(None), noted[1].to(RunStatus.ABANDONED)])
+    second = await store.runs(open_ones, after=None, limit=9)
+
+    assert first == [noted[2], noted[1]]
+    assert second == [noted[0]]
+
+
 async def test_a_compensated_run_can_be_undone_again(store: Store) -> None:
     run = a_run()
     back = records.compensating(records.running(run))

@@ -178,6 +178,8 @@ async def test_a_run_without_a_plan_can_be_abandoned() -> None:
     async with desk(around) as at:
         assert await at.needs() == {run: "unrecovered"}
         await at.operations.abandon(run, WISH)
+
+        await until_over(at, run)
         assert await at.needs() == {}
 
     assert (await found(around, run)).run.status is RunStatus.ABANDONED
@@ -219,9 +221,8 @@ async def test_a_fault_of_ours_leaves_a_run_that_a_retry_carries_to_its_end() ->
     async with desk(around) as at:
         run = await at.accept()
         with anyio.fail_after(5):
-            while not at.live.stuck:
+            while await at.needs() != {run: "stuck"}:
                 await anyio.lowlevel.checkpoint()
-        assert await at.needs() == {run: "stuck"}
         Faulty.broken = False
         await at.operations.retry(run, WISH)
 
@@ -431,8 +432,10 @@ async def test_a_run_that_takes_longer_than_it_may_needs_a_person() -> None:
 
     async with desk(around, overdue_s=0) as at:
         run = await at.accept()
+        await at.watchlist.look()
         assert await at.needs() == {run: "overdue"}
         await at.operations.abandon(run, WISH)
+        assert await at.needs() == {}
 
 
 async def test_attention_names_the_commands_that_help() -> None:
