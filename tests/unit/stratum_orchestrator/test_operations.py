@@ -178,8 +178,6 @@ async def test_a_run_without_a_plan_can_be_abandoned() -> None:
     async with desk(around) as at:
         assert await at.needs() == {run: "unrecovered"}
         await at.operations.abandon(run, WISH)
-
-        await until_over(at, run)
         assert await at.needs() == {}
 
     assert (await found(around, run)).run.status is RunStatus.ABANDONED
@@ -435,6 +433,7 @@ async def test_a_run_that_takes_longer_than_it_may_needs_a_person() -> None:
         await at.watchlist.look()
         assert await at.needs() == {run: "overdue"}
         await at.operations.abandon(run, WISH)
+        await until_over(at, run)
         assert await at.needs() == {}
 
 
