@@ -13,7 +13,7 @@ from stratum_state.model import (
     Trail,
     VerdictRecord,
 )
-from stratum_state.store import RunFilter
+from stratum_state.store import EVERY_VERDICT, RunFilter, VerdictFilter
 
 _Record = TypeVar("_Record", PipelineRun, VerdictRecord)
 
@@ -51,8 +51,11 @@ class MemoryStore:
     async def verdict(self, verdict_id: str) -> VerdictRecord | None:
         return self._verdicts.get(verdict_id)
 
-    async def verdicts(self, *, after: str | None, limit: int) -> Sequence[VerdictRecord]:
-        return _page(list(self._verdicts.values()), after, limit)
+    async def verdicts(
+        self, *, after: str | None, limit: int, wanted: VerdictFilter = EVERY_VERDICT
+    ) -> Sequence[VerdictRecord]:
+        found = [each for each in self._verdicts.values() if wanted.takes(each)]
+        return _page(found, after, limit)
 
     async def trail(self, run_id: str) -> Trail | None:
         account = self._ledger.account(run_id)

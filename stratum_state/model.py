@@ -127,6 +127,16 @@ def run_id(stored_ms: int, identity: str) -> str:
     return f"{_NEWEST_FIRST - stored_ms:013d}{identity[:12]}"
 
 
+def stored_ms(run: str) -> int:
+    """When the event was stored whose run, or verdict, has this id."""
+    return _NEWEST_FIRST - int(run[:13])
+
+
+def first_id(stored_ms: int) -> str:
+    """How the ids begin of what was stored in that millisecond; smaller ones are newer."""
+    return f"{min(max(_NEWEST_FIRST - stored_ms, 0), _NEWEST_FIRST - 1):013d}"
+
+
 def verdict_id(stored_ms: int, sequence: int) -> str:
     """The verdict's id: newest first, one for each message in the stream."""
     return f"{_NEWEST_FIRST - stored_ms:013d}{10**12 - sequence:012d}"

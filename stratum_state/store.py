@@ -4,7 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from stratum_state.model import Fact, JournalLine, PipelineRun, RunStatus, Trail, VerdictRecord
+from stratum_state.model import (
+    Fact,
+    JournalLine,
+    PipelineRun,
+    RunStatus,
+    Trail,
+    VerdictKind,
+    VerdictRecord,
+    stored_ms,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,6 +23,17 @@ class RunFilter:
     status: RunStatus | None = None
     pipeline: str | None = None
     publisher: str | None = None
+    since: int | None = None
+    """Only runs whose event was stored at that time or later, Unix milliseconds."""
+    until: int | None = None
+    """Only runs whose event was stored before that time."""
+    text: str | None = None
+    """Found in the id, the subject, the event's id, the publisher's name or the cause.
+
+    Upper and lower case are the same.
+    """
+    live: bool = False
+    """Only runs that are not over."""
     unresolved: bool = False
     """Only runs that need a person."""
 
@@ -23,10 +43,34 @@ class RunFilter:
             (self.status, run.status),
             (self.pipeline, run.pipeline),
             (self.publisher, run.publisher),
+            (self.unresolved or None, run.is_unresolved),
+            (self.live or None, not run.is_over),
         )
-        if self.unresolved and not run.is_unresolved:
+        stored = stored_ms(run.id)
+        if (self.since or 0) > stored or (self.until is not None and self.until <= stored):
+            return False
+        said = (run.id, run.subject, run.event_id, run.principal, run.cause or "")
+        if not any((self.text or "").lower() in each.lower() for each in said):
             return False
         return all(wanted is None or wanted == has for wanted, has in pairs)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictFilter:
+    """Which verdicts to list; None means any."""
+
+    kind: VerdictKind | None = None
+    text: str | None = None
+    """Found in the event's id, its subject, its publisher's key or the code."""
+
+    def takes(self, verdict: VerdictRecord) -> bool:
+        """Whether the verdict is one of those."""
+        said = (verdict.event_id, verdict.subject, verdict.publisher, verdict.code)
+        is_said = any((self.text or "").lower() in each.lower() for each in said)
+        return is_said and self.kind in {None, verdict.kind}
+
+
+EVERY_VERDICT = VerdictFilter()
 
 
 class Store(Protocol):
@@ -47,7 +91,9 @@ class Store(Protocol):
 
     async def verdict(self, verdict_id: str) -> VerdictRecord | None: ...
 
-    async def verdicts(self, *, after: str | None, limit: int) -> Sequence[VerdictRecord]:
+    async def verdicts(
+        self, *, after: str | None, limit: int, wanted: VerdictFilter = EVERY_VERDICT
+    ) -> Sequence[VerdictRecord]:
         """Newest first, beginning behind the id `after`."""
         ...
 

@@ -21,7 +21,7 @@ from stratum_state.model import (
     Trail,
     VerdictRecord,
 )
-from stratum_state.store import RunFilter, Store
+from stratum_state.store import EVERY_VERDICT, RunFilter, Store, VerdictFilter
 
 _LOOK_S = 0.25  # between looks at a run that another instance carries
 _KEPT = 512  # runs that ended stay readable without a query
@@ -186,9 +186,11 @@ class StateTracker:
     async def verdict(self, verdict_id: str) -> VerdictRecord | None:
         return await self._store.verdict(verdict_id)
 
-    async def verdicts(self, *, after: str | None, limit: int) -> Sequence[VerdictRecord]:
+    async def verdicts(
+        self, *, after: str | None, limit: int, wanted: VerdictFilter = EVERY_VERDICT
+    ) -> Sequence[VerdictRecord]:
         """Newest first, beginning behind the id `after`."""
-        return await self._store.verdicts(after=after, limit=limit)
+        return await self._store.verdicts(after=after, limit=limit, wanted=wanted)
 
     async def runs(
         self, wanted: RunFilter, *, after: str | None, limit: int

@@ -9,9 +9,9 @@ from stratum_state import journal, moves
 from stratum_state.errors import Rejected, Taken, Unavailable
 from stratum_state.ledger import Account, Row
 from stratum_state.model import Fact, JournalLine, PipelineRun, Trail, VerdictRecord
-from stratum_state.store import RunFilter
 from stratum_state.surreal import replies, rows
 from stratum_state.surreal.cbor import Id, Range, Unencodable
+from stratum_state.surreal.listing import Listing
 from stratum_state.surreal.transport import Transport
 
 _AT_ONCE = 2  # of the engine within this process
@@ -26,15 +26,8 @@ _QUESTION = "a question"
 _RUN = """
 RETURN array::flatten([(SELECT * FROM $run), (SELECT * FROM $steps), (SELECT * FROM $undone)])
 """
-_RUNS = """
-SELECT * FROM $range WHERE ($status = NONE OR status = $status)
-  AND ($pipeline = NONE OR pipeline = $pipeline)
-  AND ($publisher = NONE OR publisher = $publisher) LIMIT $limit
-"""
 _ACTIVE = "SELECT VALUE id FROM run WHERE active = true AND lane = $lane LIMIT $limit"
-_UNRESOLVED = "SELECT VALUE id FROM run WHERE unresolved = true"
 _MOST = 1 << 31
-_PAGE = "SELECT * FROM $range LIMIT $limit"
 _MATCH = """
 RETURN {
   ids: (SELECT VALUE id FROM $ids LIMIT $limit),
@@ -58,6 +51,7 @@ class Reader:
         there = transport.comes_back
         self._turn = anyio.Semaphore(_AT_ONCE_THERE if there else _AT_ONCE)
         self._within_s = _WITHIN_THERE_S if there else _WITHIN_S
+        self.listing = Listing(self._rows, self.keys)
 
     async def kept(self, run_id: str) -> Kept | None:
         """The run, whatever lane it belongs to."""
@@ -93,36 +87,6 @@ class Reader:
     async def verdict(self, verdict_id: str) -> VerdictRecord | None:
         found = await self._decoded(await self._select([Id("verdict", verdict_id)]))
         return cast("VerdictRecord", found[0].fact) if found else None
-
-    async def verdicts(self, after: str | None, limit: int) -> list[VerdictRecord]:
-        found = await self.query(_PAGE, {"range": _behind("verdict", after), "limit": limit})
-        return [cast("VerdictRecord", row.fact) for row in await self._decoded(found)]
-
-    async def runs(self, wanted: RunFilter, after: str | None, limit: int) -> list[PipelineRun]:
-        if wanted.unresolved:
-            return await self._unresolved(wanted, after or "", limit)
-        params = {
-            "range": _behind("run", after),
-            "limit": limit,
-            "status": wanted.status,
-            "pipeline": wanted.pipeline,
-            "publisher": wanted.publisher,
-        }
-        found = await self.query(_RUNS, params)
-        return [cast("PipelineRun", row.fact) for row in await self._decoded(found)]
-
-    async def _unresolved(self, wanted: RunFilter, after: str, limit: int) -> list[PipelineRun]:
-        ids = cast("list[Id]", await self._call(_UNRESOLVED, {}))
-        behind = sorted(run for each in ids if (run := str(each.key)) > after)
-        found: list[PipelineRun] = []
-        for start in range(0, len(behind), limit):
-            page = [Id("run", run) for run in behind[start : start + limit]]
-            facts = [row.fact for row in await self._decoded(await self._select(page))]
-            found += [each for each in facts if isinstance(each, PipelineRun)]
-            found = [each for each in found if wanted.takes(each)]
-            if len(found) >= limit:
-                break
-        return found[:limit]
 
     async def trail(self, run_id: str) -> Trail | None:
         kept = await self.kept(run_id)
@@ -179,6 +143,9 @@ class Reader:
         found = cast("list[Id | None]", await self._call(query, params))
         return [each.key for each in found if each is not None]
 
+    async def _rows(self, query: str, params: Mapping[str, object]) -> list[Row]:
+        return await self._decoded(await self.query(query, params))
+
     async def _found(self, run_id: str) -> list[dict[str, object]]:
         whole = Range([run_id, None], [run_id, []])  # NONE sorts before, an array after numbers
         params = {
@@ -224,10 +191,6 @@ def _key(found: rows.Found) -> object:
 def _identity(kept: Kept) -> str:
     runs = (row.fact for row in kept.rows)
     return next((each.identity for each in runs if isinstance(each, PipelineRun)), "")
-
-
-def _behind(table: str, after: str | None) -> Id:
-    return Id(table, Range(after or "", _LAST, behind=after is not None))
 
 
 def _begins(table: str, prefix: str) -> Id:

@@ -9,7 +9,7 @@ import anyio
 
 from stratum_state.errors import Unavailable
 from stratum_state.model import Fact, JournalLine, PipelineRun, Trail, VerdictRecord
-from stratum_state.store import RunFilter
+from stratum_state.store import EVERY_VERDICT, RunFilter, VerdictFilter
 from stratum_state.surreal import lease, reader, replies
 from stratum_state.surreal.lanes import Held, Lanes
 from stratum_state.surreal.lease import Claimant
@@ -152,8 +152,10 @@ class SurrealStore:
     async def verdict(self, verdict_id: str) -> VerdictRecord | None:
         return await self._reader.verdict(verdict_id)
 
-    async def verdicts(self, *, after: str | None, limit: int) -> Sequence[VerdictRecord]:
-        return await self._reader.verdicts(after, limit)
+    async def verdicts(
+        self, *, after: str | None, limit: int, wanted: VerdictFilter = EVERY_VERDICT
+    ) -> Sequence[VerdictRecord]:
+        return await self._reader.listing.verdicts(wanted, after, limit)
 
     async def trail(self, run_id: str) -> Trail | None:
         return await self._reader.trail(run_id)
@@ -170,7 +172,7 @@ class SurrealStore:
     async def runs(
         self, wanted: RunFilter, *, after: str | None, limit: int
     ) -> Sequence[PipelineRun]:
-        return await self._reader.runs(wanted, after, limit)
+        return await self._reader.listing.runs(wanted, after, limit)
 
     async def match(self, prefix: str, *, limit: int) -> Sequence[str]:
         return await self._reader.match(prefix, limit)

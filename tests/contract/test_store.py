@@ -19,7 +19,7 @@ from stratum_state.model import (
     Trail,
     VerdictKind,
 )
-from stratum_state.store import RunFilter, Store
+from stratum_state.store import RunFilter, Store, VerdictFilter
 from stratum_state.surreal import open_store
 from support import bridge, engines, records
 from support.bridge import Bridge
@@ -295,11 +295,29 @@ async def test_runs_are_listed_newest_first_page_by_page(store: Store) -> None:
         (RunFilter(pipeline="deploy"), ["e3"]),
         (RunFilter(pipeline="build", status=RunStatus.ACCEPTED), ["e1"]),
         (RunFilter(publisher="UNOBODY"), []),
+        (RunFilter(since=records.NOW + 1), ["e3", "e2"]),
+        (RunFilter(until=records.NOW + 2), ["e2", "e1"]),
+        (RunFilter(since=records.NOW + 1, until=records.NOW + 2), ["e2"]),
+        (RunFilter(since=records.NOW + 9), []),
+        (RunFilter(until=0), []),
+        (RunFilter(text="E2"), ["e2"]),
+        (RunFilter(text="ADA"), ["e3", "e2", "e1"]),
+        (RunFilter(text="lint FAILED"), ["e3"]),
+        (RunFilter(text="no%' OR true --"), []),
+        (RunFilter(text="push", pipeline="deploy"), ["e3"]),
+        (RunFilter(live=True), ["e2", "e1"]),
+        (RunFilter(live=True, text="e1"), ["e1"]),
     ],
 )
 async def test_runs_can_be_filtered(store: Store, wanted: RunFilter, found: list[str]) -> None:
-    await store.write([a_run("e1"), a_run("e2"), a_run("e3", pipeline="deploy")])
-    await store.write([records.running(a_run("e2"))])
+    runs = [a_run(f"e{n}", at=records.NOW + n - 1) for n in (1, 2)]
+    last = a_run("e3", at=records.NOW + 2, pipeline="deploy")
+    back = records.compensating(records.running(last))
+    over = records.compensated(back, Compensation.CLEAN)
+    await store.write([*runs, last])
+    await store.write([records.running(runs[1])])
+    for fact in (records.running(last), back, over):
+        await store.write([fact])
 
     runs = await store.runs(wanted, after=None, limit=9)
 
@@ -338,6 +356,36 @@ async def test_a_run_in_trouble_is_found_until_it_has_none_or_has_ended(store: S
 
     assert first == [noted[2], noted[1]]
     assert second == [noted[0]]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        (VerdictFilter(), ["e2", "e1"]),
+        (VerdictFilter(kind=VerdictKind.ACCEPTED), ["e1"]),
+        (VerdictFilter(text="E2"), ["e2"]),
+        (VerdictFilter(text="PUSH"), ["e2", "e1"]),
+        (VerdictFilter(text="denied"), ["e2"]),
+        (VerdictFilter(kind=VerdictKind.ACCEPTED, text="denied"), []),
+    ],
+)
+async def test_verdicts_can_be_filtered(
+    store: Store, wanted: VerdictFilter, found: list[str]
+) -> None:
+    accepted = records.a_verdict(a_run("e1"), sequence=1)
+    refused = replace(
+        records.a_verdict(sequence=2),
+        event_id="e2",
+        kind=VerdictKind.REFUSED,
+        code="denied",
+        runs=(),
+    )
+    await store.write([accepted])
+    await store.write([refused])
+
+    verdicts = await store.verdicts(after=None, limit=9, wanted=wanted)
+
+    assert [each.event_id for each in verdicts] == found
 
 
 async def test_a_compensated_run_can_be_undone_again(store: Store) -> None:

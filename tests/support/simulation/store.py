@@ -10,7 +10,7 @@ from stratum_orchestrator.audit.observed import Commit
 from stratum_state import moves
 from stratum_state.errors import Fenced, StateError, Unavailable
 from stratum_state.model import Fact, JournalLine, PipelineRun, Trail, VerdictRecord
-from stratum_state.store import RunFilter
+from stratum_state.store import EVERY_VERDICT, RunFilter, VerdictFilter
 from support.simulation.lanes import TTL_S, Lane, Lanes
 from support.simulation.world import Life, Port, World
 
@@ -111,8 +111,10 @@ class SimulatedStore(Port):
     async def verdict(self, verdict_id: str) -> VerdictRecord | None:
         return await self._read("verdict", await self._store.verdict(verdict_id))
 
-    async def verdicts(self, *, after: str | None, limit: int) -> Sequence[VerdictRecord]:
-        return await self._store.verdicts(after=after, limit=limit)
+    async def verdicts(
+        self, *, after: str | None, limit: int, wanted: VerdictFilter = EVERY_VERDICT
+    ) -> Sequence[VerdictRecord]:
+        return await self._store.verdicts(after=after, limit=limit, wanted=wanted)
 
     async def trail(self, run_id: str) -> Trail | None:
         return await self._read("trail", await self._store.trail(run_id))
