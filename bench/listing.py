@@ -80,7 +80,9 @@ async def main(runs: int, asks: int) -> None:
         async with opening as store:
             began = time.perf_counter()
             await fill(store, runs)
-            print(f"{runs} runs on record after {time.perf_counter() - began:.0f} s", flush=True)
+            print(
+                f"{runs} runs on record after {time.perf_counter() - began:.0f} s", flush=True
+            )
             for name, wanted in QUESTIONS.items():
                 took = []
                 for _ in range(asks):

@@ -10,7 +10,8 @@ from stratum_graph.diagnostics import Diagnostic
 from stratum_graph.errors import GraphError
 from stratum_graph.generation import Generation
 from stratum_graph.model import Plan
-from stratum_orchestrator.api.desk import Check, Status
+from stratum_orchestrator.api.desk import Check, Instance, Status
+from stratum_orchestrator.api.news import News
 from stratum_orchestrator.saga.attention import Attention, Needy, Watchlist
 from stratum_orchestrator.saga.live import LiveRuns
 from stratum_orchestrator.saga.operations import Operations
@@ -24,13 +25,17 @@ from stratum_state.model import (
     VerdictRecord,
     verdict_id,
 )
-from stratum_state.store import RunFilter
+from stratum_state.store import RunFilter, VerdictFilter
 from stratum_state.tracker import StateTracker
 
 _VERDICTS_KEPT = 4096
 
 StoredTime = Callable[[int], Awaitable[int | None]]
 """Sequence in the event stream to when the stream stored it, in ms, if it is there."""
+
+
+Sharing = Callable[[], Awaitable[Sequence[Instance]]]
+"""Who shares the database."""
 
 
 class Verdicts:
@@ -74,6 +79,8 @@ class Service:
     plans: Plans
     live: LiveRuns
     verdict_news: Verdicts
+    news: News
+    sharing: Sharing
     stored_time: StoredTime
     operations: Operations
     watchlist: Watchlist
@@ -104,8 +111,10 @@ class Service:
     async def journal(self, run_id: str) -> Sequence[JournalLine]:
         return await self.tracker.journal(run_id)
 
-    async def verdicts(self, *, after: str | None, limit: int) -> Sequence[VerdictRecord]:
-        return await self.tracker.verdicts(after=after, limit=limit)
+    async def verdicts(
+        self, wanted: VerdictFilter, *, after: str | None, limit: int
+    ) -> Sequence[VerdictRecord]:
+        return await self.tracker.verdicts(after=after, limit=limit, wanted=wanted)
 
     async def verdict(self, sequence: int, *, within_s: float) -> VerdictRecord | None:
         known = self.verdict_news.get(sequence)
@@ -118,6 +127,9 @@ class Service:
 
     def attention(self, trail: Trail) -> Attention | None:
         return self.watchlist.of(trail)
+
+    async def instances(self) -> Sequence[Instance]:
+        return await self.sharing()
 
     def graph(self) -> Generation | None:
         return self.rules().generation

@@ -7,10 +7,11 @@ from typing import Protocol
 from stratum_graph.diagnostics import Diagnostic
 from stratum_graph.generation import Generation
 from stratum_graph.model import Plan
+from stratum_orchestrator.api.news import News
 from stratum_orchestrator.saga.attention import Attention, Needy
 from stratum_orchestrator.saga.instruction import Obeyed, Wish
 from stratum_state.model import JournalLine, PipelineRun, Trail, VerdictRecord
-from stratum_state.store import RunFilter
+from stratum_state.store import RunFilter, VerdictFilter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,19 @@ class Status:
     checks: tuple[Check, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instance:
+    """Who writes through a lane, as the database tells it."""
+
+    lane: str
+    name: str
+    """Empty when nobody has the lane."""
+    heard_ms: int
+    """Since it was last heard of."""
+    is_this: bool
+    """Whether it is the one that answers."""
+
+
 class Operations(Protocol):
     """What can be done about a run. Each raises UnknownRun, Denied, Impossible, Unavailable."""
 
@@ -60,6 +74,11 @@ class Desk(Protocol):
 
     @property
     def operations(self) -> Operations: ...
+
+    @property
+    def news(self) -> News:
+        """What becomes durable in this process."""
+        ...
 
     async def runs(
         self, wanted: RunFilter, *, after: str | None, limit: int
@@ -87,7 +106,9 @@ class Desk(Protocol):
 
     async def journal(self, run_id: str) -> Sequence[JournalLine]: ...
 
-    async def verdicts(self, *, after: str | None, limit: int) -> Sequence[VerdictRecord]:
+    async def verdicts(
+        self, wanted: VerdictFilter, *, after: str | None, limit: int
+    ) -> Sequence[VerdictRecord]:
         """Newest first, beginning behind the id `after`."""
         ...
 
@@ -101,6 +122,10 @@ class Desk(Protocol):
 
     def attention(self, trail: Trail) -> Attention | None:
         """Why the run needs a person, if it does."""
+        ...
+
+    async def instances(self) -> Sequence[Instance]:
+        """Everybody who shares the database, lane by lane."""
         ...
 
     def graph(self) -> Generation | None:

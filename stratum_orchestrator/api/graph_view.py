@@ -18,6 +18,24 @@ def graph(generation: Generation) -> View:
     }
 
 
+def pipelines(generation: Generation) -> View:
+    """Each pipeline with the subjects that trigger it, and where."""
+    triggers = [each.node for each in generation.definitions if each.node.trigger]
+    told: list[View] = []
+    for name in generation.pipelines:
+        its = [each for each in triggers if each.trigger and each.trigger.pipeline == name]
+        subjects = {x for each in its if each.trigger for x in each.trigger.subjects}
+        told.append(
+            {
+                "pipeline": name,
+                "subjects": sorted(subjects),
+                "triggered": [each.name for each in its],
+                "nodes": len(generation.whole(name).nodes),
+            }
+        )
+    return {"generation": generation.digest, "pipelines": told}
+
+
 def _edges(generation: Generation) -> Iterator[View]:
     nodes = [each.node for each in generation.definitions]
     for capability, index in sorted(generation.providers.items()):

@@ -11,7 +11,12 @@ from stratum_orchestrator.api.question import run_prefix
 
 async def resolve(desk: Desk, request: web.Request) -> str:
     """The id of the run that the path names; a Problem unless there is exactly one."""
-    prefix = run_prefix(request.match_info["run"])
+    return await resolve_prefix(desk, request.match_info["run"])
+
+
+async def resolve_prefix(desk: Desk, given: str) -> str:
+    """The id of the one run that begins so; a Problem unless there is exactly one."""
+    prefix = run_prefix(given)
     found = await desk.match(prefix, limit=2)
     if not found:
         raise unknown(prefix)

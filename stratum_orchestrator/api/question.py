@@ -2,17 +2,25 @@
 
 import re
 from collections.abc import Mapping, Set as AbstractSet
+from datetime import UTC, datetime
 from http import HTTPStatus
+from typing import TypeVar
 
 from stratum_orchestrator.api.problem import Problem
-from stratum_state.model import RunStatus
+from stratum_state.model import RunStatus, VerdictKind
+from stratum_state.store import RunFilter, VerdictFilter
 
 MAX_PAGE = 200
 DEFAULT_PAGE = 50
 MAX_WAIT_S = 60.0
 _RUN_ID = re.compile(r"[0-9a-f]{1,25}")
 _CURSOR = re.compile(r"[0-9a-f]{1,64}")
+RUN_FILTERS = frozenset({"status", "pipeline", "publisher", "since", "until", "text", "live"})
+_MAX_SEARCH = 200
 _MAX_DIGITS = 15  # stream sequences and change numbers stay within 2^53
+
+
+Word = TypeVar("Word", RunStatus, VerdictKind)
 
 
 class BadParameter(Problem):
@@ -42,22 +50,28 @@ class Question:
     def text(self, name: str) -> str | None:
         return self._given.get(name) or None
 
-    def status(self) -> RunStatus | None:
-        given = self.text("status")
-        if given is None:
-            return None
-        try:
-            return RunStatus(given)
-        except ValueError:
-            words = ", ".join(each.value for each in RunStatus)
-            raise BadParameter("status", f"one of {words}") from None
+    def runs(self) -> RunFilter:
+        """Which runs are asked for."""
+        return RunFilter(
+            status=self._word("status", RunStatus),
+            pipeline=self.text("pipeline"),
+            publisher=self.text("publisher"),
+            since=self._moment("since"),
+            until=self._moment("until"),
+            text=self._search(),
+            live=self._flag("live"),
+        )
+
+    def verdicts(self) -> VerdictFilter:
+        """Which verdicts are asked for."""
+        return VerdictFilter(kind=self._word("kind", VerdictKind), text=self._search())
 
     def only_attention(self) -> None:
         """BadParameter unless it asks for the runs that need a person, and no other filter."""
         if self._given.get("attention") != "true":
             raise BadParameter("attention", "true")
-        for name in ("status", "pipeline", "publisher"):
-            if name in self._given:
+        for name in self._given:
+            if name not in {"attention", "after", "limit"}:
                 raise BadParameter(name, "no further filter beside attention")
 
     def after(self) -> str | None:
@@ -76,6 +90,39 @@ class Question:
     def seen(self) -> int | None:
         given = self.text("seen")
         return None if given is None else whole(given, "seen")
+
+    def _word(self, name: str, words: type[Word]) -> Word | None:
+        given = self.text(name)
+        if given is None:
+            return None
+        try:
+            return words(given)
+        except ValueError:
+            expected = ", ".join(each.value for each in words)
+            raise BadParameter(name, f"one of {expected}") from None
+
+    def _moment(self, name: str) -> int | None:
+        """Unix milliseconds of an ISO 8601 time; without an offset it is UTC."""
+        given = self.text(name)
+        if given is None:
+            return None
+        try:
+            moment = datetime.fromisoformat(given)
+        except ValueError:
+            raise BadParameter(name, "a time such as 2026-01-31T12:34:56Z") from None
+        return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+
+    def _search(self) -> str | None:
+        given = self.text("text")
+        if given is not None and (len(given) > _MAX_SEARCH or not given.isprintable()):
+            raise BadParameter("text", f"at most {_MAX_SEARCH} printable characters")
+        return given
+
+    def _flag(self, name: str) -> bool:
+        given = self.text(name)
+        if given not in {None, "true", "false"}:
+            raise BadParameter(name, "true or false")
+        return given == "true"
 
     def wait_s(self) -> float:
         given = self.text("wait")

@@ -6,6 +6,7 @@ from http import HTTPStatus
 
 from aiohttp import web
 
+from stratum_graph.generation import Generation
 from stratum_orchestrator.api import graph_view, metrics as exposition, views
 from stratum_orchestrator.api.commands import Commands
 from stratum_orchestrator.api.desk import Check, Desk
@@ -13,9 +14,10 @@ from stratum_orchestrator.api.guard import Door
 from stratum_orchestrator.api.metrics import Metrics
 from stratum_orchestrator.api.naming import resolve, unknown
 from stratum_orchestrator.api.problem import Problem
-from stratum_orchestrator.api.question import Question, whole
+from stratum_orchestrator.api.question import RUN_FILTERS, Question, whole
+from stratum_orchestrator.api.run_reads import RunReads
+from stratum_orchestrator.api.stream import Stream
 from stratum_state.errors import Unavailable
-from stratum_state.store import RunFilter
 
 _NAMED = 5  # runs that need a person, where the checks name them
 
@@ -42,6 +44,10 @@ class Routes:
             web.get(f"{run}/journal", self.journal),
             web.get("/api/v1/verdicts", self.verdicts),
             web.get("/api/v1/verdicts/{sequence}", self.verdict),
+            web.get("/api/v1/pipelines", self.pipelines),
+            web.get("/api/v1/instances", self.instances),
+            *RunReads(self._desk).table(),
+            *Stream(self._desk).table(),
             *Commands(self._desk, self._door.read_s).table(),
         ]
 
@@ -81,30 +87,24 @@ class Routes:
 
     async def graph(self, _: web.Request) -> web.Response:
         """The generation that new events are planned with."""
-        graph = self._desk.graph()
-        if graph is None:
-            raise Problem(
-                HTTPStatus.SERVICE_UNAVAILABLE,
-                "no-generation",
-                "no generation of definitions is in use yet",
-                "mend what /api/v1/status lists under diagnostics",
-            )
-        return web.json_response(graph_view.graph(graph))
+        return web.json_response(graph_view.graph(self._generation()))
+
+    async def pipelines(self, _: web.Request) -> web.Response:
+        """What can be triggered, and by which subjects."""
+        return web.json_response(graph_view.pipelines(self._generation()))
+
+    async def instances(self, _: web.Request) -> web.Response:
+        """Everybody who shares the database, lane by lane."""
+        found = await self._desk.instances()
+        return web.json_response({"instances": [views.instance(each) for each in found]})
 
     async def runs(self, request: web.Request) -> web.Response:
         """Runs, newest first, a page at a time."""
-        question = Question(
-            request.query, {"status", "pipeline", "publisher", "attention", "after", "limit"}
-        )
+        question = Question(request.query, RUN_FILTERS | {"attention", "after", "limit"})
         if question.has("attention"):
             return await self._needy(question)
-        wanted = RunFilter(
-            status=question.status(),
-            pipeline=question.text("pipeline"),
-            publisher=question.text("publisher"),
-        )
         limit = question.limit()
-        found = await self._desk.runs(wanted, after=question.after(), limit=limit + 1)
+        found = await self._desk.runs(question.runs(), after=question.after(), limit=limit + 1)
         page = found[:limit]
         following = page[-1].id if len(found) > limit else None
         told: views.View = {"runs": [views.head(run) for run in page], "next": following}
@@ -134,9 +134,11 @@ class Routes:
 
     async def verdicts(self, request: web.Request) -> web.Response:
         """What became of events, newest first, a page at a time."""
-        question = Question(request.query, {"after", "limit"})
+        question = Question(request.query, {"kind", "text", "after", "limit"})
         limit = question.limit()
-        found = await self._desk.verdicts(after=question.after(), limit=limit + 1)
+        found = await self._desk.verdicts(
+            question.verdicts(), after=question.after(), limit=limit + 1
+        )
         page = found[:limit]
         following = page[-1].id if len(found) > limit else None
         told: views.View = {"verdicts": [views.verdict(x) for x in page], "next": following}
@@ -155,6 +157,17 @@ class Routes:
                 "ask again with ?wait=SECONDS, or see whether the daemon is ready",
             )
         return web.json_response(views.verdict(verdict))
+
+    def _generation(self) -> Generation:
+        graph = self._desk.graph()
+        if graph is None:
+            raise Problem(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "no-generation",
+                "no generation of definitions is in use yet",
+                "mend what /api/v1/status lists under diagnostics",
+            )
+        return graph
 
     async def _needy(self, question: Question) -> web.Response:
         question.only_attention()

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from stratum_graph.diagnostics import Diagnostic
 from stratum_graph.model import Plan
-from stratum_orchestrator.api.desk import Check, Status
+from stratum_orchestrator.api.desk import Check, Instance, Status
 from stratum_orchestrator.saga.attention import Attention
 from stratum_state.model import (
     CompensationRecord,
@@ -34,9 +34,10 @@ def iso(ms: int | None) -> str | None:
 def run(trail: Trail, plan: Plan | None) -> View:
     """A run and all that happened in it. Without its plan, stages come from its steps."""
     return head(trail.run) | {
+        "event": event(trail.run),
         "stages": stages(plan) if plan else _stages_seen(trail.steps),
-        "steps": [_step(each) for each in trail.steps],
-        "compensations": [_compensation(each) for each in trail.compensations],
+        "steps": [step(each) for each in trail.steps],
+        "compensations": [compensation(each) for each in trail.compensations],
     }
 
 
@@ -47,12 +48,7 @@ def head(run: PipelineRun) -> View:
         "pipeline": run.pipeline,
         "status": run.status.value,
         "subject": run.subject,
-        "event": {
-            "id": run.event_id,
-            "time": iso(run.event_time),
-            "publisher": run.publisher,
-            "principal": run.principal,
-        },
+        "event": _source(run),
         "plan": run.plan,
         "generation": run.generation,
         "cause": run.cause,
@@ -63,6 +59,38 @@ def head(run: PipelineRun) -> View:
         "started": iso(run.started),
         "ended": iso(run.ended),
         "authorization": _decoded(run.authorization),
+    }
+
+
+def event(run: PipelineRun) -> View:
+    """The event that opened a run, with its payload."""
+    return _source(run) | {"subject": run.subject, "data": _decoded(run.data)}
+
+
+def attempt(record: StepRecord | CompensationRecord) -> View:
+    """How an attempt stands, without what it gave and said."""
+    return {
+        "run": record.run,
+        "node": record.node,
+        "stage": record.stage,
+        "attempt": record.attempt,
+        "status": record.status.value,
+        "started": iso(record.started),
+        "ended": iso(record.ended),
+        "error": _error(record),
+    }
+
+
+def log(record: StepRecord | CompensationRecord) -> View:
+    """What a script said on stderr."""
+    return {
+        "node": record.node,
+        "script": "run" if isinstance(record, StepRecord) else "undo",
+        "attempt": record.attempt,
+        "status": record.status.value,
+        "started": iso(record.started),
+        "ended": iso(record.ended),
+        "stderr": record.stderr or "",
     }
 
 
@@ -109,6 +137,16 @@ def journal_line(line: JournalLine) -> View:
     }
 
 
+def instance(found: Instance) -> View:
+    """Who writes through a lane."""
+    return {
+        "lane": found.lane,
+        "instance": found.name or None,
+        "heard_ms": found.heard_ms,
+        "this": found.is_this,
+    }
+
+
 def check(found: Check) -> View:
     """One readiness check."""
     return {"name": found.name, "ok": found.ok, "detail": found.detail}
@@ -139,7 +177,8 @@ def status(now: Status) -> View:
     }
 
 
-def _step(step: StepRecord) -> View:
+def step(step: StepRecord) -> View:
+    """One attempt at a node."""
     return {
         "node": step.node,
         "stage": step.stage,
@@ -155,7 +194,8 @@ def _step(step: StepRecord) -> View:
     }
 
 
-def _compensation(undo: CompensationRecord) -> View:
+def compensation(undo: CompensationRecord) -> View:
+    """One attempt at undoing a node."""
     return {
         "node": undo.node,
         "stage": undo.stage,
@@ -169,6 +209,15 @@ def _compensation(undo: CompensationRecord) -> View:
         "level": undo.level,
         "resources": _decoded(undo.resources),
         "instruction": _decoded(undo.instruction),
+    }
+
+
+def _source(run: PipelineRun) -> View:
+    return {
+        "id": run.event_id,
+        "time": iso(run.event_time),
+        "publisher": run.publisher,
+        "principal": run.principal,
     }
 
 

@@ -1,10 +1,13 @@
 """The step `http`: what people ask and command."""
 
+from collections.abc import Sequence
 from functools import partial
 
 from platform_nats.lookup import stored_ms
 from stratum_orchestrator.api import http
+from stratum_orchestrator.api.desk import Instance
 from stratum_orchestrator.api.guard import Door
+from stratum_orchestrator.api.news import News
 from stratum_orchestrator.boot.broker import Broker
 from stratum_orchestrator.boot.definitions import InForce
 from stratum_orchestrator.boot.frame import Frame
@@ -14,6 +17,7 @@ from stratum_orchestrator.home import token_digest
 from stratum_orchestrator.release import version
 from stratum_orchestrator.saga.attention import Watchlist
 from stratum_orchestrator.service import Service
+from stratum_state.surreal import SurrealStore
 
 
 async def answer(
@@ -23,6 +27,8 @@ async def answer(
     runs = frame.settings.runs
     watchlist = Watchlist(records.tracker, work.live, runs.limit + runs.grace)
     await frame.beside(watchlist.watch)
+    news = News()
+    frame.ears.listeners.append(news.observe)
     service = Service(
         version=version(),
         instance=frame.settings.instance.name,
@@ -32,6 +38,8 @@ async def answer(
         plans=work.plans,
         live=work.live,
         verdict_news=frame.verdicts,
+        news=news,
+        sharing=partial(_sharing, records.store),
         stored_time=partial(stored_ms, broker.connection),
         operations=work.operations,
         watchlist=watchlist,
@@ -40,6 +48,18 @@ async def answer(
     )
     serving = http.serve(service, frame.metrics, _door(frame))
     return await frame.stack.enter_async_context(serving)
+
+
+async def _sharing(store: SurrealStore) -> Sequence[Instance]:
+    return [
+        Instance(
+            lane=each.lane,
+            name="" if each.is_free else each.instance,
+            heard_ms=each.age_ms,
+            is_this=each.lane in store.lanes,
+        )
+        for each in await store.seen()
+    ]
 
 
 def _door(frame: Frame) -> Door:

@@ -95,7 +95,7 @@ class SurrealStore:
         Nothing happens when somebody else was faster, or its owner is heard of again: then
         it is not among `lanes`.
         """
-        seen = next((each for each in await self._seen() if each.lane == lane), None)
+        seen = next((each for each in await self.seen() if each.lane == lane), None)
         if seen is None or lane in self._lanes.held:
             return ()
         taken = await self._take(seen)
@@ -122,7 +122,7 @@ class SurrealStore:
         ours = self._lanes.held
         async with AsyncExitStack() as borrowed:
             writers = {name: None if dry_run else ours[name].writer for name in ours}
-            for each in await self._seen():
+            for each in await self.seen():
                 if each.lane in writers or not each.is_free:
                     continue
                 held = (
@@ -142,7 +142,7 @@ class SurrealStore:
             return None
         if lane in self._lanes.held:
             return Owner(lane, self._claimant.instance, is_ours=True)
-        seen = next((each for each in await self._seen() if each.lane == lane), None)
+        seen = next((each for each in await self.seen() if each.lane == lane), None)
         instance = seen.instance if seen and not seen.is_free else ""
         return Owner(lane, instance, is_ours=False)
 
@@ -188,7 +188,7 @@ class SurrealStore:
         """
         ttl_s = self._claimant.ttl_s
         asked = anyio.current_time()
-        seen = await self._seen()  # which may have connected anew
+        seen = await self.seen()  # which may have connected anew
         now = anyio.current_time()
         if now - asked > ttl_s / _PROMPT:
             self._slow_at = now
@@ -220,7 +220,8 @@ class SurrealStore:
         except replies.SurrealError as error:
             raise Unavailable(str(error)) from error
 
-    async def _seen(self) -> Sequence[lease.Seen]:
+    async def seen(self) -> Sequence[lease.Seen]:
+        """Every lane there is, the lowest first, and who has it."""
         try:
             return await lease.seen(self._connection)
         except replies.SurrealError as error:

@@ -12,16 +12,17 @@ import anyio
 from stratum_graph.diagnostics import Diagnostic
 from stratum_graph.generation import Generation, compile_graph
 from stratum_graph.model import Plan
-from stratum_orchestrator.api.desk import Check, Status
+from stratum_orchestrator.api.desk import Check, Instance, Status
 from stratum_orchestrator.api.guard import Door
 from stratum_orchestrator.api.http import serve
 from stratum_orchestrator.api.metrics import Metrics
+from stratum_orchestrator.api.news import News
 from stratum_orchestrator.errors import OrchestratorError
 from stratum_orchestrator.saga.attention import Attention, Needy
 from stratum_orchestrator.saga.instruction import Obeyed, Wish
 from stratum_state.memory import MemoryStore
 from stratum_state.model import Fact, JournalLine, PipelineRun, Trail, VerdictRecord
-from stratum_state.store import RunFilter
+from stratum_state.store import RunFilter, VerdictFilter
 from support.graph import node
 
 TOKEN = "let-me-in"  # noqa: S105 - guards nothing
@@ -70,6 +71,7 @@ class MemoryDesk:
         ).generation
         self.operations = Notebook()
         self.attentions: dict[str, Attention] = {}
+        self.news = News(kept=8)
         self.waiting = 0
         self._change = 0
         self._changed = anyio.Event()
@@ -77,6 +79,7 @@ class MemoryDesk:
     async def write(self, *facts: Fact) -> None:
         """Record facts and wake whoever waits."""
         await self.store.write(facts)
+        self.news.observe(facts)
         self._change += 1
         woken, self._changed = self._changed, anyio.Event()
         woken.set()
@@ -105,8 +108,10 @@ class MemoryDesk:
     async def journal(self, run_id: str) -> Sequence[JournalLine]:
         return await self.store.journal(run_id)
 
-    async def verdicts(self, *, after: str | None, limit: int) -> Sequence[VerdictRecord]:
-        return await self.store.verdicts(after=after, limit=limit)
+    async def verdicts(
+        self, wanted: VerdictFilter, *, after: str | None, limit: int
+    ) -> Sequence[VerdictRecord]:
+        return await self.store.verdicts(after=after, limit=limit, wanted=wanted)
 
     async def verdict(self, sequence: int, *, within_s: float) -> VerdictRecord | None:
         if (known := await self._verdict(sequence)) is None:
@@ -124,6 +129,12 @@ class MemoryDesk:
 
     def attention(self, trail: Trail) -> Attention | None:
         return self.attentions.get(trail.run.id)
+
+    async def instances(self) -> Sequence[Instance]:
+        return [
+            Instance(lane="0", name="here", heard_ms=12, is_this=True),
+            Instance(lane="1", name="", heard_ms=90_000, is_this=False),
+        ]
 
     def graph(self) -> Generation | None:
         return self.generation

@@ -89,6 +89,8 @@ async def test_a_run_tells_everything_about_itself(api: Served) -> None:
         "time": "2025-06-15T15:06:39.995Z",
         "publisher": "UPUBLISHER",
         "principal": "ada",
+        "subject": "events.push",
+        "data": {"ref": "main"},
     }
     assert _list(told["steps"])[0]["outputs"] == {"lint": True}
     assert (told["status"], told["authorization"]) == ("running", {"allowed": True})

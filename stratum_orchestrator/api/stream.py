@@ -1,0 +1,135 @@
+"""Server-sent events: what changes, as it becomes durable (`text/event-stream`)."""
+
+import json
+from collections.abc import Iterator, Sequence
+from http import HTTPStatus
+
+import anyio
+from aiohttp import web
+
+from stratum_orchestrator.api import views
+from stratum_orchestrator.api.desk import Desk
+from stratum_orchestrator.api.naming import resolve_prefix
+from stratum_orchestrator.api.news import Item, Missed, News, about
+from stratum_orchestrator.api.problem import Problem
+from stratum_orchestrator.api.question import Question
+from stratum_state.model import (
+    CompensationRecord,
+    Fact,
+    PipelineRun,
+    StepRecord,
+    VerdictRecord,
+)
+
+MEDIA_TYPE = "text/event-stream"
+MAX_LISTENERS = 64
+HEARTBEAT_S = 15.0
+_TAKES_S = 10.0  # a listener that does not take a packet within this time is dropped
+_REST_S = 0.1  # between packets, so that a burst of facts is one of them
+_AGAIN_MS = 1000  # how soon a browser is to come back
+
+
+class Stream:
+    """The path `/api/v1/events`."""
+
+    def __init__(self, desk: Desk, heartbeat_s: float = HEARTBEAT_S) -> None:
+        self._desk = desk
+        self._heartbeat_s = heartbeat_s
+        self._listeners = 0
+
+    def table(self) -> Sequence[web.RouteDef]:
+        return [web.get("/api/v1/events", self.events)]
+
+    async def events(self, request: web.Request) -> web.StreamResponse:
+        """Runs and verdicts as they change; with `run`, everything that happens in that one."""
+        question = Question(request.query, {"run"})
+        named = question.text("run")
+        run = None if named is None else await resolve_prefix(self._desk, named)
+        if self._listeners >= MAX_LISTENERS:
+            raise Problem(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "busy",
+                f"{MAX_LISTENERS} listen already",
+                "try again later, or ask with ?wait= for a change of one run",
+            )
+        response = web.StreamResponse(headers={"Content-Type": MEDIA_TYPE})
+        news = self._desk.news
+        place = _place(news, self._desk.status().started, request.headers.get("Last-Event-ID"))
+        self._listeners += 1
+        try:
+            await response.prepare(request)
+            await self._tell(response, run, place)
+        except (TimeoutError, ConnectionError):
+            if request.transport is not None:
+                request.transport.abort()
+        finally:
+            self._listeners -= 1
+        return response
+
+    async def _tell(self, response: web.StreamResponse, run: str | None, place: int) -> None:
+        news, boot = self._desk.news, self._desk.status().started
+        await _write(response, f"retry: {_AGAIN_MS}\n\n".encode())
+        if place < 0:
+            place = news.latest
+            await _write(response, _reset(boot, place))
+        else:
+            await _write(response, _event("hello", f"{boot}-{place}", {"run": run}))
+        while True:
+            with anyio.move_on_after(self._heartbeat_s) as silence:
+                await news.wait(place)
+            if silence.cancelled_caught:
+                await _write(response, b": still here\n\n")
+                continue
+            found = news.behind(place)
+            if isinstance(found, Missed):
+                place = found.number
+                await _write(response, _reset(boot, place))
+            else:
+                place = found[-1].number
+                if packet := b"".join(_packet(found, boot, run)):
+                    await _write(response, packet)
+            await anyio.sleep(_REST_S)
+
+
+def _place(news: News, boot: int, last: str | None) -> int:
+    """Where to go on: now, or behind what was heard last; -1 when that is not known here."""
+    if last is None:
+        return news.latest
+    begun, _, number = last.partition("-")
+    if begun != str(boot) or not number.isascii() or not number.isdecimal():
+        return -1
+    place = int(number[:15])
+    return -1 if isinstance(news.behind(place), Missed) else place
+
+
+async def _write(response: web.StreamResponse, packet: bytes) -> None:
+    with anyio.fail_after(_TAKES_S):
+        await response.write(packet)
+
+
+def _packet(items: Sequence[Item], boot: int, run: str | None) -> Iterator[bytes]:
+    for number, fact in items:
+        of = about(fact)
+        is_wanted = isinstance(fact, PipelineRun | VerdictRecord) if run is None else of == run
+        if is_wanted:
+            yield _event(*_told(fact, f"{boot}-{number}"))
+
+
+def _told(fact: Fact, number: str) -> tuple[str, str, views.View]:
+    match fact:
+        case PipelineRun():
+            return "run", number, views.head(fact)
+        case StepRecord():
+            return "step", number, views.attempt(fact)
+        case CompensationRecord():
+            return "compensation", number, views.attempt(fact)
+        case VerdictRecord():
+            return "verdict", number, views.verdict(fact)
+
+
+def _reset(boot: int, place: int) -> bytes:
+    return _event("reset", f"{boot}-{place}", {"why": "something was missed: read it anew"})
+
+
+def _event(kind: str, number: str, told: views.View) -> bytes:
+    return f"id: {number}\nevent: {kind}\ndata: {json.dumps(told)}\n\n".encode()
