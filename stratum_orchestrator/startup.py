@@ -15,6 +15,7 @@ from platform_nats.errors import (
 )
 from stratum_graph.diagnostics import Diagnostic
 from stratum_graph.errors import GraphError
+from stratum_orchestrator.api.http import AddressTaken
 from stratum_orchestrator.auth.errors import BadPolicies
 from stratum_orchestrator.config import BadConfig
 from stratum_orchestrator.crashpoints import UnknownCrashPoint
@@ -46,6 +47,7 @@ _CODES: Sequence[tuple[type[Exception], int]] = (
     (HomeIncomplete, CONFIG),
     (StoreInUse, IN_USE),
     (ServerInUse, IN_USE),
+    (AddressTaken, IN_USE),
     (Fenced, IN_USE),
     (BadAddress, CONFIG),
     (NotLetIn, PERMISSION),

@@ -1,5 +1,6 @@
 """The server itself: bound, bounded, and gone when its scope ends."""
 
+import errno
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -19,9 +20,22 @@ from stratum_orchestrator.api.routes import Routes
 _SHUTDOWN_S = 1.0  # for those who wait for a change, or still send what nobody reads
 
 
+class AddressTaken(Exception):
+    """Somebody else listens at the address."""
+
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__(
+            f"port {port} of {host} is taken, perhaps by another daemon: end what listens "
+            "there, or choose another one (`http.port`; STRATUM_HTTP__PORT=0 for any free one)"
+        )
+
+
 @asynccontextmanager
 async def serve(desk: Desk, metrics: Metrics, door: Door) -> AsyncIterator[str]:
-    """Answer HTTP within the scope; gives the base URL. Raises OSError when it cannot bind."""
+    """Answer HTTP within the scope; gives the base URL.
+
+    Raises AddressTaken, or OSError when it cannot bind for another reason.
+    """
     app = web.Application(middlewares=[Guard(door).middleware()], client_max_size=MAX_BODY)
     app.on_response_prepare.append(harden)
     app.add_routes(Routes(desk, metrics, door).table())
@@ -39,7 +53,12 @@ async def serve(desk: Desk, metrics: Metrics, door: Door) -> AsyncIterator[str]:
     await runner.setup()
     try:
         site = web.TCPSite(runner, door.host, door.port)
-        await site.start()
+        try:
+            await site.start()
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise AddressTaken(door.host, door.port) from error
+            raise
         host, port = runner.addresses[0][:2]
         yield f"http://{f'[{host}]' if ':' in host else host}:{port}"
     finally:

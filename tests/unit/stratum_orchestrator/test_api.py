@@ -4,6 +4,8 @@ import anyio
 import pytest
 
 from stratum_orchestrator.api.desk import Check
+from stratum_orchestrator.api.guard import Door
+from stratum_orchestrator.api.http import AddressTaken, serve
 from stratum_state.model import Compensation
 from support import records
 from support.desk import Served, served
@@ -14,6 +16,18 @@ from support.wait import until
 async def api() -> AsyncIterator[Served]:
     async with served() as api:
         yield api
+
+
+async def test_a_port_that_is_taken_is_named_with_the_way_out(api: Served) -> None:
+    port = int(api.url.rpartition(":")[2])
+    door = Door(token_sha256="0" * 64, port=port)
+
+    with pytest.raises(AddressTaken) as refused:
+        async with serve(api.desk, api.metrics, door):
+            pass
+
+    assert f"port {port} of 127.0.0.1 is taken" in str(refused.value)
+    assert "STRATUM_HTTP__PORT=0" in str(refused.value)
 
 
 async def test_alive_says_nothing_of_what_it_depends_on(api: Served) -> None:
