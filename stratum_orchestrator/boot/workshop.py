@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from stratum_graph.definitions.content import ContentStore
 from stratum_orchestrator import layout
 from stratum_orchestrator.boot.frame import Frame
+from stratum_orchestrator.execution.descriptors import most_steps, raise_limit
 from stratum_orchestrator.execution.nushell import NushellRunner
 from stratum_orchestrator.execution.orphans import end_orphans
 
@@ -28,6 +29,12 @@ async def prepare_workshop(frame: Frame) -> Workshop:
     wanted = layout.execution(
         settings, home.project, data=home.folder, scratch=home.scratch, token=home.marker()
     )
+    limit = raise_limit()
+    parallel = most_steps(wanted.parallel, limit)
+    if parallel < wanted.parallel:
+        extra = {"wanted": wanted.parallel, "parallel": parallel, "descriptors": limit}
+        log.warning("fewer steps at a time: too few descriptors", extra=extra)
+        wanted = wanted.with_parallel(parallel)
     ended = await end_orphans(wanted.token)
     if ended:
         log.warning("ended processes of a daemon that was killed", extra={"count": ended})
@@ -37,5 +44,10 @@ async def prepare_workshop(frame: Frame) -> Workshop:
     content = ContentStore(place, frame.points.passed)
     runner = NushellRunner(wanted, content.tree, frame.points.passed, frame.veil)
     await runner.scratch.clear()
-    frame.health.watch("execution", lambda: (True, str(runner.containment.level)))
+    frame.health.watch("execution", lambda: (True, _state(runner)))
     return Workshop(runner=runner, content=content, parallel=wanted.parallel)
+
+
+def _state(runner: NushellRunner) -> str:
+    waiting = f"; steps wait for the machine: {runner.shortage}" if runner.shortage else ""
+    return f"{runner.containment.level}{waiting}"

@@ -4,12 +4,17 @@ ExecutionError
 ├── NushellMissing       no binary was found, or it does not run
 ├── NushellTooOld        it hides failures of commands in pipelines
 ├── LevelMissing         the wanted containment does not exist here
+├── TooFewDescriptors    not even one step could be run with them
 ├── CannotStart          a command asks for what cannot be given
+│   └── Shortage             the machine has nothing left to start it with, for now
 └── BadOutput            stdout is not one JSON object
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from errno import EAGAIN, EMFILE, ENFILE, ENOMEM
+
+_PASSING = frozenset({EAGAIN, EMFILE, ENFILE, ENOMEM})
 
 
 class ExecutionError(Exception):
@@ -48,17 +53,32 @@ class LevelMissing(ExecutionError):
         )
 
 
+class TooFewDescriptors(ExecutionError):
+    """Not even one step could be run with what may be open."""
+
+    def __init__(self, limit: int, needed: int) -> None:
+        super().__init__(
+            f"this process may have {limit} descriptors open, and needs {needed} at least;"
+            " raise the hard limit (`ulimit -Hn`, `LimitNOFILE=` of systemd)"
+        )
+
+
 class CannotStart(ExecutionError):
     """A command that no process can be started for; the message says what to change."""
 
 
+class Shortage(CannotStart):
+    """Descriptors, processes or memory are used up: others will give some back."""
+
+
 @contextmanager
 def starting() -> Iterator[None]:
-    """Turn what the operating system refuses within the block into CannotStart."""
+    """Turn what the operating system refuses within the block into CannotStart, Shortage."""
     try:
         yield
     except OSError as error:
-        raise CannotStart(str(error)) from error
+        kind = Shortage if error.errno in _PASSING else CannotStart
+        raise kind(str(error)) from error
 
 
 class BadOutput(ExecutionError):

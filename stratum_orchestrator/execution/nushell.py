@@ -1,14 +1,16 @@
 """The adapter behind the `Runner` port: a command becomes a Nushell process and comes back."""
 # ruff: noqa: TRY003 - the message is all that the raised errors consist of
 
+import logging
 import math
 import os
+import random
 import resource
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
-from anyio import Semaphore
+from anyio import Semaphore, current_time, sleep
 from anyio.lowlevel import checkpoint_if_cancelled
 
 from stratum_graph.errors import GraphError
@@ -17,7 +19,7 @@ from stratum_orchestrator.crashpoints import UNARMED, Passed
 from stratum_orchestrator.execution.binary import find
 from stratum_orchestrator.execution.containment import Containment, Reach
 from stratum_orchestrator.execution.environment import environment
-from stratum_orchestrator.execution.errors import CannotStart, starting
+from stratum_orchestrator.execution.errors import CannotStart, Shortage, starting
 from stratum_orchestrator.execution.marks import RLIMIT_LOCKS, Mark, Marks
 from stratum_orchestrator.execution.process import Task, carry
 from stratum_orchestrator.execution.redaction import Redactor
@@ -32,8 +34,12 @@ from stratum_orchestrator.ports import Command, Ended, Failure, Kind
 LIBRARY = Path(__file__).parent / "lib"
 """Our Nushell module: `use stratum.nu *`."""
 _STARTS_AT_A_TIME = 4
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 2.0
 _PATHS = 4096  # trees and scripts in use, by and large
 _POINTS = {Kind.DO: "step", Kind.UNDO: "compensation"}
+
+
+log = logging.getLogger(__name__)
 
 
 class NushellRunner:
@@ -62,6 +68,8 @@ class NushellRunner:
         self.containment = Containment(settings, tools)
         self._pipelines = settings.data.resolve() / "pipelines"
         self._marks = Marks(settings.token)
+        self.shortage = ""
+        """What the machine has nothing left of, as far as the latest start has shown."""
         self._turns = Semaphore(settings.parallel, fast_acquire=True)
         self._spawners = Semaphore(_STARTS_AT_A_TIME, fast_acquire=True)
         adopt()
@@ -82,9 +90,29 @@ class NushellRunner:
 
     async def _guarded(self, command: Command, redactor: Redactor) -> Ended:
         try:
-            return await self._run(command, redactor)
+            return await self._patiently(command, redactor)
         except CannotStart as error:
             return _never_started(redactor.text(str(error)))
+
+    async def _patiently(self, command: Command, redactor: Redactor) -> Ended:
+        """Wait, for a while and in our turn, for a machine that has nothing left just now."""
+        give_up = current_time() + self._settings.shortage_s
+        pause = _FIRST_PAUSE_S
+        while True:
+            try:
+                return await self._run(command, redactor)
+            except Shortage as error:
+                if not self.shortage:
+                    log.warning("steps wait for the machine", extra={"why": str(error)})
+                self.shortage = str(error)
+                if current_time() + pause > give_up:
+                    raise
+            await sleep(pause * (0.5 + random.random()))  # noqa: S311 - jitter
+            pause = min(2 * pause, _LONGEST_PAUSE_S)
+
+    def _begun(self, command: Command, point: str) -> None:
+        self.shortage = ""
+        self._passed(f"{_POINTS[command.kind]}.{point}")
 
     async def _run(self, command: Command, redactor: Redactor) -> Ended:
         tree = self._tree(command.tree)
@@ -102,7 +130,7 @@ class NushellRunner:
                     timeout_s=command.timeout_s,
                     grace_s=self._settings.grace_s,
                     stray=lambda pid: self._marks.stray(pid, mark),
-                    passed=lambda point: self._passed(f"{_POINTS[command.kind]}.{point}"),
+                    passed=partial(self._begun, command),
                 )
                 course = await carry(task, self._spawners)
         return judge(command, course, str(self.containment.level), redactor)
@@ -125,8 +153,9 @@ class NushellRunner:
 
     def _tree(self, digest: str) -> str:
         try:
-            return _real(str(self._trees(digest)))
-        except (GraphError, OSError) as error:
+            with starting():
+                return _real(str(self._trees(digest)))
+        except GraphError as error:
             raise CannotStart(str(error)) from error
 
     def _data(self, pipeline: str) -> str:

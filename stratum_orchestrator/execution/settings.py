@@ -32,6 +32,8 @@ class ExecutionSettings:
     """Most processes at a time in this daemon; further ones wait their turn."""
     grace_s: float = 5
     """Seconds between TERM and KILL when a process is ended early."""
+    shortage_s: float = 30
+    """How long a step waits when the machine has nothing left to start it with."""
     level: WantedLevel = "auto"
     """Containment; `auto` is the strictest that this machine has."""
     path: tuple[str, ...] = ("/usr/local/bin", "/usr/bin", "/bin")

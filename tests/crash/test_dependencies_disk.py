@@ -65,7 +65,7 @@ async def test_a_full_disk_of_our_broker_is_told_and_loses_nothing_acknowledged(
             await run_sync(daemon.stop)
 
 
-async def test_with_few_descriptors_steps_fail_to_start_and_the_daemon_recovers(
+async def test_with_few_descriptors_steps_wait_and_every_run_completes(
     tmp_path: Path,
 ) -> None:
     async with a_site(tmp_path) as (site, _):
@@ -81,11 +81,7 @@ async def test_with_few_descriptors_steps_fail_to_start_and_the_daemon_recovers(
         await site.publish("events.quick", 5)
         runs = await site.all_ended(45)
 
-        assert {each["status"] for each in runs} == {"completed", "compensated"}
-        well = {each["status"] for each in runs if each["pipeline"] == "quick"}
-        assert well == {"completed"}
-        causes = [str(each["cause"]) for each in runs if each["status"] == "compensated"]
-        assert all("could not be started" in each for each in causes)
+        assert {each["status"] for each in runs} == {"completed"}
 
 
 async def publish_until_refused(events: Publisher) -> tuple[int, str]:
