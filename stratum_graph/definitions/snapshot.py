@@ -79,6 +79,11 @@ def read_file(path: Path, name: str) -> bytes | Diagnostic:
     return copy.diagnostics[0] if copy.diagnostics else copy.files[name]
 
 
+def is_ignored(name: str) -> bool:
+    """Whether a file or folder of that name is passed over wherever it lies."""
+    return _IGNORED.fullmatch(name) is not None
+
+
 def source_problems(name: str, survey: Survey) -> Iterator[Diagnostic]:
     """What can be said against a `.ncl` file before it is evaluated."""
     if survey.garbled:
@@ -150,7 +155,7 @@ class _Copy:
         return True
 
     def _is_wanted(self, name: str, prefix: str) -> bool:
-        if _IGNORED.fullmatch(name):
+        if is_ignored(name):
             return False
         if _NAME.fullmatch(name):
             return True

@@ -1,0 +1,1 @@
+"""Definitions as one published artifact: built, signed, carried and verified byte by byte."""

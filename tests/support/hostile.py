@@ -1,0 +1,116 @@
+"""A registry on loopback that answers as a test tells it to. Standard library only."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from stratum_graph.definitions.distribution import bundle
+from stratum_graph.definitions.distribution.bundle import Parcel
+
+
+@dataclass
+class Reply:
+    """One answer; an endless one goes on until whoever asked hangs up."""
+
+    body: bytes = b""
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    is_endless: bool = False
+    is_silent: bool = False
+    """Nothing comes until whoever asked hangs up."""
+
+
+@dataclass
+class Asked:
+    """One request, as it came."""
+
+    method: str
+    path: str
+    authorization: str
+
+
+class Hostile:
+    """Serves what it was given, unless a lie is told for the path."""
+
+    def __init__(self) -> None:
+        self.host = ""
+        self.asked: list[Asked] = []
+        self.lies: dict[str, Callable[[], Reply]] = {}
+        """End of a path to what is answered instead."""
+        self._answers: dict[str, bytes] = {}
+
+    def offer(self, parcel: Parcel, tag: str = "") -> None:
+        """Serve the parcel as an honest registry would, with the referrers' interface."""
+        for digest, content in parcel.blobs.items():
+            self._answers[f"blobs/{digest}"] = content
+        self._answers[f"manifests/{parcel.digest}"] = parcel.manifest
+        if tag:
+            self._answers[f"manifests/{tag}"] = parcel.manifest
+        if parcel.subject:
+            self._refer(parcel)
+
+    def lie(self, end: str, **reply: object) -> None:
+        """Answer what ends so with this."""
+        told = Reply(**reply)  # type: ignore[arg-type]
+        self.lies[end] = lambda: told
+
+    def reply(self, path: str) -> Reply:
+        for end, lie in self.lies.items():
+            if path.endswith(end):
+                return lie()
+        known = self._answers.get("/".join(path.split("/")[-2:]))
+        return Reply(body=known) if known is not None else Reply(status=404)
+
+    def _refer(self, parcel: Parcel) -> None:
+        entry = {
+            "mediaType": bundle.MANIFEST,
+            "digest": parcel.digest,
+            "size": len(parcel.manifest),
+            "artifactType": parcel.artifact_type,
+        }
+        index = {"schemaVersion": 2, "mediaType": bundle.INDEX, "manifests": [entry]}
+        self._answers[f"referrers/{parcel.subject}"] = json.dumps(index).encode()
+
+
+@contextmanager
+def hostile() -> Iterator[Hostile]:
+    """A registry of lies, for as long as the block lasts."""
+    registry = Hostile()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            given = self.headers.get("Authorization", "")
+            registry.asked.append(Asked(self.command, self.path, given))
+            reply = registry.reply(self.path)
+            if reply.is_silent:
+                self.rfile.read(1)
+                return
+            self.send_response(reply.status)
+            for name, value in reply.headers.items():
+                self.send_header(name, value)
+            if not reply.is_endless:
+                self.send_header("Content-Length", str(len(reply.body)))
+            self.end_headers()
+            with suppress(OSError):
+                self.wfile.write(reply.body)
+                while reply.is_endless:
+                    self.wfile.write(b"x" * 65536)
+
+        do_HEAD = do_POST = do_PUT = do_GET  # noqa: N815 - the names that http.server calls
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        registry.host = f"127.0.0.1:{server.server_address[1]}"
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield registry
+        finally:
+            server.shutdown()
+            thread.join()
