@@ -128,8 +128,9 @@ async def throughput(daemon: Daemon, events: Publisher, orders: int, turn: int) 
         if ask(daemon, f"/api/v1/runs/{verdict['runs'][0]}?wait=60")["status"] != "completed":
             sys.exit("a run did not complete")
     steps = _STEPS * orders
-    costs = (f"{name} {1000 * (after[name] - before[name]) / steps:.1f} ms" for name in before)
-    return Turn(steps / took, ", ".join(costs))
+    cost = {name: after[name] - before[name] for name in before}
+    costs = (f"{name} {1000 * seconds / steps:.1f} ms" for name, seconds in cost.items())
+    return Turn(steps / took, ", ".join(costs), cost["nu"] / sum(cost.values()))
 
 
 def spent(daemon: Daemon) -> dict[str, float]:
