@@ -109,8 +109,9 @@ class Daemon:
 
     @property
     def is_idle(self) -> bool:
-        """Whether it is up and has nothing under way."""
-        return self.is_up and not self.asked and self.live is not None and not len(self.live)
+        """Whether it is up, will stay up, and has nothing under way."""
+        at_work = self.asked or self.live is None or len(self.live)
+        return self.is_up and not at_work and not self._store.is_broken
 
     async def operate(self, run: str) -> tuple[str, str]:
         """What an operator wants of the run, and `done` or why not."""

@@ -31,6 +31,11 @@ class SimulatedStore(Port):
         self._broken = anyio.Event()
         self._failure: StateError = Unavailable(_AWAY)
 
+    @property
+    def is_broken(self) -> bool:
+        """Whether its daemon is about to end of it."""
+        return self._broken.is_set()
+
     async def open(self) -> None:
         """Take a lane for what is new."""
         await self.cross("lane is claimed")
