@@ -25,6 +25,8 @@ _RECORDED = (
     *("step.timed-out", "step.cancelled", "step.lost"),
     *("compensation.started", "compensation.done"),
     *("compensation.failed", "compensation.waived"),
+    *("credential.requested", "credential.issued", "credential.revoked"),
+    *("credential.expired", "credential.void"),
 )
 _PROCESSES = ("step", "compensation")
 

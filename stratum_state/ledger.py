@@ -5,11 +5,12 @@ of the same step cannot both pass. Nothing here reads or writes anything.
 """
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from stratum_state import journal, moves
+from stratum_state.credential import CredentialLease
 from stratum_state.errors import IllegalMove, Rejected, Taken
 from stratum_state.journal import Head
 from stratum_state.model import (
@@ -66,18 +67,20 @@ class Account:
 
     @property
     def is_over(self) -> bool:
-        return self.run is None or self.run.is_over
+        """Whether the run is, and nothing that it was lent is left to be taken back."""
+        return (self.run is None or self.run.is_over) and not self.is_indebted
+
+    @property
+    def is_indebted(self) -> bool:
+        return any(not each.is_over for each in self.leases())
+
+    def leases(self) -> Iterator[CredentialLease]:
+        """What the processes of the run were lent."""
+        facts = (row.fact for row in self.rows.values())
+        return (each for each in facts if isinstance(each, CredentialLease))
 
     def trail(self) -> Trail | None:
-        run = self.run
-        if run is None:
-            return None
-        facts = [row.fact for row in self.rows.values()]
-        return Trail(
-            run=run,
-            steps=tuple(each for each in facts if isinstance(each, StepRecord)),
-            compensations=tuple(each for each in facts if isinstance(each, CompensationRecord)),
-        )
+        return Trail.of(row.fact for row in self.rows.values())
 
     def put(self, row: Row) -> None:
         """Set the latest row in its place."""
@@ -107,6 +110,16 @@ class Ledger:
     def runs(self) -> Iterable[PipelineRun]:
         """Every run that is known here."""
         return (run for each in self._accounts.values() if (run := each.run) is not None)
+
+    def owed(self) -> list[CredentialLease]:
+        """What was lent and is neither taken back nor at its end."""
+        accounts = self._accounts.values()
+        return [each for account in accounts for each in account.leases() if not each.is_over]
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing moves any more."""
+        return all(each.is_over for each in self._accounts.values())
 
     def holder(self, identity: str) -> str | None:
         """The run that has this identity, of those known here."""
@@ -205,7 +218,7 @@ class Ledger:
         if isinstance(fact, PipelineRun):
             if self._identities.get(fact.identity, fact.id) != fact.id:
                 raise Taken(fact.identity)
-        elif isinstance(fact, StepRecord | CompensationRecord):
+        elif isinstance(fact, StepRecord | CompensationRecord | CredentialLease):
             if account is None or account.run is None:
                 raise Rejected(moves.name(fact), f"run {fact.run} is not on record")
             if fact.status is StepStatus.SUCCEEDED:
@@ -254,7 +267,8 @@ class Ledger:
 
 
 def _named(fact: Fact) -> dict[str, object]:
-    """What names a step or a compensation within its run."""
-    if isinstance(fact, StepRecord | CompensationRecord):
-        return {"stage": fact.stage, "node": fact.node, "attempt": fact.attempt}
+    """What names a step, a compensation or a lease within its run."""
+    if isinstance(fact, StepRecord | CompensationRecord | CredentialLease):
+        named = {"stage": fact.stage, "node": fact.node, "attempt": fact.attempt}
+        return named | ({"purpose": fact.purpose} if isinstance(fact, CredentialLease) else {})
     return {}

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from typing import TypeVar
 
+from stratum_state.credential import CredentialLease
 from stratum_state.ledger import Ledger, Stamp
 from stratum_state.model import (
     Fact,
@@ -65,6 +66,9 @@ class MemoryStore:
         live = sorted((run.id for run in self._ledger.runs() if not run.is_over), reverse=True)
         trails = [await self.trail(each) for each in live]
         return [each for each in trails if each is not None]
+
+    async def owed(self) -> Sequence[CredentialLease]:
+        return self._ledger.owed()
 
     async def runs(
         self, wanted: RunFilter, *, after: str | None, limit: int

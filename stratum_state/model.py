@@ -3,12 +3,13 @@
 Times are Unix milliseconds. Foreign payloads are canonical JSON text (`canonical.py`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from hashlib import sha256
 from typing import Self
 
+from stratum_state.credential import CredentialLease
 from stratum_state.errors import IllegalMove
 
 
@@ -300,7 +301,7 @@ class VerdictRecord:
     at: int
 
 
-Fact = PipelineRun | StepRecord | CompensationRecord | VerdictRecord
+Fact = PipelineRun | StepRecord | CompensationRecord | VerdictRecord | CredentialLease
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -313,6 +314,26 @@ class Trail:
     run: PipelineRun
     steps: tuple[StepRecord, ...] = ()
     compensations: tuple[CompensationRecord, ...] = ()
+    leases: tuple[CredentialLease, ...] = ()
+
+    @property
+    def facts(self) -> list[Fact]:
+        """All that it holds; what is of one kind in the order of its latest moves."""
+        return [self.run, *self.steps, *self.compensations, *self.leases]
+
+    @classmethod
+    def of(cls, facts: Iterable[Fact]) -> Self | None:
+        """The trail that these facts make, in the order of their latest moves, if any."""
+        facts = tuple(facts)
+        run = next((each for each in facts if isinstance(each, PipelineRun)), None)
+        if run is None:
+            return None
+        return cls(
+            run=run,
+            steps=tuple(each for each in facts if isinstance(each, StepRecord)),
+            compensations=tuple(each for each in facts if isinstance(each, CompensationRecord)),
+            leases=tuple(each for each in facts if isinstance(each, CredentialLease)),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import fields
 
+from stratum_state.credential import (
+    CREDENTIAL_BEGINNINGS,
+    CREDENTIAL_MOVES,
+    CredentialLease,
+)
 from stratum_state.errors import IllegalMove, Rejected
 from stratum_state.model import (
     COMPENSATION_BEGINNINGS,
@@ -19,7 +24,7 @@ from stratum_state.model import (
     VerdictRecord,
 )
 
-Place = tuple[str, ...] | tuple[str, int, str, int]
+Place = tuple[str, ...] | tuple[str, int, str, int] | tuple[str, int, str, int, str]
 
 REMARKS = frozenset({"instruction", "trouble", "waived"})
 """What can be said of a run without moving it."""
@@ -35,6 +40,16 @@ _MOVING: Mapping[type[Fact], set[str]] = {
         *("exit_code", "stderr", "level", "resources", "instruction"),
     },
     VerdictRecord: set(),
+    CredentialLease: {
+        *("status", "accessor", "policy", "issued", "expires", "ended", "detail"),
+    },
+}
+_KINDS: Mapping[type[Fact], str] = {
+    PipelineRun: "run",
+    StepRecord: "step",
+    CompensationRecord: "compensation",
+    VerdictRecord: "verdict",
+    CredentialLease: "credential",
 }
 FIELDS: Mapping[type[Fact], tuple[str, ...]] = {
     kind: tuple(each.name for each in fields(kind)) for kind in _MOVING
@@ -57,6 +72,8 @@ def place(fact: Fact) -> Place:
         return ("step", fact.stage, fact.node, fact.attempt)
     if isinstance(fact, CompensationRecord):
         return ("compensation", fact.stage, fact.node, fact.attempt)
+    if isinstance(fact, CredentialLease):
+        return ("credential_lease", fact.stage, fact.node, fact.attempt, fact.purpose)
     return ("run",) if isinstance(fact, PipelineRun) else ("verdict",)
 
 
@@ -66,19 +83,13 @@ def name(fact: Fact) -> str:
         return f"run {fact.id}"
     if isinstance(fact, VerdictRecord):
         return f"verdict {fact.id}"
-    kind = "step" if isinstance(fact, StepRecord) else "compensation"
+    kind = _KINDS[type(fact)]
     return f"{kind} {fact.run}/{fact.node} (attempt {fact.attempt})"
 
 
 def kind(fact: Fact) -> str:
     """What happened, as the journal calls it, like `run.accepted` or `step.timed-out`."""
-    if isinstance(fact, PipelineRun):
-        return f"run.{fact.status}"
-    if isinstance(fact, StepRecord):
-        return f"step.{fact.status}"
-    if isinstance(fact, CompensationRecord):
-        return f"compensation.{fact.status}"
-    return f"verdict.{fact.kind}"
+    return f"{_KINDS[type(fact)]}.{_state(fact)}"
 
 
 def changes(before: Fact | None, after: Fact) -> dict[str, object]:
@@ -113,6 +124,8 @@ def _begin(fact: Fact) -> None:
         legal = fact.status in RUN_BEGINNINGS
     elif isinstance(fact, StepRecord):
         legal = fact.status in STEP_BEGINNINGS
+    elif isinstance(fact, CredentialLease):
+        legal = fact.status in CREDENTIAL_BEGINNINGS
     else:
         legal = isinstance(fact, VerdictRecord) or fact.status in COMPENSATION_BEGINNINGS
     if not legal:
@@ -127,6 +140,8 @@ def _move(before: Fact, after: Fact) -> None:
             legal = after.status in STEP_MOVES[before.status]
         case CompensationRecord(), CompensationRecord():
             legal = after.status in COMPENSATION_MOVES[before.status]
+        case CredentialLease(), CredentialLease():
+            legal = after.status in CREDENTIAL_MOVES[before.status]
         case _:
             legal = False
     if not legal:

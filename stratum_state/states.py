@@ -4,6 +4,7 @@ from collections.abc import Mapping, Set as AbstractSet
 from enum import StrEnum
 from typing import NamedTuple
 
+from stratum_state.credential import CREDENTIAL_BEGINNINGS, CREDENTIAL_MOVES
 from stratum_state.model import (
     COMPENSATION_BEGINNINGS,
     COMPENSATION_MOVES,
@@ -62,6 +63,14 @@ _MACHINES = (
         "can be waived by an operator, who says why.",
         COMPENSATION_BEGINNINGS,
         COMPENSATION_MOVES,  # type: ignore[arg-type]
+    ),
+    Machine(
+        "Credential",
+        "What one process was lent. `requested` is on record before anybody is asked, `issued`\n"
+        "with its accessor before anything is read with it. What could not be taken back is\n"
+        "`issued` until it is `revoked`, or has `expired` by itself.",
+        CREDENTIAL_BEGINNINGS,
+        CREDENTIAL_MOVES,  # type: ignore[arg-type]
     ),
 )
 

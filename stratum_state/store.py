@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from stratum_state.credential import CredentialLease
 from stratum_state.model import (
     Fact,
     JournalLine,
@@ -101,6 +102,10 @@ class Store(Protocol):
 
     async def unfinished(self) -> Sequence[Trail]:
         """Every run of ours that is not over, oldest first."""
+        ...
+
+    async def owed(self) -> Sequence[CredentialLease]:
+        """What was lent to our runs and is neither taken back nor at its end."""
         ...
 
     async def runs(

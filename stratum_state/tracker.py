@@ -10,14 +10,13 @@ from zlib import crc32
 import anyio
 
 from stratum_state import moves
+from stratum_state.credential import CredentialLease
 from stratum_state.errors import IllegalMove, Rejected
 from stratum_state.model import (
-    CompensationRecord,
     Fact,
     JournalLine,
     PipelineRun,
     RunStatus,
-    StepRecord,
     Trail,
     VerdictRecord,
 )
@@ -60,15 +59,7 @@ class _Known:
         return news
 
     def trail(self) -> Trail | None:
-        run = self.facts.get(("run",))
-        if not isinstance(run, PipelineRun):
-            return None
-        facts = self.facts.values()
-        return Trail(
-            run=run,
-            steps=tuple(each for each in facts if isinstance(each, StepRecord)),
-            compensations=tuple(each for each in facts if isinstance(each, CompensationRecord)),
-        )
+        return Trail.of(self.facts.values())
 
 
 @dataclass(slots=True)
@@ -81,7 +72,7 @@ class _Wait:
 
 def _foreign(trail: Trail) -> _Known:
     """A run as it is in another instance's hands: its number is that of the state it is in."""
-    facts: list[Fact] = [trail.run, *trail.steps, *trail.compensations]
+    facts = trail.facts
     states = [(moves.place(each), str(each.status)) for each in facts]  # type: ignore[union-attr]
     return _Known({moves.place(each): each for each in facts}, crc32(repr(states).encode()))
 
@@ -179,6 +170,10 @@ class StateTracker:
         self._live.pop(run_id, None)
         self._ended.pop(run_id, None)
 
+    async def owed(self) -> Sequence[CredentialLease]:
+        """What was lent to our runs and is neither taken back nor at its end."""
+        return await self._store.owed()
+
     async def inbox(self, identities: Sequence[str]) -> Mapping[str, str]:
         """Identity to run id, for those that have a run."""
         return await self._store.inbox(identities)
@@ -247,7 +242,7 @@ class StateTracker:
                 return self._remember(trail)
 
     def _remember(self, trail: Trail) -> _Known:
-        facts: list[Fact] = [trail.run, *trail.steps, *trail.compensations]
+        facts = trail.facts
         known = _Known({moves.place(each): each for each in facts}, len(facts))
         self._file(trail.run.id, known)
         return known

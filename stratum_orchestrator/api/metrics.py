@@ -15,6 +15,7 @@ from prometheus_client import (
 )
 
 from stratum_orchestrator.ports import Clock
+from stratum_state.credential import CredentialLease, CredentialStatus
 from stratum_state.model import (
     CompensationRecord,
     Fact,
@@ -130,6 +131,17 @@ class Metrics:
             ["node", "result"],
             registry=where,
         )
+        self._lent = Gauge(
+            "stratum_credentials_active",
+            "Credentials that are lent and not taken back.",
+            registry=where,
+        )
+        self._returned = Counter(
+            "stratum_credential_revocations",
+            "Credentials that ended: taken back, or left to their expiry.",
+            ["result"],
+            registry=where,
+        )
         Gauge(
             "stratum_oldest_run_age_seconds", "Age of the oldest run alive.", registry=where
         ).set_function(self._oldest_age_s)
@@ -146,6 +158,8 @@ class Metrics:
                     self._compensation(fact)
                 case VerdictRecord():
                     self._verdict(fact)
+                case CredentialLease():
+                    self._lease(fact)
 
     def generation(self, nodes: int) -> None:
         """A generation of so many nodes took over."""
@@ -210,6 +224,13 @@ class Metrics:
     def _compensation(self, undo: CompensationRecord) -> None:
         if undo.is_over:
             self._undone.labels(self._node(undo.node), undo.status.value).inc()
+
+    def _lease(self, lease: CredentialLease) -> None:
+        if lease.status is CredentialStatus.ISSUED:
+            self._lent.inc()
+        elif lease.issued is not None:
+            self._lent.dec()
+            self._returned.labels(lease.status.value).inc()
 
     def _verdict(self, verdict: VerdictRecord) -> None:
         self._received.labels(verdict.kind.value).inc()

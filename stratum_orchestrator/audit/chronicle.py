@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Self
 
 from stratum_state import journal
+from stratum_state.credential import CredentialStatus
 from stratum_state.errors import BrokenChain
 from stratum_state.model import (
     RUN_ENDS,
@@ -19,6 +20,7 @@ _STATUSES: Mapping[str, frozenset[str]] = {
     "run": frozenset(RunStatus),
     "step": frozenset(StepStatus),
     "compensation": frozenset(CompensationStatus),
+    "credential": frozenset(CredentialStatus),
 }
 FRAME = frozenset({"run", "n", "at", "kind", "prev"})
 """What every line says beside its facts."""
@@ -29,7 +31,7 @@ class Entry(NamedTuple):
 
     n: int
     subject: str
-    """`run`, `step` or `compensation`."""
+    """`run`, `step`, `compensation` or `credential`."""
     status: str
     said: Mapping[str, object]
     """The facts that it sets."""

@@ -73,9 +73,9 @@ def check_believed(trail: Trail, believed: Trail) -> Iterator[Violation]:
         yield Violation("I6", trail.run.id, what)
 
 
-def _unordered(trail: Trail) -> tuple[object, ...]:
+def _unordered(trail: Trail) -> frozenset[object]:
     """A trail without the order of moves, which may be acknowledged in another one."""
-    return trail.run, frozenset(trail.steps), frozenset(trail.compensations)
+    return frozenset(trail.facts)
 
 
 def check_announced(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from stratum_orchestrator.audit.chronicle import Chronicle, Entry
 from stratum_orchestrator.audit.observed import Violation
 from stratum_state import canonical, moves
+from stratum_state.credential import CREDENTIAL_BEGINNINGS, CREDENTIAL_MOVES
 from stratum_state.model import (
     COMPENSATION_BEGINNINGS,
     COMPENSATION_MOVES,
@@ -29,6 +30,7 @@ _BEGINNINGS: Mapping[str, frozenset[str]] = {
     "run": frozenset(RUN_BEGINNINGS),
     "step": frozenset(STEP_BEGINNINGS),
     "compensation": frozenset(COMPENSATION_BEGINNINGS),
+    "credential": frozenset(CREDENTIAL_BEGINNINGS),
 }
 _MOVES: Mapping[str, Mapping[str, frozenset[str]]] = {
     "run": {str(status): frozenset(ahead) for status, ahead in RUN_MOVES.items()},
@@ -36,6 +38,7 @@ _MOVES: Mapping[str, Mapping[str, frozenset[str]]] = {
     "compensation": {
         str(status): frozenset(ahead) for status, ahead in COMPENSATION_MOVES.items()
     },
+    "credential": {str(status): frozenset(ahead) for status, ahead in CREDENTIAL_MOVES.items()},
 }
 
 
@@ -50,8 +53,7 @@ class _Folded:
 
 def said_by(trail: Trail) -> Said:
     """What a trail says, in the words of the journal."""
-    facts: list[Fact] = [trail.run, *trail.steps, *trail.compensations]
-    return {moves.place(each): _fields(each) for each in facts}
+    return {moves.place(each): _fields(each) for each in trail.facts}
 
 
 def check_fold(chronicle: Chronicle, said: Said) -> Iterator[Violation]:
@@ -67,7 +69,10 @@ def check_fold(chronicle: Chronicle, said: Said) -> Iterator[Violation]:
 def _place(entry: Entry) -> moves.Place:
     if entry.subject == "run":
         return ("run",)
-    return (entry.subject, entry.stage, entry.node, entry.attempt)
+    where = (entry.stage, entry.node, entry.attempt)
+    if entry.subject == "credential":
+        return ("credential_lease", *where, str(entry.said.get("purpose")))
+    return (entry.subject, *where)
 
 
 def _take(run: str, entry: Entry, folded: dict[moves.Place, _Folded]) -> Iterator[Violation]:
@@ -120,7 +125,7 @@ def _compare(
 def _compare_order(
     run: str, folded: Mapping[moves.Place, _Folded], said: Said
 ) -> Iterator[Violation]:
-    for subject in ("step", "compensation"):
+    for subject in ("step", "compensation", "credential_lease"):
         order = [folded[each].latest for each in said if each[0] == subject and each in folded]
         if order != sorted(order):
             yield Violation("I17", run, f"{subject}s are on record in another order")
@@ -135,6 +140,8 @@ def _fields(fact: Fact) -> Mapping[str, object]:
 
 
 def _digested(name: str, value: object) -> object:
+    if isinstance(value, tuple):
+        return list(value)
     return canonical.digest(value) if name in _BULK and isinstance(value, str) else value
 
 
@@ -142,6 +149,8 @@ def _named(place: moves.Place) -> str:
     match place:
         case (subject, stage, node, attempt):
             return f"{subject} {node} (stage {stage}, attempt {attempt})"
+        case (_, stage, node, attempt, purpose):
+            return f"the credential to {purpose} {node} (stage {stage}, attempt {attempt})"
         case _:
             return "the run"
 

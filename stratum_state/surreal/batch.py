@@ -8,7 +8,10 @@ from stratum_state.surreal import cbor, replies
 from stratum_state.surreal.cbor import Id, Unencodable
 from stratum_state.surreal.ticket import Ticket
 
-_TABLES = ("blob", "inbox", "run", "verdict", "step", "compensation", "anchor")
+_TABLES = (
+    *("blob", "inbox", "run", "verdict", "step", "compensation", "credential_lease"),
+    "anchor",
+)
 _MOST_TICKETS = 200
 _MOST_BYTES = 8 << 20  # a transaction must fit into one file of the log, and into one message
 
@@ -27,6 +30,9 @@ IF array::len($run) > 0 {{ INSERT INTO run $run RETURN NONE }};
 IF array::len($verdict) > 0 {{ INSERT INTO verdict $verdict RETURN NONE }};
 IF array::len($step) > 0 {{ INSERT INTO step $step RETURN NONE }};
 IF array::len($compensation) > 0 {{ INSERT INTO compensation $compensation RETURN NONE }};
+IF array::len($credential_lease) > 0 {{
+  INSERT INTO credential_lease $credential_lease RETURN NONE
+}};
 FOR $each IN $moved {{ UPDATE $each.id MERGE $each.m RETURN NONE }};
 IF array::len($journal) > 0 {{ INSERT INTO journal $journal RETURN NONE }};
 IF array::len($anchor) > 0 {{ INSERT INTO anchor $anchor RETURN NONE }};

@@ -37,6 +37,7 @@ _TABLES = (
     _Table("verdict"),
     _Table("step", keys_are_arrays=True),
     _Table("compensation", keys_are_arrays=True),
+    _Table("credential_lease", keys_are_arrays=True),
     _Table("blob", page=4, keys_are_arrays=True),
     _Table("journal", page=20, keys_are_arrays=True),
     _Table("anchor", keys_are_arrays=True),

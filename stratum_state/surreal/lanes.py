@@ -40,7 +40,7 @@ class Held:
 
     @property
     def is_idle(self) -> bool:
-        return all(run.is_over for run in self.ledger.runs())
+        return self.ledger.is_idle
 
 
 class Lanes:

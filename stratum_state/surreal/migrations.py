@@ -1,13 +1,19 @@
 """The schema, brought forward to this version's and never back."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
 
 from stratum_state.errors import NewerSchema
 from stratum_state.surreal.transport import Transport, insist
 
-STEPS: Sequence[str] = ("schema.surql", "schema-2.surql")
+STEPS: Sequence[str] = ("schema.surql", "schema-2.surql", "schema-3.surql")
 """The files that lead from each version to the next; each can be run again after a crash."""
+
+_INDEXES: Mapping[str, str] = {
+    "run_active": "run",
+    "run_unresolved": "run",
+    "credential_lease_open": "credential_lease",
+}
 
 
 async def migrate(transport: Transport) -> None:
@@ -42,8 +48,8 @@ async def _say(transport: Transport, version: int) -> None:
 
 async def reindex(transport: Transport) -> None:
     """Build the indexes anew: after a crash they may lack what the records have."""
-    for index in ("run_active", "run_unresolved"):
-        await insist(transport, f"REBUILD INDEX IF EXISTS {index} ON run", {})
+    for index, table in _INDEXES.items():
+        await insist(transport, f"REBUILD INDEX IF EXISTS {index} ON {table}", {})
 
 
 def text(name: str) -> str:

@@ -24,9 +24,14 @@ _MATCHES = 1000
 _QUESTION = "a question"
 
 _RUN = """
-RETURN array::flatten([(SELECT * FROM $run), (SELECT * FROM $steps), (SELECT * FROM $undone)])
+RETURN array::flatten([
+  (SELECT * FROM $run), (SELECT * FROM $steps), (SELECT * FROM $undone), (SELECT * FROM $lent)
+])
 """
 _ACTIVE = "SELECT VALUE id FROM run WHERE active = true AND lane = $lane LIMIT $limit"
+_OPEN = """
+SELECT VALUE id FROM credential_lease WHERE open = true AND lane = $lane LIMIT $limit
+"""
 _MOST = 1 << 31
 _MATCH = """
 RETURN {
@@ -99,9 +104,17 @@ class Reader:
         kept = [await self.kept(run) for run in runs]
         return [each for each in kept if each is not None]
 
+    async def indebted(self, lane: str) -> list[Kept]:
+        """Every run of the lane to which something is lent."""
+        keys = await self.keys(_OPEN, {"lane": lane, "limit": _MOST})
+        runs = sorted({cast("list[str]", each)[0] for each in keys}, reverse=True)
+        kept = [await self.kept(run) for run in runs]
+        return [each for each in kept if each is not None]
+
     async def has_unfinished(self, lane: str) -> bool:
-        """Whether a run of the lane is not over."""
-        return bool(await self._call(_ACTIVE, {"lane": lane, "limit": 1}))
+        """Whether a run of the lane is not over, or something is lent to one."""
+        params = {"lane": lane, "limit": 1}
+        return bool(await self._call(_ACTIVE, params) or await self._call(_OPEN, params))
 
     async def lane(self, run_id: str) -> str | None:
         """The lane that the run belongs to."""
@@ -152,6 +165,7 @@ class Reader:
             "run": Id("run", run_id),
             "steps": Id("step", whole),
             "undone": Id("compensation", whole),
+            "lent": Id("credential_lease", whole),
         }
         return await self.query(_RUN, params)
 

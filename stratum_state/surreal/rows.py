@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import cast
 
 from stratum_state import canonical, moves
+from stratum_state.credential import CredentialLease, CredentialStatus
 from stratum_state.journal import Head
 from stratum_state.ledger import Move, Row
 from stratum_state.model import (
@@ -24,15 +25,25 @@ from stratum_state.surreal.cbor import Id, Raw, dumps
 INLINE = 64 << 10
 """Characters of a payload that its own row still holds; a larger one goes to a blob."""
 
-_TEXTS = frozenset({"cause", "error", "stderr", "reason"})
+_TEXTS = frozenset({"cause", "detail", "error", "stderr", "reason"})
 _PAYLOADS = frozenset({"data", "outputs"})
-_KEYS = frozenset({"id", "run", "stage", "node", "attempt"})
+_KEYS = ("run", "stage", "node", "attempt", "purpose")
+"""What a row's id says, in this order; not every row has the last."""
 _WORDS: Mapping[tuple[str, str], Callable[[str], object]] = {
     ("run", "status"): RunStatus,
     ("run", "compensation"): Compensation,
     ("step", "status"): StepStatus,
     ("compensation", "status"): CompensationStatus,
+    ("credential_lease", "status"): CredentialStatus,
     ("verdict", "kind"): VerdictKind,
+}
+
+_TABLES: Mapping[str, type[Fact]] = {
+    "run": PipelineRun,
+    "verdict": VerdictRecord,
+    "step": StepRecord,
+    "compensation": CompensationRecord,
+    "credential_lease": CredentialLease,
 }
 
 Found = Mapping[str, object]
@@ -41,7 +52,7 @@ Found = Mapping[str, object]
 def row_id(fact: Fact) -> Id:
     """The id of the fact's row."""
     where = moves.place(fact)
-    if isinstance(fact, StepRecord | CompensationRecord):
+    if isinstance(fact, StepRecord | CompensationRecord | CredentialLease):
         return Id(str(where[0]), [fact.run, *where[1:]])
     return Id(where[0], fact.id)
 
@@ -58,14 +69,16 @@ def encode(move: Move, lane: str) -> Raw:
     fact, head, batches = move.after
     said: dict[str, object] = {"n": head.n, "head": head.hash, "batches": batches}
     for name, value in move.changed.items():
-        if name not in _KEYS:
+        if name not in (*_KEYS, "id"):
             _say(said, name, value)
     if isinstance(fact, PipelineRun):
         said["active"] = not fact.is_over
         said["unresolved"] = fact.is_unresolved or None
+    if isinstance(fact, CredentialLease):
+        said["open"] = not fact.is_over
     if move.before is not None:
         return dumps({"id": row_id(fact), "m": said})
-    if isinstance(fact, PipelineRun):
+    if isinstance(fact, PipelineRun | CredentialLease):
         said["lane"] = lane
     return dumps({"id": row_id(fact), **said})
 
@@ -93,8 +106,7 @@ def decode(found: Found, texts: Mapping[str, str]) -> Row:
 def fact(found: Found, texts: Mapping[str, str]) -> Fact:
     """The fact of a row; `texts` are the blobs that it names."""
     table, key = cast("Id", found["id"])
-    kinds = {"run": PipelineRun, "step": StepRecord, "compensation": CompensationRecord}
-    kind = cast("type[Fact]", kinds.get(table, VerdictRecord))
+    kind = _TABLES[table]
     said: dict[str, object] = {}
     for name in moves.FIELDS[kind]:
         value = found.get(name)
@@ -103,7 +115,7 @@ def fact(found: Found, texts: Mapping[str, str]) -> Fact:
         if value is not None:
             said[name] = _heard(table, name, value)
     if isinstance(key, list):
-        said |= dict(zip(("run", "stage", "node", "attempt"), key, strict=True))
+        said |= dict(zip(_KEYS, key, strict=False))
     else:
         said["id"] = key
     return kind(**said)  # type: ignore[arg-type]

@@ -7,6 +7,7 @@ from typing import NamedTuple, NoReturn
 
 import anyio
 
+from stratum_state.credential import CredentialLease
 from stratum_state.errors import Unavailable
 from stratum_state.model import Fact, JournalLine, PipelineRun, Trail, VerdictRecord
 from stratum_state.store import EVERY_VERDICT, RunFilter, VerdictFilter
@@ -102,7 +103,7 @@ class SurrealStore:
         if taken is None:
             return ()
         unfinished = await self._reader.unfinished(lane)
-        self._lanes.open(taken, unfinished)
+        self._lanes.open(taken, [*unfinished, *await self._reader.indebted(lane)])
         return _trails(unfinished)
 
     async def release_idle(self) -> Sequence[str]:
@@ -168,6 +169,18 @@ class SurrealStore:
             if held is not None:
                 held.ledger.enter(kept.rows)
         return sorted(_trails(found), key=lambda each: each.run.id, reverse=True)
+
+    async def owed(self) -> Sequence[CredentialLease]:
+        """What was lent to the runs of our lanes, and nobody has taken back."""
+        found: list[CredentialLease] = []
+        for lane in self.lanes:
+            for kept in await self._reader.indebted(lane):
+                held = self._lanes.held.get(lane)
+                if held is not None:
+                    held.ledger.enter(kept.rows)
+                leases = (row.fact for row in kept.rows)
+                found += [each for each in leases if isinstance(each, CredentialLease)]
+        return [each for each in found if not each.is_over]
 
     async def runs(
         self, wanted: RunFilter, *, after: str | None, limit: int

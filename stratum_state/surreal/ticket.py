@@ -170,5 +170,5 @@ class Removal(Ticket):
 def _all_of(run: str, identity: str) -> list[Id]:
     """Every record of a run but those of the journal, which it shares with others."""
     whole = Range([run, None], [run, []])
-    parts = [Id(table, whole) for table in ("step", "compensation", "blob")]
+    parts = [Id(table, whole) for table in ("step", "compensation", "credential_lease", "blob")]
     return [*parts, Id("inbox", identity), Id("run", run)]

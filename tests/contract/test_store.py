@@ -9,6 +9,7 @@ import anyio
 import pytest
 
 from stratum_state import canonical, journal
+from stratum_state.credential import CredentialStatus
 from stratum_state.errors import IllegalMove, Rejected, Taken
 from stratum_state.memory import MemoryStore
 from stratum_state.model import (
@@ -23,7 +24,7 @@ from stratum_state.store import RunFilter, Store, VerdictFilter
 from stratum_state.surreal import open_store
 from support import bridge, engines, records
 from support.bridge import Bridge
-from support.records import a_compensation, a_run, a_step, a_verdict
+from support.records import a_compensation, a_lease, a_run, a_step, a_verdict
 
 EVERY = RunFilter()
 
@@ -488,3 +489,59 @@ async def test_large_outputs_come_back_whole(store: Store) -> None:
     await store.write([ended])
 
     assert await store.trail(run.id) == Trail(run=run, steps=(ended,))
+
+
+async def test_what_was_lent_is_read_back_with_its_run(store: Store) -> None:
+    run, lease = a_run(), a_lease(a_run())
+
+    await store.write([run, lease])
+    await store.write([records.issued(lease), a_lease(run, purpose="undo")])
+
+    trail = await store.trail(run.id)
+    assert trail is not None
+    assert set(trail.leases) == {records.issued(lease), a_lease(run, purpose="undo")}
+
+
+async def test_what_is_lent_is_owed_until_it_has_ended(store: Store) -> None:
+    run, other = a_run(), a_run("e2")
+    lease, taken_back = a_lease(run), records.issued(a_lease(other))
+    await store.write([run, other, lease, a_lease(other)])
+
+    await store.write([records.issued(lease), taken_back])
+    await store.write([records.revoked(taken_back), records.running(run)])
+
+    assert await store.owed() == [records.issued(lease)]
+
+
+async def test_what_is_lent_can_be_taken_back_when_the_run_is_over(store: Store) -> None:
+    run, lease = a_run(), records.issued(a_lease(a_run()))
+    await store.write([run, a_lease(run)])
+    await store.write([lease, records.running(run)])
+    await store.write([records.completed(records.running(run))])
+
+    await store.write([records.revoked(lease)])
+
+    assert await store.owed() == []
+
+
+@pytest.mark.parametrize("detail", ["it said \0 and \U0001f600", None])
+async def test_a_lease_keeps_why_nothing_came_of_it(store: Store, detail: str | None) -> None:
+    run = a_run()
+    await store.write([run, a_lease(run)])
+    void = a_lease(run).to(CredentialStatus.VOID, ended=run.accepted + 9, detail=detail)
+
+    await store.write([void])
+
+    trail = await store.trail(run.id)
+    assert trail is not None
+    assert trail.leases == (void,)
+
+
+async def test_a_lease_does_not_come_back(store: Store) -> None:
+    run = a_run()
+    await store.write([run, a_lease(run)])
+    await store.write([records.issued(a_lease(run))])
+    await store.write([records.revoked(records.issued(a_lease(run)))])
+
+    with pytest.raises(IllegalMove):
+        await store.write([records.issued(a_lease(run), "another")])

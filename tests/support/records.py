@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from stratum_state import model
+from stratum_state.credential import CredentialLease, CredentialStatus, Purpose
 from stratum_state.model import (
     Compensation,
     CompensationRecord,
@@ -60,6 +61,43 @@ def a_compensation(
         outcome="succeeded",
         started=run.accepted + 30,
     )
+
+
+def a_lease(
+    run: PipelineRun,
+    node: str = "lint",
+    *,
+    stage: int = 0,
+    attempt: int = 1,
+    purpose: Purpose = "do",
+) -> CredentialLease:
+    """A lease that is asked for."""
+    return CredentialLease(
+        run=run.id,
+        node=node,
+        stage=stage,
+        attempt=attempt,
+        purpose=purpose,
+        names=("registry", "signing"),
+        provider="vault",
+        lasts=310_000,
+        requested=run.accepted + 10,
+        login="login-accessor",
+    )
+
+
+def issued(lease: CredentialLease, accessor: str = "an-accessor") -> CredentialLease:
+    return lease.to(
+        CredentialStatus.ISSUED,
+        accessor=accessor,
+        policy="stratum-node-lint",
+        issued=lease.requested + 5,
+        expires=lease.requested + 5 + lease.lasts,
+    )
+
+
+def revoked(lease: CredentialLease) -> CredentialLease:
+    return lease.to(CredentialStatus.REVOKED, ended=lease.requested + 20)
 
 
 def a_verdict(

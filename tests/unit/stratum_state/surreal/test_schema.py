@@ -5,6 +5,7 @@ from typing import cast
 
 import pytest
 
+from stratum_state.credential import CREDENTIAL_BEGINNINGS, CREDENTIAL_MOVES
 from stratum_state.model import (
     COMPENSATION_BEGINNINGS,
     COMPENSATION_MOVES,
@@ -29,6 +30,17 @@ FIELDS: Mapping[str, Mapping[str, object]] = {
     )
     | {"active": True, "event_time": 1, "accepted": 1, "n": 1, "batches": [1]},
     "step": {"started": 1, "n": 1, "head": "x", "batches": [1]},
+    "credential_lease": {
+        "lane": "one",
+        "open": True,
+        "names": ["registry"],
+        "provider": "vault",
+        "lasts": 1,
+        "requested": 1,
+        "n": 1,
+        "head": "x",
+        "batches": [1],
+    },
     "compensation": {"outcome": "failed", "started": 1, "n": 1, "head": "x", "batches": [1]},
 }
 
@@ -54,6 +66,7 @@ async def passes(engine: Faulty, query: str, **params: object) -> bool:
         ("run", RUN_BEGINNINGS, RUN_MOVES),
         ("step", STEP_BEGINNINGS, STEP_MOVES),
         ("compensation", COMPENSATION_BEGINNINGS, COMPENSATION_MOVES),
+        ("credential_lease", CREDENTIAL_BEGINNINGS, CREDENTIAL_MOVES),
     ],
 )
 async def test_the_schema_allows_exactly_the_moves_of_the_tables(
@@ -79,5 +92,6 @@ async def lay(engine: Faulty, row: Mapping[str, object]) -> None:
     await engines.ask(
         engine, f"DEFINE FIELD status ON {table}; INSERT INTO {table} $row", row=row
     )
-    schema = migrations.text("schema.surql")
-    await engines.ask(engine, schema.replace("IF NOT EXISTS", "OVERWRITE"))
+    for step in migrations.STEPS:
+        schema = migrations.text(step)
+        await engines.ask(engine, schema.replace("IF NOT EXISTS", "OVERWRITE"))
