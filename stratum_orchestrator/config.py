@@ -89,7 +89,7 @@ class Execution(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     nu: str = ""
     parallel: int = 0
-    level: Literal["auto", "limits", "landlock"] = "auto"
+    level: Literal["auto", "limits", "landlock", "bubblewrap"] = "auto"
     grace: float = 5
     path: tuple[str, ...] = ("/usr/local/bin", "/usr/bin", "/bin")
     execute: tuple[str, ...] = ()

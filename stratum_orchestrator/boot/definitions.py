@@ -49,6 +49,7 @@ async def load_definitions(frame: Frame, broker: Broker, workshop: Workshop) -> 
         generation=compiled.generation,
         principals=named,
         authorizer=knowledge.authorizer(policies, compiled.generation),
+        lacks=workshop.runner.lacks,
     )
     await broker.let_in(named)
     frame.metrics.generation(len(compiled.generation.definitions))

@@ -12,6 +12,7 @@ from stratum_orchestrator.boot.launch import Launch
 from stratum_orchestrator.clock import WallClock
 from stratum_orchestrator.config import Settings
 from stratum_orchestrator.crashpoints import CrashPoints
+from stratum_orchestrator.execution.privileges import hide
 from stratum_orchestrator.health import Health
 from stratum_orchestrator.home import Home
 from stratum_orchestrator.logs import Veil
@@ -56,8 +57,9 @@ async def configure(launch: Launch, home: Home, stack: AsyncExitStack) -> Frame:
         points = crashpoints.armed(deadly)
         log.warning("will kill itself at a crash point", extra={"point": deadly})
     home.prepare()
+    hide()
     if os.geteuid() == 0:
-        log.warning("running as root: steps of one stage can read each other's environment")
+        log.warning("running as root: a step that gets out of its fence owns the machine")
     clock = WallClock()
     metrics = Metrics(clock, version=version())
     return Frame(

@@ -16,7 +16,8 @@ from stratum_orchestrator.cli.exits import Stop
 from stratum_orchestrator.cli.options import Face
 from stratum_orchestrator.cli.reading import Health
 from stratum_orchestrator.cli.workspace import Workspace, workspace
-from stratum_orchestrator.config import Settings
+from stratum_orchestrator.config import Execution, Settings
+from stratum_orchestrator.execution import bubblewrap
 from stratum_orchestrator.execution.binary import OLDEST, find
 from stratum_orchestrator.execution.errors import ExecutionError
 
@@ -44,6 +45,7 @@ async def examine(face: Face) -> list[Finding]:
         *await _project(face),
         _kernel(),
         _landlock(),
+        _bubblewrap(),
         _user(),
         _disk(face.home),
         _durability(),
@@ -124,6 +126,14 @@ def _landlock() -> Finding:
         "this kernel has none: steps see every file that the daemon sees",
         "enable it with lsm=landlock,… on the kernel's command line",
     )
+
+
+def _bubblewrap() -> Finding:
+    program, missing = bubblewrap.find(Execution().path)
+    if not missing:
+        return Finding("bubblewrap", "ok", f"{program}: nodes may ask for it")
+    why, _, remedy = missing.rpartition(": ")
+    return Finding("bubblewrap", "warn", f"nodes that ask for it are refused: {why}", remedy)
 
 
 def _user() -> Finding:

@@ -3,8 +3,8 @@
 import os
 from collections.abc import Mapping, Sequence
 
-from stratum_orchestrator.execution.containment import Reach
 from stratum_orchestrator.execution.marks import VARIABLE
+from stratum_orchestrator.execution.reach import Reach
 from stratum_orchestrator.ports import Command, Kind
 
 

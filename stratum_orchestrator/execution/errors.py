@@ -49,7 +49,7 @@ class LevelMissing(ExecutionError):
     def __init__(self, level: str, why: str) -> None:
         """Take the level and what it lacks."""
         super().__init__(
-            f"containment level `{level}` is not available: {why}. Use `auto` or `limits`."
+            f"containment level `{level}` is not available: {why}. Or use `auto` or `limits`."
         )
 
 

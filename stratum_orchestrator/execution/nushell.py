@@ -14,14 +14,15 @@ from anyio import Semaphore, current_time, sleep
 from anyio.lowlevel import checkpoint_if_cancelled
 
 from stratum_graph.errors import GraphError
-from stratum_graph.model import Limits
+from stratum_graph.model import Limits, Plan
 from stratum_orchestrator.crashpoints import UNARMED, Passed
 from stratum_orchestrator.execution.binary import find
-from stratum_orchestrator.execution.containment import Containment, Reach
+from stratum_orchestrator.execution.containment import Containment, Fence
 from stratum_orchestrator.execution.environment import environment
 from stratum_orchestrator.execution.errors import CannotStart, Shortage, starting
 from stratum_orchestrator.execution.marks import RLIMIT_LOCKS, Mark, Marks
 from stratum_orchestrator.execution.process import Task, carry
+from stratum_orchestrator.execution.reach import Reach
 from stratum_orchestrator.execution.redaction import Redactor
 from stratum_orchestrator.execution.scratch import Scratch
 from stratum_orchestrator.execution.settings import ExecutionSettings
@@ -74,6 +75,14 @@ class NushellRunner:
         self._spawners = Semaphore(_STARTS_AT_A_TIME, fast_acquire=True)
         adopt()
 
+    def lacks(self, plan: Plan) -> str:
+        """Which containment a node of the plan asks for in vain, and what would help."""
+        for planned in plan.nodes:
+            node = planned.definition.node
+            if missing := self.containment.missing(node.handler.containment):
+                return f"node {node.name}: {missing}"
+        return ""
+
     async def run(self, command: Command) -> Ended:
         """Return how the command ended; its time starts when its turn has come.
 
@@ -120,8 +129,9 @@ class NushellRunner:
         step = f"{command.run}/{command.node}/{command.kind.value}/{command.attempt}"
         async with self.scratch.folder() as scratch:
             reach = Reach(tree=tree, scratch=scratch, data=self._data(command.pipeline))
+            fence = self.containment.fence(command, reach)
             with self._marks.mark(step) as mark:
-                program = self._program(command, script, reach, mark)
+                program = self._program(command, script, reach, mark, fence)
                 task = Task(
                     program=program,
                     stdin=command.stdin,
@@ -133,16 +143,19 @@ class NushellRunner:
                     passed=partial(self._begun, command),
                 )
                 course = await carry(task, self._spawners)
-        return judge(command, course, str(self.containment.level), redactor)
+        return judge(command, course, fence.told, redactor)
 
-    def _program(self, command: Command, script: str, reach: Reach, mark: Mark) -> Program:
+    def _program(
+        self, command: Command, script: str, reach: Reach, mark: Mark, fence: Fence
+    ) -> Program:
         path = (self.scratch.shim, *command.path, *self._settings.path)
         return Program(
-            argv=self.argv(script, std_lib=command.std_lib),
+            argv=(*fence.wrap, *self.argv(script, std_lib=command.std_lib)),
             env=environment(command, reach, path, mark.name),
             cwd=reach.scratch,
             ceilings={**_ceilings(command.limits), RLIMIT_LOCKS: mark.number},
-            rules=self.containment.rules(command, reach),
+            rules=fence.rules,
+            wrapped=bool(fence.wrap),
         )
 
     def argv(self, script: str, *, std_lib: bool) -> tuple[str, ...]:

@@ -22,6 +22,8 @@ from stratum_orchestrator.ports import Resources
 
 log = getLogger(__name__)
 
+_SIGNALLED = 128
+"""What a program that only waits for another adds to the number of the signal that ended it."""
 LINGER_S = 0.5
 """How long background children may go on writing after their script has ended."""
 KILL_S = 10
@@ -67,9 +69,10 @@ class Course:
 class Leader:
     """The process itself, leader of its session and group; let go with the block."""
 
-    def __init__(self, pid: int, pidfd: int) -> None:
+    def __init__(self, pid: int, pidfd: int, *, wrapped: bool) -> None:
         """Take a child that nobody else reaps, at its start."""
         self._pid = pid
+        self._wrapped = wrapped
         self.pidfd = pidfd
         self._began = anyio.current_time()
         self._reaped = False
@@ -94,7 +97,8 @@ class Leader:
         """Take its status; from now on the id of its group may be somebody else's."""
         _, status, usage = os.wait4(self._pid, os.WNOHANG)
         self._reaped = True
-        self.status = os.waitstatus_to_exitcode(status)
+        code = os.waitstatus_to_exitcode(status)
+        self.status = _unwrapped(code) if self._wrapped else code
         self.resources = _resources(usage, anyio.current_time() - self._began)
 
     def _signal(self, number: signal.Signals) -> None:
@@ -137,7 +141,7 @@ async def _start(
         with anyio.CancelScope(shield=True):
             with starting():
                 pid, pidfd = await spawn(program, streams)
-    return Leader(pid, pidfd)
+    return Leader(pid, pidfd, wrapped=program.wrapped)
 
 
 async def _live(task: Task, pipes: Pipes, leader: Leader, stdout: Head) -> bool:
@@ -167,6 +171,12 @@ async def _end(task: Task, pipes: Pipes, leader: Leader) -> None:
     leader.reap()
     await sweep(task.stray)
     await pipes.until(pipes.dry, LINGER_S)
+
+
+def _unwrapped(code: int) -> int:
+    """Turn an exit code as shells give it into what the kernel would have said."""
+    number = code - _SIGNALLED
+    return -number if number in set(signal.Signals) else code
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Self
 
-WantedLevel = Literal["auto", "limits", "landlock"]
+WantedLevel = Literal["auto", "limits", "landlock", "bubblewrap"]
 
 
 def _twice_the_cores() -> int:
@@ -35,7 +35,7 @@ class ExecutionSettings:
     shortage_s: float = 30
     """How long a step waits when the machine has nothing left to start it with."""
     level: WantedLevel = "auto"
-    """Containment; `auto` is the strictest that this machine has."""
+    """The least containment of every step; `auto` is Landlock where the kernel has it."""
     path: tuple[str, ...] = ("/usr/local/bin", "/usr/bin", "/bin")
     """Absolute folders that every step's PATH ends with."""
     execute: tuple[str, ...] = ()

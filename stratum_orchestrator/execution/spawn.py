@@ -21,6 +21,7 @@ from errno import EAGAIN
 import anyio
 
 from stratum_graph.definitions import landlock
+from stratum_orchestrator.execution.privileges import shed
 
 _SET_DEFAULT_SIGNALS, _SET_SIGNAL_MASK, _NEW_SESSION = 0x04, 0x08, 0x80
 _FIRST_TO_CLOSE = 3
@@ -55,6 +56,8 @@ class Program:
     """`resource.RLIMIT_*` to the limit."""
     rules: landlock.Rules | None
     """None leaves the process unfenced."""
+    wrapped: bool = False
+    """Whether it is another program that starts ours in namespaces, and tells its end."""
 
 
 async def spawn(program: Program, streams: tuple[int, int, int]) -> tuple[int, int]:
@@ -88,6 +91,7 @@ async def spawn(program: Program, streams: tuple[int, int, int]) -> tuple[int, i
 
 def _try(program: Program, streams: tuple[int, int, int]) -> tuple[int, int] | OSError:
     try:
+        shed()
         if program.rules is not None:
             landlock.restrict(program.rules)
         pid = _start(program, streams)

@@ -60,6 +60,8 @@ def plan(run: PipelineRun, rules: Rules) -> Plan:
             f"{run.subject} does not open {run.pipeline} any more",
             f"see what it opens now: stratum explain {run.subject}",
         )
+    if lack := rules.lacks(found):
+        raise Impossible("cannot-run", f"{run.pipeline} cannot run: {lack}", "see the reason")
     if problems := payload_problems(found, data):
         raise Impossible(
             "bad-payload",

@@ -1,6 +1,6 @@
 """What is in force now. A reload replaces it whole; whoever holds one keeps it to the end."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,6 +18,8 @@ class Rules:
     principals: Mapping[str, Principal]
     """By public key."""
     authorizer: Authorizer
+    lacks: Callable[[Plan], str] = lambda _: ""
+    """What this machine lacks for a plan, with the remedy; empty when it can be carried out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +30,7 @@ class Judgement:
     decision: Decision | None
     """None when the payload was refused before anybody was asked."""
     code: str
-    """`accepted`, `bad-payload` or `denied`."""
+    """`accepted`, `bad-payload`, `denied` or `cannot-run`."""
     reason: str
 
     @property
@@ -67,6 +69,9 @@ def _refuse(plan: Plan, data: object) -> Judgement | None:
 def _ask(rules: Rules, asked: Asked, plan: Plan) -> Judgement:
     context = {"now": asked.now_ms // 1000, "signed": True, "subject": asked.subject}
     decision = rules.authorizer.decide(asked.principal, "trigger", plan.pipeline, context)
+    if decision.allowed and (lack := rules.lacks(plan)):
+        reason = f"{plan.pipeline} cannot run: {lack}"
+        return Judgement(plan=plan, decision=decision, code="cannot-run", reason=reason)
     if decision.allowed:
         return Judgement(plan=plan, decision=decision, code="accepted", reason=decision.reason)
     reason = f"{asked.principal.name} may not trigger {plan.pipeline}: {decision.reason}"

@@ -14,6 +14,7 @@ import pytest
 from stratum_graph.model import Limits
 from stratum_orchestrator.execution.orphans import end_orphans
 from stratum_orchestrator.ports import Ended
+from support.levels import needs_bubblewrap
 from support.processes import children, descriptors, marked, spawn_threads
 from support.scripts import PROJECT, TOKEN, Bench, Wishes
 from support.wait import until
@@ -26,10 +27,10 @@ ESCAPED = f"^sh -c 'env -i setsid sleep 600 & sleep 0.1'; {STARTED}"
 JOB = f"job spawn {{ ^sleep 600 }}; sleep 50ms; {STARTED}"
 
 
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
+@pytest.fixture(params=["auto", pytest.param("bubblewrap", marks=needs_bubblewrap)])
+def bench(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Bench]:
     before = children()
-    yield Bench(tmp_path)
+    yield Bench(tmp_path, level=request.param)
     assert children() <= before
     assert marked(TOKEN) == set()
 
@@ -185,3 +186,19 @@ async def test_nothing_is_left_of_five_hundred_mixed_runs(tmp_path: Path) -> Non
     assert marked(TOKEN) == set()
     assert spawn_threads() == []
     assert list((bench.settings.scratch / "steps").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "limits", "remedy"),
+    [
+        ("^sh -c 'kill -SEGV $$'", Limits(), "SIGSEGV"),
+        ("loop { }", Limits(cpu=1), "handler.limits.cpu"),
+    ],
+)
+async def test_the_signal_that_ended_it_is_told(
+    bench: Bench, body: str, limits: Limits, remedy: str
+) -> None:
+    ended = await bench.run(body, limits=limits)
+
+    assert ended.failure is not None
+    assert remedy in ended.failure.message

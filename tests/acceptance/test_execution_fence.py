@@ -9,19 +9,26 @@ import anyio
 import pytest
 
 from stratum_graph.definitions import landlock
+from stratum_orchestrator.ports import Ended
+from support.levels import FENCED, NO_BUBBLEWRAP
 from support.scripts import Bench
 
-pytestmark = [
-    pytest.mark.acceptance,
-    pytest.mark.skipif(landlock.abi() == 0, reason="this kernel has no Landlock"),
-]
-needs_tcp_rules = pytest.mark.skipif(landlock.abi() < 4, reason="TCP rules need Linux 6.7")
+pytestmark = pytest.mark.acceptance
+needs_tcp_rules = pytest.mark.skipif(
+    landlock.abi() < 4 and bool(NO_BUBBLEWRAP), reason="TCP rules need Linux 6.7"
+)
 needs_signal_rules = pytest.mark.skipif(landlock.abi() < 6, reason="needs Linux 6.12")
+_LAST_PID = 4000  # of those that are looked at: the low ones are the system's
+
+
+@pytest.fixture(params=FENCED)
+def level(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    return Bench(tmp_path)
+def bench(tmp_path: Path, level: str) -> Bench:
+    return Bench(tmp_path, level=level)
 
 
 @pytest.mark.parametrize(
@@ -33,12 +40,13 @@ def bench(tmp_path: Path) -> Bench:
         "'# more' | save --append $env.CURRENT_FILE",
         "^rm ($env.OUTSIDE | path join secret)",
         "^cat $'/proc/($env.DAEMON)/environ'",
-        "^cat /proc/self/environ",
-        "ls /tmp",
+        "ls /var/log",
         "'x' | save ($env.STRATUM_DATA | path join .. other)",
     ],
 )
-async def test_what_is_not_declared_is_denied(bench: Bench, tmp_path: Path, body: str) -> None:
+async def test_what_is_not_declared_is_denied(
+    bench: Bench, tmp_path: Path, level: str, body: str
+) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "secret").write_text("secret")
@@ -48,7 +56,7 @@ async def test_what_is_not_declared_is_denied(bench: Bench, tmp_path: Path, body
     assert ended.failure is not None
     assert ended.failure.error_class == "exit"
     assert (outside / "secret").read_text() == "secret"
-    assert ended.level == "landlock"
+    assert ended.level == level
 
 
 @needs_signal_rules
@@ -116,7 +124,7 @@ async def test_without_a_fence_the_level_says_so(tmp_path: Path) -> None:
 
     ended = await open_bench.run("{home: (ls / | length | $in > 0)} | to json")
 
-    assert (ended.outputs, ended.level) == ({"home": True}, "limits")
+    assert (ended.outputs, ended.level) == ({"home": True}, "limits, network open")
 
 
 @asynccontextmanager
@@ -132,3 +140,46 @@ async def listener() -> AsyncIterator[int]:
         tasks.start_soon(server.serve, greet)
         yield server.extra(anyio.abc.SocketAttribute.local_port)  # noqa: S610
         tasks.cancel_scope.cancel()
+
+
+async def test_a_path_that_is_a_link_is_within_reach(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "code").write_text("code")
+    (tmp_path / "link").symlink_to("real")
+
+    ended = await bench.run(
+        "{code: (open --raw ($env.LINK | path join code))} | to json",
+        env={"LINK": str(tmp_path / "link")},
+        read=(str(tmp_path / "link"),),
+    )
+
+    assert ended.outputs == {"code": "code"}
+
+
+async def test_siblings_of_one_stage_see_nothing_of_each_other(bench: Bench) -> None:
+    """Each looks at whatever processes it can find, while the other is there for sure."""
+    body = """
+      touch ($env.STRATUM_DATA | path join $'($env.STRATUM_NODE).began')
+      while (glob ($env.STRATUM_DATA | path join *.began) | length) < 2 { sleep 20ms }
+      let seen = (^sh -c $env.LOOK | complete | get stdout)
+      touch ($env.STRATUM_DATA | path join $'($env.STRATUM_NODE).done')
+      while (glob ($env.STRATUM_DATA | path join *.done) | length) < 2 { sleep 20ms }
+      {leaked: ($seen | str contains 'of-the-other-')} | to json
+    """
+    look = f"for pid in $(seq 1 {_LAST_PID}); do cat /proc/$pid/environ; done 2>/dev/null"
+    ends: dict[str, Ended] = {}
+
+    async def run(node: str) -> None:
+        secret = f"of-the-other-{node}"
+        ends[node] = await bench.run(
+            body.replace("'of-the-other-'", f"'of-the-other-{'b' if node == 'a' else 'a'}'"),
+            env={"LOOK": look},
+            node=node,
+            secrets={"KEY": secret},
+        )
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run, "a")
+        tasks.start_soon(run, "b")
+
+    assert [ends[node].outputs for node in "ab"] == [{"leaked": False}] * 2

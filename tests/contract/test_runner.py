@@ -132,5 +132,5 @@ async def test_steps_run_together(world: World) -> None:
 async def test_how_it_was_contained_and_what_it_used_is_told(world: World) -> None:
     ended = await runner_of(world).run(world.make("gives"))
 
-    assert ended.level in {"limits", "landlock"}
+    assert ended.level in {"limits, network open", "landlock"}
     assert ended.resources is not None

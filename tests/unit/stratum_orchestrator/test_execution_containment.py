@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from stratum_graph.definitions.landlock import Rules, abi
+from stratum_graph.definitions.landlock import Rules
 from stratum_orchestrator.execution.binary import find
-from stratum_orchestrator.execution.containment import Containment, Level, Reach
+from stratum_orchestrator.execution.containment import Containment, Level
 from stratum_orchestrator.execution.environment import environment
 from stratum_orchestrator.execution.errors import (
     CannotStart,
@@ -14,10 +14,10 @@ from stratum_orchestrator.execution.errors import (
     NushellMissing,
     NushellTooOld,
 )
+from stratum_orchestrator.execution.reach import Reach
 from stratum_orchestrator.ports import Kind
+from support.levels import needs_bubblewrap, needs_landlock
 from support.scripts import command, settings
-
-needs_landlock = pytest.mark.skipif(abi() == 0, reason="this kernel has no Landlock")
 
 
 @pytest.fixture
@@ -38,7 +38,9 @@ def reach(folder: Path) -> Reach:
 
 def rules(folder: Path, *, read: str = "/etc", write: str = "/dev/null") -> Rules | None:
     containment = Containment(settings(folder), ())
-    return containment.rules(command("run.nu", read=(read,), write=(write,)), reach(folder))
+    return containment.fence(
+        command("run.nu", read=(read,), write=(write,)), reach(folder)
+    ).rules
 
 
 @pytest.mark.parametrize("path", ["/", "/proc", "/proc/self/environ", "/dev/../proc/1"])
@@ -95,6 +97,54 @@ def test_a_wanted_level_is_had_or_missed(folder: Path, monkeypatch: pytest.Monke
     assert Containment(settings(folder), ()).level is Level.LIMITS
     with pytest.raises(LevelMissing, match="no Landlock"):
         Containment(settings(folder, level="landlock"), ())
+
+
+def test_the_remedy_for_a_missing_level_is_told(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stratum_graph.definitions.landlock.abi", lambda: 0)
+    containment = Containment(settings(folder, path=(str(folder),)), ())
+
+    assert containment.missing("limits") == ""
+    assert "Linux 5.13" in containment.missing("landlock")
+    assert "install bubblewrap" in containment.missing("bubblewrap")
+    with pytest.raises(CannotStart, match="install bubblewrap"):
+        containment.fence(command("run.nu", containment="bubblewrap"), reach(folder))
+
+
+def test_a_sandbox_that_does_not_work_says_why(folder: Path) -> None:
+    broken = folder / "bwrap"
+    broken.write_text("#!/bin/sh\necho 'bwrap: No permissions' >&2; exit 1\n")
+    broken.chmod(0o755)
+
+    missing = Containment(settings(folder, path=(str(folder),)), ()).missing("bubblewrap")
+
+    assert "No permissions" in missing
+    assert "user namespaces" in missing
+
+
+@needs_bubblewrap
+def test_a_node_gets_more_than_the_least_when_it_asks(folder: Path) -> None:
+    containment = Containment(settings(folder, level="limits"), ())
+
+    fence = containment.fence(command("run.nu", containment="bubblewrap"), reach(folder))
+
+    assert (fence.level, fence.told) == (Level.BUBBLEWRAP, "bubblewrap")
+    assert "--unshare-net" in fence.wrap
+
+
+@pytest.mark.parametrize(
+    ("level", "network", "told"),
+    [("limits", False, "limits, network open"), ("limits", True, "limits")],
+)
+def test_a_network_that_cannot_be_denied_is_on_record(
+    folder: Path, level: str, *, network: bool, told: str
+) -> None:
+    containment = Containment(settings(folder, level=level), ())
+
+    fence = containment.fence(command("run.nu", network=network), reach(folder))
+
+    assert fence.told == told
 
 
 def test_what_is_not_contained_is_said(folder: Path) -> None:

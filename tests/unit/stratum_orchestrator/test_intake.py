@@ -44,12 +44,15 @@ class Door:
 
 
 @asynccontextmanager
-async def door(world: World, denied: str = "", audience: str = "here") -> AsyncIterator[Door]:
+async def door(
+    world: World, denied: str = "", audience: str = "here", lacks: str = ""
+) -> AsyncIterator[Door]:
     principal = Principal(key=KEY.public, name="ada")
     rules = Rules(
         generation=world.generation,
         principals={KEY.public: principal},
         authorizer=Everyone(but=denied),
+        lacks=lambda _: lacks,
     )
     async with world.daemon() as (tracker, live):
         intake = Intake(lambda: rules, tracker, live, world.clock, Terms(audience=audience))
@@ -163,6 +166,16 @@ async def test_what_cannot_be_read_is_refused_with_its_reason(
 
     assert (answer, verdict.kind, verdict.code) == (Answer.REFUSED, VerdictKind.REFUSED, code)
     assert said in verdict.reason
+
+
+async def test_what_cannot_run_here_is_refused_before_it_begins() -> None:
+    around = world()
+    async with door(around, lacks="node a: containment `bubblewrap`: install it") as entrance:
+        answer, verdict = await entrance.judged(event())
+
+    assert (answer, verdict.code, verdict.runs) == (Answer.REFUSED, "cannot-run", ())
+    assert "install it" in verdict.reason
+    assert around.runner.ran == []  # type: ignore[attr-defined]
 
 
 async def test_an_event_for_another_deployment_is_refused() -> None:
