@@ -8,7 +8,7 @@ import pytest
 
 from support.daemon import REPOSITORY, Daemon
 
-pytestmark = [pytest.mark.crash, pytest.mark.nightly, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.crash, pytest.mark.timeout(300)]
 
 ORDER = {"order": "o-1", "item": "lamp", "quantity": 1, "amount": 500}
 

@@ -13,7 +13,7 @@ from support.disk import a_disk
 from support.site import Site, a_site, a_site_with_database, failing
 from support.wait import until
 
-pytestmark = [pytest.mark.crash, pytest.mark.nightly, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.crash, pytest.mark.timeout(90)]
 
 SOON = {"STRATUM_INSTANCE__PATIENCE": "1s"}
 

@@ -13,7 +13,7 @@ from support.daemon import descendants
 from support.proxy import Proxy
 from support.site import Site, a_site, idleness, until_failing
 
-pytestmark = [pytest.mark.crash, pytest.mark.nightly, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.crash, pytest.mark.timeout(120)]
 
 GATED, LATER = 2, 8
 LINES_PER_EVENT = 6

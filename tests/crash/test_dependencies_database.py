@@ -12,7 +12,7 @@ from support.proxy import Proxy
 from support.site import Site, a_site_with_database, idleness, until_failing
 from support.wait import until
 
-pytestmark = [pytest.mark.crash, pytest.mark.nightly, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.crash, pytest.mark.timeout(150)]
 
 GATED, LATER = 2, 8
 LINES_PER_EVENT = 6

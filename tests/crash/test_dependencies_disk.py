@@ -13,7 +13,7 @@ from support.disk import a_disk, fill
 from support.site import a_site, until_failing
 from support.wait import until
 
-pytestmark = [pytest.mark.crash, pytest.mark.nightly, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.crash, pytest.mark.timeout(120)]
 
 
 async def test_a_full_disk_of_the_database_ends_the_daemon_and_loses_nothing(

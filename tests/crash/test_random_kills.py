@@ -15,8 +15,8 @@ from support import chaos
 from support.chance import seeded
 from support.chaos import Record, forged, order, stray, tell
 
-KILLS = int(os.environ.get("STRATUM_KILLS", "60"))  # noqa: TID251 - how much a night wants
-pytestmark = [pytest.mark.crash, pytest.mark.nightly, pytest.mark.timeout(300 + 20 * KILLS)]
+KILLS = int(os.environ.get("STRATUM_KILLS", "200"))  # noqa: TID251 - how much a night wants
+pytestmark = [pytest.mark.crash, pytest.mark.timeout(300 + 20 * KILLS)]
 
 MODES = {"good": 6, "race": 2, "slow": 1}
 STRANGE = 0.1
