@@ -7,7 +7,7 @@ from stratum_graph.condition import holds
 from stratum_graph.diagnostics import Diagnostic
 from stratum_graph.inspection import inspect
 from stratum_graph.model import Definition, Plan
-from stratum_graph.plan import digest_of, make_plan
+from stratum_graph.plan import Wiring, digest_of, make_plan
 from stratum_graph.subjects import SubjectTrie, nearest
 
 _PLANS_KEPT = 1024
@@ -30,10 +30,13 @@ class Generation:
             for subject in each.node.trigger.subjects
         ]
         self.subjects = tuple(sorted({subject for subject, _ in triggers}))
-        self.pipelines = tuple(
-            sorted({each.node.trigger.pipeline for each in definitions if each.node.trigger})
-        )
+        self._triggered: dict[str, list[int]] = {}
+        for index, each in enumerate(self.definitions):
+            if each.node.trigger:
+                self._triggered.setdefault(each.node.trigger.pipeline, []).append(index)
+        self.pipelines = tuple(sorted(self._triggered))
         self._trie = SubjectTrie(triggers)
+        self._wiring = Wiring(self.definitions, providers)
         self._plans: dict[tuple[str, frozenset[int]], Plan] = {}
 
     def plans(self, subject: str, data: object = UNKNOWN) -> tuple[Plan, ...]:
@@ -51,12 +54,7 @@ class Generation:
 
     def whole(self, pipeline: str) -> Plan:
         """The plan of a pipeline when every one of its triggers matches."""
-        triggered = frozenset(
-            index
-            for index, each in enumerate(self.definitions)
-            if each.node.trigger and each.node.trigger.pipeline == pipeline
-        )
-        return self._plan(pipeline, triggered)
+        return self._plan(pipeline, frozenset(self._triggered.get(pipeline, ())))
 
     def nearest_subject(self, subject: str) -> str | None:
         """The trigger that looks most like the subject, for a reader who mistyped it."""
@@ -67,7 +65,7 @@ class Generation:
         if key not in self._plans:
             if len(self._plans) >= _PLANS_KEPT:
                 self._plans.clear()
-            self._plans[key] = make_plan(pipeline, matched, self.definitions, self.providers)
+            self._plans[key] = make_plan(pipeline, matched, self._wiring)
         return self._plans[key]
 
 

@@ -8,7 +8,7 @@ import networkx as nx
 from stratum_graph.compatibility import misfits
 from stratum_graph.diagnostics import Diagnostic, Severity
 from stratum_graph.model import Definition
-from stratum_graph.plan import make_plan
+from stratum_graph.plan import Wiring, make_plan
 from stratum_graph.schemas import SchemaInvalid, compile_schema
 from stratum_graph.subjects import covers
 
@@ -144,8 +144,8 @@ def _cycles(definitions: Sequence[Definition], providers: Providers) -> Iterator
                 order.add_edge(providers[capability], index)
     for group in nx.strongly_connected_components(order):
         start = min(group, key=lambda index: definitions[index].node.name)
-        inner = order.subgraph(group)
-        if len(group) > 1 or inner.has_edge(start, start):
+        if len(group) > 1 or order.has_edge(start, start):
+            inner = order.subgraph(group)
             path = [source for source, _ in nx.find_cycle(inner, start)]
             names = [definitions[index].node.name for index in (*path, path[0])]
             yield _at(
@@ -163,8 +163,9 @@ def _idle(definitions: Sequence[Definition], providers: Providers) -> Iterator[D
             triggered.setdefault(each.node.trigger.pipeline, set()).add(index)
     live: set[str] = set()
     why: dict[str, str] = {}
+    wiring = Wiring(definitions, providers)
     for pipeline, matched in triggered.items():
-        plan = make_plan(pipeline, frozenset(matched), definitions, providers)
+        plan = make_plan(pipeline, frozenset(matched), wiring)
         live |= {planned.definition.node.name for planned in plan.nodes}
         why |= {pruned.node: pruned.why for pruned in plan.pruned}
     for each in definitions:

@@ -23,13 +23,15 @@ class Folders:
         self._names: dict[str, list[str]] = defaultdict(list)
         self._inner: dict[str, set[str]] = defaultdict(set)
         self._defining: set[str] = set()
+        known = {""}
         for path in files:
             folder = dirname(path)
             if path.endswith(".ncl"):
                 self._defining.add(folder)
             else:
                 self._names[folder].append(path)
-            while folder:
+            while folder not in known:
+                known.add(folder)
                 self._inner[dirname(folder)].add(folder)
                 folder = dirname(folder)
 

@@ -7,10 +7,12 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from stratum_graph.definitions.copies import Copies
 from stratum_graph.definitions.source_text import Survey
 from stratum_graph.diagnostics import Diagnostic
 
@@ -30,6 +32,9 @@ _IGNORED = re.compile(r"\..*|.*~|#.*#|__pycache__|node_modules")
 _BAD_NAME = "is left out for its name"
 _GOOD_NAME = "use letters, digits, `.`, `_` and `-`"
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_OPEN_FOLDER = os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY | os.O_CLOEXEC
+_CURRENT = "..data"
+"""In a mounted ConfigMap or Secret: a link to the folder with the files of now."""
 
 Files = Mapping[str, bytes]
 
@@ -44,19 +49,20 @@ class Snapshot:
     diagnostics: tuple[Diagnostic, ...]
 
 
-def take(folders: Sequence[Path]) -> Snapshot:
-    """Copy what lies below the folders into memory.
+def take(folders: Sequence[Path], copies: Copies | None = None) -> Snapshot:
+    """Copy what lies below the folders into memory; from `copies`, what did not change.
 
     With one folder, paths are below it; with several, they begin with the folder's name.
     Anything but a plain file of bearable size becomes a diagnostic; nothing waits on it.
     """
-    copy = _Copy()
+    copy = _Copy(copies or Copies())
     roots = _roots(folders)
     for root, folder in zip(roots, folders, strict=True):
         if folder.is_dir():
-            copy.add_folder(folder.resolve(), root)
+            copy.add_folder(_current(folder.resolve()), root)
         else:
             copy.refuse(str(folder), "there is no such folder", "watch a folder that exists")
+    copy.copies.turn()
     return Snapshot(roots=roots, files=copy.files, diagnostics=tuple(copy.diagnostics))
 
 
@@ -65,17 +71,17 @@ def read_file(path: Path, name: str) -> bytes | Diagnostic:
 
     `name` is what diagnostics call it.
     """
-    copy = _Copy()
+    copy = _Copy(Copies())
     if _NAME.fullmatch(path.name) is None:
         return Diagnostic(file=name, message=_BAD_NAME, hint=_GOOD_NAME)
     try:
         parent = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            copy.add_file(path.name, name, parent)
+        finally:
+            os.close(parent)
     except OSError as error:
         return Diagnostic(file=name, message=f"cannot be read: {error.strerror}")
-    try:
-        copy.add_file(path.name, name, parent)
-    finally:
-        os.close(parent)
     return copy.diagnostics[0] if copy.diagnostics else copy.files[name]
 
 
@@ -111,6 +117,7 @@ def size(count: int) -> str:
 
 @dataclass(slots=True)
 class _Copy:
+    copies: Copies
     files: dict[str, bytes] = field(default_factory=dict)
     diagnostics: list[Diagnostic] = field(default_factory=list)
     total: int = 0
@@ -118,23 +125,40 @@ class _Copy:
     def refuse(self, name: str, message: str, hint: str = "") -> None:
         self.diagnostics.append(Diagnostic(file=name, message=message, hint=hint))
 
-    def add_folder(self, folder: Path, root: str) -> None:
-        walk = os.fwalk(folder, follow_symlinks=False)
-        for place, inner, names, descriptor in walk:
-            below = Path(place).relative_to(folder).as_posix()
-            prefix = root if below == "." else f"{root}{below}/"
-            for name in sorted(names):
-                if self._is_wanted(name, prefix):
-                    self.add_file(name, prefix + name, descriptor)
-                if self._is_full(prefix):
-                    return
-            inner[:] = [
-                name for name in sorted(inner) if self._enters(name, prefix, descriptor)
-            ]
+    def add_folder(self, name: str | Path, prefix: str, parent: int | None = None) -> None:
+        """Add what lies in and below a folder. What goes away meanwhile is not there."""
+        try:
+            folder = os.open(name, _OPEN_FOLDER, dir_fd=parent)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            self.refuse(prefix or str(name), f"cannot be read: {error.strerror}")
+            return
+        try:
+            self._add_below(folder, prefix)
+        finally:
+            os.close(folder)
+
+    def _add_below(self, folder: int, prefix: str) -> None:
+        with os.scandir(folder) as listing:
+            entries = sorted(listing, key=lambda each: each.name)
+        inner = {each.name for each in entries if each.is_dir()}
+        for name in (each.name for each in entries if each.name not in inner):
+            if self._is_wanted(name, prefix):
+                with suppress(FileNotFoundError):
+                    self.add_file(name, prefix + name, folder)
+            if self._is_full(prefix):
+                return
+        for name in sorted(inner):
+            if self._enters(name, prefix, folder):
+                self.add_folder(name, f"{prefix}{name}/", folder)
 
     def add_file(self, name: str, path: str, parent: int) -> None:
+        """Add a file; FileNotFoundError when it is not there."""
         try:
-            content = _read(name, parent, _limit(name))
+            content = self._read(name, parent, _limit(name))
+        except FileNotFoundError:
+            raise
         except OSError as error:
             content = _Refusal(f"cannot be read: {error.strerror}", "")
         if isinstance(content, _Refusal):
@@ -143,10 +167,30 @@ class _Copy:
             self.files[path] = content
             self.total += len(content)
 
+    def _read(self, name: str, parent: int, limit: int) -> "bytes | _Refusal":
+        # Looked at before it is opened: to open a device can already do something.
+        facts = os.stat(name, dir_fd=parent, follow_symlinks=False)
+        known = self.copies.get(facts)
+        refusal = _refusal(facts, limit)
+        if known is not None or refusal:
+            return refusal or known or b""
+        with os.fdopen(os.open(name, _OPEN, dir_fd=parent), "rb") as file:
+            facts = os.fstat(file.fileno())
+            # One more than it has, to notice that it grows; to ask for more costs a buffer.
+            content = file.read(min(facts.st_size, limit) + 1)
+        if len(content) > facts.st_size:
+            return _refusal(facts, limit) or _Refusal("grows while it is read", "")
+        self.copies.keep(facts, content)
+        return _refusal(facts, limit) or content
+
     def _enters(self, name: str, prefix: str, parent: int) -> bool:
         if not self._is_wanted(name, prefix):
             return False
-        if stat.S_ISLNK(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
+        try:
+            is_link = stat.S_ISLNK(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode)
+        except FileNotFoundError:
+            return False
+        if is_link:
             self.refuse(prefix + name, "is a symbolic link", "put the folder itself here")
             return False
         if prefix.count("/") >= MAX_DEPTH:
@@ -184,21 +228,6 @@ class _Refusal(NamedTuple):
     hint: str
 
 
-def _read(name: str, parent: int, limit: int) -> bytes | _Refusal:
-    # Looked at before it is opened: to open a device can already do something.
-    refusal = _refusal(os.stat(name, dir_fd=parent, follow_symlinks=False), limit)
-    if refusal:
-        return refusal
-    with os.fdopen(os.open(name, _OPEN, dir_fd=parent), "rb") as file:
-        facts = os.fstat(file.fileno())
-        # One more than it has, to notice that it grows; asking for more costs a large buffer.
-        content = file.read(min(facts.st_size, limit) + 1)
-    grown = len(content) > facts.st_size
-    return _refusal(facts, limit) or (
-        _Refusal("grows while it is read", "") if grown else content
-    )
-
-
 def _refusal(facts: os.stat_result, limit: int) -> _Refusal | None:
     if stat.S_ISLNK(facts.st_mode):
         return _Refusal("is a symbolic link", "put the file itself here")
@@ -214,6 +243,15 @@ def _refusal(facts: os.stat_result, limit: int) -> _Refusal | None:
 
 def _limit(name: str) -> int:
     return MAX_SOURCE if name.endswith(".ncl") else MAX_TREE
+
+
+def _current(folder: Path) -> Path:
+    """Where a folder's files of now are: one place, even when they are replaced meanwhile."""
+    link = folder / _CURRENT
+    if not link.is_symlink():
+        return folder
+    target = link.resolve()
+    return target if target.parent == folder and target.is_dir() else folder
 
 
 def _roots(folders: Sequence[Path]) -> tuple[str, ...]:
