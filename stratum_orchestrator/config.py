@@ -60,6 +60,22 @@ class Definitions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     library: str = ""
     content: str = ""
     principals: str = ""
+    source: str = ""
+    trust: Literal["signature", "digest"] = "signature"
+    signers: tuple[str, ...] = ()
+    repository: str = ""
+    cache: str = ""
+    keep: int = 10
+
+
+class Registry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the registry of a bundle is reached. Times in seconds."""
+
+    user: str = ""
+    password_file: str = ""
+    ca_file: str = ""
+    plain_http: bool = False
+    timeout: float = 30
 
 
 class Policies(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -117,6 +133,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     surrealdb: SurrealDB = SurrealDB()
     nats: Nats = Nats()
     definitions: Definitions = Definitions()
+    registry: Registry = Registry()
     policies: Policies = Policies()
     runs: Runs = Runs()
     retention: Retention = Retention()

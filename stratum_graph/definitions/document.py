@@ -39,7 +39,7 @@ async def evaluate_document(
     Raises EvaluationFailed when no worker starts or the library is missing.
     """
     shelf = await anyio.to_thread.run_sync(read_library, document.library)
-    files, problems = await anyio.to_thread.run_sync(_gather, document.file, shelf)
+    files, problems = await anyio.to_thread.run_sync(read_document, document.file, shelf)
     if not problems:
         name = document.file.resolve().name
         material = Material(files=files, library=shelf, overrides=document.overrides or {})
@@ -62,8 +62,8 @@ def read_library(folder: Path) -> Files:
     return {name: content for name, content in taken.files.items() if name.endswith(".ncl")}
 
 
-def _gather(file: Path, library: Files) -> tuple[Files, list[Diagnostic]]:
-    """Read a file and all that it imports; say what is wrong with them."""
+def read_document(file: Path, library: Files) -> tuple[Files, list[Diagnostic]]:
+    """Read a file and all that it imports, by path below its folder; say what is wrong."""
     place = file.resolve()
     files: dict[str, bytes] = {}
     problems: list[Diagnostic] = []

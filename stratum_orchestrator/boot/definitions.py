@@ -6,8 +6,9 @@ from pathlib import Path
 
 from stratum_graph.definitions.scripts import Nushell
 from stratum_graph.diagnostics import Diagnostic
-from stratum_orchestrator import knowledge, layout
+from stratum_orchestrator import knowledge
 from stratum_orchestrator.auth.cedar import PolicySet
+from stratum_orchestrator.boot import supplies
 from stratum_orchestrator.boot.broker import Broker
 from stratum_orchestrator.boot.frame import Frame
 from stratum_orchestrator.boot.workshop import Workshop
@@ -32,7 +33,8 @@ async def load_definitions(frame: Frame, broker: Broker, workshop: Workshop) -> 
     home, content = frame.home, workshop.content
     if frame.launch.dev:
         home.introduce_developer(home.key(DEVELOPER, make=True))
-    sources = layout.sources(frame.settings, home.project, home.folder)
+    provision = supplies.open_supply(frame)
+    sources = (await provision.resolve()).sources
     log.info("definitions read", extra={"folders": list(map(str, sources.folders))})
     nu = Nushell(Path(workshop.runner.nu), LIBRARY)
     compiled, found = await knowledge.load_graph(sources, content, nu)

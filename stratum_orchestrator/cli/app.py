@@ -46,6 +46,10 @@ class Stratum(LazyGroup):
         "graph": Entry(f"{_HERE}.graph:graph", "Draw the graph of capabilities."),
         "new": Entry(f"{_HERE}.new:new", "Write a new node."),
         "node": Entry(f"{_HERE}.node:node", "Test a node against its case."),
+        "publish": Entry(f"{_HERE}.publish:publish", "Check, push and sign the definitions."),
+        "pull": Entry(f"{_HERE}.bundles:pull", "Fetch a bundle, verify and keep it."),
+        "verify": Entry(f"{_HERE}.bundles:verify", "Make every check of a bundle."),
+        "diff": Entry(f"{_HERE}.bundles:diff", "Show what differs between two bundles."),
         "keys": Entry(f"{_HERE}.keys:keys", "Make and show publisher keys."),
         "gc": Entry(f"{_HERE}.gc:gc", "Forget what is old, without a daemon."),
         "chaos": Entry(

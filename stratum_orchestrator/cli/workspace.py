@@ -82,7 +82,7 @@ class Workspace:
         except EvaluationFailed as failure:
             raise Stop(str(failure), code=Exit.SOFTWARE) from None
         whole = not any(each.severity == "error" for each in found)
-        return compiled.generation if whole else None, self._placed(found)
+        return compiled.generation if whole else None, self.placed(found)
 
     async def principals(self) -> tuple[Mapping[str, Principal], tuple[Diagnostic, ...]]:
         """Those who may sign events, by public key, and what is wrong with their file."""
@@ -104,7 +104,8 @@ class Workspace:
             token="rehearsal",  # noqa: S106 - a name, no secret
         )
 
-    def _placed(self, found: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
+    def placed(self, found: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
+        """The findings with their files as seen from the working folder."""
         # sources name files below their only folder, or below the folders' own names
         folders = self.sources.folders
         only = folders[0] if len(folders) == 1 else Path()

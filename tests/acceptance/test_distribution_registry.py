@@ -11,10 +11,10 @@ from oras.provider import Registry as Oras
 
 from platform_nats.nkey import UserKey
 from stratum_graph.definitions.distribution import pull
+from stratum_graph.definitions.distribution.access import Access
 from stratum_graph.definitions.distribution.layout import Layout
 from stratum_graph.definitions.distribution.oci import Registry
 from stratum_graph.definitions.distribution.reference import Reference
-from stratum_graph.definitions.distribution.transport import Access
 from stratum_graph.errors import RegistryDenied, RegistryUnavailable
 from support import registry
 from support.bundles import FILES, PINNED, parcel, signed, trusting

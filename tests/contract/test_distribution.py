@@ -8,12 +8,12 @@ import pytest
 
 from platform_nats.nkey import UserKey
 from stratum_graph.definitions.distribution import pull
+from stratum_graph.definitions.distribution.access import Access
 from stratum_graph.definitions.distribution.layout import Layout
 from stratum_graph.definitions.distribution.oci import Registry
 from stratum_graph.definitions.distribution.reference import Reference
 from stratum_graph.definitions.distribution.shelf import Shelf
 from stratum_graph.definitions.distribution.signature import SIGNATURE
-from stratum_graph.definitions.distribution.transport import Access
 from stratum_graph.errors import NotPublished, Untrusted
 from support import registry
 from support.bundles import FILES, PINNED, REPOSITORY, altered, parcel, signed, trusting

@@ -10,11 +10,11 @@ import pytest
 from platform_nats.nkey import UserKey
 from stratum_graph.definitions.content import digest_of
 from stratum_graph.definitions.distribution import bundle, pull
+from stratum_graph.definitions.distribution.access import Access
 from stratum_graph.definitions.distribution.bundle import Parcel
 from stratum_graph.definitions.distribution.oci import Registry
 from stratum_graph.definitions.distribution.reference import Reference
 from stratum_graph.definitions.distribution.signature import SIGNATURE
-from stratum_graph.definitions.distribution.transport import Access
 from stratum_graph.errors import (
     NotPublished,
     RegistryDenied,

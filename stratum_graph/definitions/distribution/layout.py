@@ -190,12 +190,6 @@ class Layout:
 
 def _list(index: _Index, parcel: Parcel, tag: str) -> None:
     """Name the parcel in the index; a tag that is there already moves to it."""
-    others = [
-        each
-        for each in index.manifests
-        if not (tag and each.annotations.get(bundle.REF_NAME) == tag)
-        and not (each.digest == parcel.digest and bundle.REF_NAME not in each.annotations)
-    ]
     notes = dict(parcel.annotations) if parcel.subject else {}
     entry = Descriptor(
         media_type=bundle.MANIFEST,
@@ -204,5 +198,16 @@ def _list(index: _Index, parcel: Parcel, tag: str) -> None:
         artifact_type=parcel.artifact_type,
         annotations=notes | ({bundle.REF_NAME: tag} if tag else {}),
     )
-    is_named = any(each.digest == parcel.digest for each in others)
-    index.manifests = others if is_named and not tag else [*others, entry]
+    listed: dict[tuple[str, str], Descriptor] = {}
+    for each in index.manifests:
+        name = each.annotations.get(bundle.REF_NAME, "")
+        moves = bool(tag) and name == tag  # what loses its tag can still be had by digest
+        listed[each.digest, "" if moves else name] = _unnamed(each) if moves else each
+    listed[entry.digest, tag] = entry
+    named = {digest for digest, name in listed if name}
+    index.manifests = [x for (digest, name), x in listed.items() if name or digest not in named]
+
+
+def _unnamed(entry: Descriptor) -> Descriptor:
+    notes = {name: x for name, x in entry.annotations.items() if name != bundle.REF_NAME}
+    return msgspec.structs.replace(entry, annotations=notes)

@@ -9,9 +9,10 @@ import msgspec
 
 from stratum_graph.definitions.content import digest_of
 from stratum_graph.definitions.distribution import bundle
+from stratum_graph.definitions.distribution.access import Access
 from stratum_graph.definitions.distribution.bundle import Parcel
 from stratum_graph.definitions.distribution.reference import DIGEST, Reference
-from stratum_graph.definitions.distribution.transport import Access, Transport
+from stratum_graph.definitions.distribution.transport import Transport
 from stratum_graph.definitions.distribution.verify import Descriptor, Limits
 from stratum_graph.errors import NotPublished, RegistryDenied, Untrusted
 

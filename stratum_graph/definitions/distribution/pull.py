@@ -1,6 +1,7 @@
 """Fetching a bundle: every check in order, and only then is it in the cache."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -80,6 +81,13 @@ def fetch(shelf: Shelf, wanted: str, trust: Trust, *, known: Layout | None = Non
         signatures = (found,)
     files = {each.title: _file(shelf, each, known) for each in listing.entries}
     return Verified(listing=listing, files=files, signed=signed, signatures=signatures)
+
+
+def signed_by(shelf: Shelf, subject: Subject, trust: Trust) -> Signed | None:
+    """Who signed it, of those that are trusted."""
+    with suppress(Untrusted):
+        return _signature(shelf, subject, trust)[0]
+    return None
 
 
 def _signature(shelf: Shelf, subject: Subject, trust: Trust) -> tuple[Signed, Parcel]:

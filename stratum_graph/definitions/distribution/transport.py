@@ -11,7 +11,6 @@ import random
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from urllib.parse import urljoin, urlsplit
 
@@ -19,6 +18,7 @@ import oras.auth.utils
 import oras.provider
 import requests
 
+from stratum_graph.definitions.distribution.access import Access
 from stratum_graph.errors import NotPublished, RegistryDenied, RegistryUnavailable, Untrusted
 
 _TRIES = 4
@@ -29,22 +29,6 @@ _PART = 1 << 16
 _MAX_TOKEN = 1 << 16
 _AGAIN = {429, 500, 502, 503, 504}
 _MOVED = {301, 302, 303, 307, 308}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Access:
-    """How a registry is reached."""
-
-    user: str = ""
-    password: str = field(default="", repr=False)
-    ca: str = ""
-    """File with the certificates to believe; empty is the system's."""
-    plain_http: bool = False
-    """Also to machines other than this one."""
-    answer_s: float = 30
-    """How long it may be silent."""
-    body_s: float = 120
-    """How long one answer may take in all."""
 
 
 class Transport:

@@ -1,0 +1,149 @@
+"""`stratum pull`, `stratum verify` and `stratum diff`: bundles, without a daemon."""
+
+from collections.abc import Callable, Iterator
+from difflib import unified_diff
+from functools import partial
+from pathlib import Path
+
+import anyio
+import click
+
+from stratum_graph.definitions.distribution import pull as fetching
+from stratum_graph.definitions.distribution.layout import Layout
+from stratum_graph.definitions.distribution.pull import Verified
+from stratum_graph.definitions.distribution.reference import Reference
+from stratum_orchestrator.cli import depot
+from stratum_orchestrator.cli.exits import Exit
+from stratum_orchestrator.cli.ink import Span
+from stratum_orchestrator.cli.marks import sign
+from stratum_orchestrator.cli.options import Face, faced
+from stratum_orchestrator.cli.workspace import workspace
+from stratum_orchestrator.distribution.supply import Supply
+
+_SIGNER = click.option(
+    "--signer",
+    "signers",
+    multiple=True,
+    metavar="KEY",
+    help="Public key to trust instead of definitions.signers.",
+)
+
+
+@click.command()
+@click.argument("place", metavar="[REFERENCE]", default="")
+@_SIGNER
+@click.option(
+    "--to",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Image-layout directory to keep it in.  [default: the home's cache]",
+)
+@faced
+def pull(face: Face, place: str, signers: tuple[str, ...], folder: Path | None) -> None:
+    """Fetch a bundle, make every check, and keep it with its signature.
+
+    REFERENCE is a tag or digest of the configured source, or a whole reference.
+    """
+
+    def keep(supply: Supply, reference: Reference, found: Verified) -> None:
+        if folder is None:
+            supply.keep(found, reference)
+            return
+        whole, *proofs = found.parcels
+        shelf = Layout(folder.absolute())
+        for each in proofs:
+            shelf.put(each)
+        shelf.put(whole, reference.tag)
+
+    _told(face, anyio.run(_fetched, face, place, signers, keep))
+
+
+@click.command()
+@click.argument("place", metavar="[REFERENCE]", default="")
+@_SIGNER
+@faced
+def verify(face: Face, place: str, signers: tuple[str, ...]) -> None:
+    """Make every check of a bundle and keep nothing; a failed one ends with exit code 4."""
+    _told(face, anyio.run(_fetched, face, place, signers, None))
+
+
+@click.command()
+@click.argument("old")
+@click.argument("new")
+@_SIGNER
+@click.option("--content", is_flag=True, help="Show the lines that differ, too.")
+@faced
+def diff(face: Face, old: str, new: str, signers: tuple[str, ...], *, content: bool) -> None:
+    """Show which files differ between the bundles OLD and NEW; exit code 1 if any does."""
+    before = anyio.run(_fetched, face, old, signers, None)
+    after = anyio.run(_fetched, face, new, signers, None)
+    changes = list(_changes(before, after))
+    if face.screen.for_people:
+        for change, title in changes:
+            face.screen.line(Span(f"{change:8}", "strong"), Span(title))
+            if content:
+                face.screen.lines([Span(line)] for line in _lines(before, after, title))
+        if not changes:
+            face.screen.line(sign("ok", unicode=face.screen.unicode), Span(" nothing differs"))
+    else:
+        face.screen.values([{"change": change, "file": title} for change, title in changes])
+    if changes:
+        raise SystemExit(Exit.FAILED)
+
+
+Keep = Callable[[Supply, Reference, Verified], None]
+
+
+async def _fetched(
+    face: Face, given: str, signers: tuple[str, ...], keep: Keep | None
+) -> Verified:
+    async with workspace(face) as place:
+        supply = depot.supply(face, place)
+        reference = depot.reference(supply, given)
+        with depot.told():
+            fetch = partial(_fetch, supply, reference, frozenset(signers))
+            found = await anyio.to_thread.run_sync(fetch)
+            if keep is not None:
+                await anyio.to_thread.run_sync(keep, supply, reference, found)
+    return found
+
+
+def _fetch(supply: Supply, reference: Reference, signers: frozenset[str]) -> Verified:
+    repository = supply.repository(reference)
+    trust = depot.trust_in(signers, repository) if signers else supply.trust(reference)
+    return fetching.fetch(supply.shelf(reference), reference.wanted, trust, known=supply.cache)
+
+
+def _told(face: Face, found: Verified) -> None:
+    told: dict[str, object] = {
+        "digest": found.digest,
+        "signer": found.signed.signer if found.signed else None,
+        "signed": found.signed.created if found.signed else None,
+        "generation": found.listing.generation,
+        "files": len(found.files),
+        "bytes": sum(map(len, found.files.values())),
+    }
+    if not face.screen.for_people:
+        face.screen.value(told)
+        return
+    mark = sign("ok", unicode=face.screen.unicode)
+    face.screen.line(mark, Span(" every check passed", "good"))
+    face.screen.fields({name: Span(str(value)) for name, value in told.items() if value})
+
+
+def _changes(before: Verified, after: Verified) -> Iterator[tuple[str, str]]:
+    for title in sorted({*before.files, *after.files}):
+        if title not in before.files:
+            yield "added", title
+        elif title not in after.files:
+            yield "removed", title
+        elif before.files[title] != after.files[title]:
+            yield "changed", title
+
+
+def _lines(before: Verified, after: Verified, title: str) -> Iterator[str]:
+    old, new = (
+        each.files.get(title, b"").decode(errors="replace").splitlines()
+        for each in (before, after)
+    )
+    yield from unified_diff(old, new, f"old/{title}", f"new/{title}", lineterm="")

@@ -1,0 +1,76 @@
+"""Bundles as the command line deals with them: where they are, and what went wrong there."""
+
+from collections.abc import Iterator, Set as AbstractSet
+from contextlib import contextmanager
+
+from platform_nats import nkey
+from stratum_graph.definitions.distribution.pull import Trust
+from stratum_graph.definitions.distribution.reference import Reference
+from stratum_graph.definitions.distribution.signature import Trusted
+from stratum_graph.errors import (
+    BadReference,
+    DistributionError,
+    NotPublished,
+    RegistryDenied,
+    RegistryUnavailable,
+)
+from stratum_orchestrator.cli.exits import Exit, Stop
+from stratum_orchestrator.cli.options import Face
+from stratum_orchestrator.cli.workspace import Workspace
+from stratum_orchestrator.distribution.supply import Supply
+
+
+class NoSource(Stop):
+    """Nothing says which bundle is meant."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "no bundle is named",
+            remedy="name one, such as oci-layout:bundles:v1, or set definitions.source",
+            code=Exit.USAGE,
+        )
+
+
+def supply(face: Face, place: Workspace) -> Supply:
+    """The source that the project's settings name, and its cache."""
+    with told():
+        return Supply(place.sources, place.settings, place.project, face.home.absolute())
+
+
+def reference(supply: Supply, given: str) -> Reference:
+    """What was named, a tag or digest of the configured source, or that source itself."""
+    with told():
+        if ":" in given and not given.startswith("sha256:"):
+            found = Reference.parse(given)
+        elif supply.reference is None:
+            raise NoSource
+        else:
+            found = supply.reference.at(given) if given else supply.reference
+    if found.kind == "dir":
+        raise NoSource
+    return found
+
+
+def trust_in(signers: AbstractSet[str], repository: str) -> Trust:
+    """Trust in what these keys have signed, and in nothing else."""
+    keys = Trusted(frozenset(signers), nkey.verify)
+    return Trust(policy="signature", repository=repository, keys=keys)
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """What stands in the way of a bundle, as the end of the command."""
+    try:
+        yield
+    except BadReference as bad:
+        raise Stop(str(bad), code=Exit.USAGE) from None
+    except NotPublished as absent:
+        raise Stop(str(absent), code=Exit.NOT_FOUND) from None
+    except RegistryDenied as denied:
+        raise Stop(str(denied), code=Exit.PERMISSION) from None
+    except RegistryUnavailable as away:
+        raise Stop(str(away), code=Exit.UNAVAILABLE) from None
+    except DistributionError as refused:
+        raise Stop(str(refused), code=Exit.REFUSED) from None
+    except OSError as error:
+        raise Stop(str(error), code=Exit.IO) from None

@@ -1,0 +1,171 @@
+"""The gate before publication: everything that whoever pulls a bundle will do, done first."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from os.path import realpath
+from pathlib import Path
+from tempfile import TemporaryDirectory, gettempdir
+
+import anyio
+import msgspec
+
+from stratum_graph.definitions.distribution.bundle import Parcel
+from stratum_graph.definitions.scripts import Nushell
+from stratum_graph.diagnostics import Diagnostic
+from stratum_graph.errors import EvaluationFailed, Untrusted
+from stratum_orchestrator.auth.cedar import PolicySet
+from stratum_orchestrator.auth.errors import BadPolicies
+from stratum_orchestrator.cli.exits import Exit, Stop
+from stratum_orchestrator.cli.findings import tell
+from stratum_orchestrator.cli.options import Face
+from stratum_orchestrator.cli.playing import NoCase, Played, play_all
+from stratum_orchestrator.cli.workspace import NoFolder, Workspace
+from stratum_orchestrator.distribution import leaks, publication, scanner
+from stratum_orchestrator.distribution.publication import Draft
+from stratum_orchestrator.execution.binary import find
+from stratum_orchestrator.execution.errors import ExecutionError
+from stratum_orchestrator.execution.nushell import LIBRARY
+
+
+class NotFit(Stop):
+    """The project cannot be published as it is; the findings have been told."""
+
+    def __init__(self, errors: int) -> None:
+        super().__init__(
+            f"nothing was published: {errors} error{'s' * (errors != 1)}",
+            remedy="mend them, then publish again",
+            code=Exit.BAD_DEFINITIONS,
+        )
+
+
+class NoScanner(Stop):
+    """The scanner that is asked for is not there, or does not work."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"nothing was published: {why}",
+            remedy="install gitleaks, or leave --require-scanner out",
+            code=Exit.UNAVAILABLE,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checks:
+    """What is asked for beside what is always done."""
+
+    cases: bool = False
+    scanner: bool = False
+    """Refuse to publish without gitleaks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passed:
+    """A bundle that may be published, and what it passed."""
+
+    parcel: Parcel
+    files: int
+    generation: str
+    checks: Mapping[str, str] = field(default_factory=dict)
+
+
+async def pass_through(face: Face, place: Workspace, checks: Checks) -> Passed:
+    """The bundle of the project's definitions; NotFit when something is wrong with them."""
+    for folder in place.sources.folders:
+        if not folder.is_dir() or not folder.is_relative_to(place.project):
+            raise NoFolder(folder)
+    draft = await anyio.to_thread.run_sync(publication.draft, place.sources)
+    _insist(face, draft.diagnostics)
+    done = await _scan(face, draft, required=checks.scanner)
+    with _scratch() as scratch:
+        generation, folders = await _compile(face, place, draft, Path(scratch))
+        done |= {"compile": "passed", "scripts": "passed", "policies": "passed"}
+        if checks.cases:
+            done["cases"] = await _play(face, folders)
+    return Passed(
+        parcel=draft.parcel(generation),
+        files=len(draft.files),
+        generation=generation,
+        checks=done,
+    )
+
+
+def _scratch() -> TemporaryDirectory[str]:
+    return TemporaryDirectory(prefix="stratum-publish-", dir=realpath(gettempdir()))
+
+
+async def _scan(face: Face, draft: Draft, *, required: bool) -> dict[str, str]:
+    _insist(face, leaks.scan(draft.files))
+    done = {"secrets: own rules": "passed"}
+    program = scanner.find()
+    if program is None:
+        if required:
+            why = "gitleaks is not installed"
+            raise NoScanner(why)
+        return done
+    try:
+        _insist(face, await scanner.scan(program, draft.files))
+    except scanner.ScanFailed as failed:
+        raise NoScanner(str(failed)) from None
+    return done | {"secrets: gitleaks": "passed"}
+
+
+async def _compile(
+    face: Face, place: Workspace, draft: Draft, scratch: Path
+) -> tuple[str, Sequence[Path]]:
+    """Compile what will be pulled, laid out as it will be; the graph's digest, the folders."""
+    try:
+        nu = Nushell(Path(find(place.execution(place.project))), LIBRARY)
+        sources = draft.lay_out(scratch, place.sources)
+        staged = replace(place, sources=sources)
+        generation, found = await staged.graph(nu)
+        _, people = await staged.principals()
+        PolicySet.load(sources.policies)
+    except ExecutionError as missing:
+        raise Stop(str(missing), code=Exit.UNAVAILABLE) from None
+    except Untrusted as refused:
+        raise Stop(str(refused), code=Exit.BAD_DEFINITIONS) from None
+    except EvaluationFailed as failure:
+        raise Stop(str(failure), code=Exit.SOFTWARE) from None
+    except BadPolicies as bad:
+        _insist(face, bad.diagnostics)
+        raise NotFit(len(bad.diagnostics)) from None
+    _insist(face, [_told(each, scratch) for each in (*found, *people)])
+    if generation is None:
+        raise NotFit(1)
+    return generation.digest, sources.folders
+
+
+async def _play(face: Face, folders: Sequence[Path]) -> str:
+    played: list[Played] = []
+    for folder in folders:
+        try:
+            played += await play_all(face, folder)
+        except NoCase:
+            continue
+    failed = [each for each in played if each.result.problems]
+    _insist(
+        face,
+        [
+            Diagnostic(file=f"{each.node}/case.json", message=problem)
+            for each in failed
+            for problem in each.result.problems
+        ],
+    )
+    return f"{sum(not each.result.skipped for each in played)} passed"
+
+
+def _insist(face: Face, found: Sequence[Diagnostic]) -> None:
+    """Tell what was found, and go on only without errors."""
+    tell(face.screen, found)
+    errors = sum(each.severity == "error" for each in found)
+    if errors:
+        raise NotFit(errors)
+
+
+def _told(found: Diagnostic, scratch: Path) -> Diagnostic:
+    """The finding under the name that the file has in the bundle."""
+    file = Path.cwd() / found.file
+    if not file.is_relative_to(scratch):
+        return found
+    inner = file.relative_to(scratch)
+    return msgspec.structs.replace(found, file=str(Path(*inner.parts[1:])))

@@ -1,0 +1,1 @@
+"""Definitions as a deployment has them: published, pulled, activated, rolled back."""

@@ -1,0 +1,66 @@
+"""What is published: the files of a project, exactly as they were checked."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from stratum_graph.definitions import document, snapshot
+from stratum_graph.definitions.distribution import bundle, trees, verify
+from stratum_graph.definitions.distribution.bundle import Parcel
+from stratum_graph.diagnostics import Diagnostic
+from stratum_orchestrator.knowledge import Sources
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """Everything that goes into a bundle, read once: what is checked is what is published."""
+
+    files: Mapping[str, bytes]
+    """Content by title."""
+    notes: Mapping[str, str]
+    diagnostics: tuple[Diagnostic, ...]
+
+    def parcel(self, generation: str = "") -> Parcel:
+        """The bundle; the same for the same files."""
+        more = {bundle.GENERATION: generation} if generation else {}
+        return bundle.build(self.files, {**self.notes, **more})
+
+    def lay_out(self, root: Path, local: Sources) -> Sources:
+        """The bundle as the folders that whoever pulls it gets. Untrusted: nobody could."""
+        parcel = self.parcel()
+        listing = verify.examine(parcel.manifest, parcel.digest)
+        tree = trees.lay_out(root, listing, self.files)
+        return replace(
+            local,
+            folders=tree.folders,
+            library=tree.library,
+            policies=tree.policies,
+            principals=tree.principals or local.principals,
+        )
+
+
+def draft(sources: Sources) -> Draft:
+    """Read the definitions, the library, the policies and the principals. Blocks."""
+    taken = snapshot.take(sources.folders)
+    names = [root.rstrip("/") for root in taken.roots]
+    if names == [""]:
+        names = [_name(sources.folders[0])]
+    below = f"{bundle.DEFINITIONS_FOLDER}/{names[0]}/" if len(names) == 1 else "definitions/"
+    files = {f"{below}{name}": content for name, content in taken.files.items()}
+    library = document.read_library(sources.library)
+    files |= {f"{bundle.LIBRARY_FOLDER}/{name}": each for name, each in library.items()}
+    policies = snapshot.take([sources.policies])
+    files |= {f"{bundle.POLICIES_FOLDER}/{name}": x for name, x in policies.files.items()}
+    notes = {bundle.FOLDERS: " ".join(names)}
+    problems = [*taken.diagnostics, *policies.diagnostics]
+    if sources.principals.is_file():
+        people, wrong = document.read_document(sources.principals, library)
+        files |= {f"{bundle.PRINCIPALS_FOLDER}/{name}": x for name, x in people.items()}
+        notes[bundle.PRINCIPALS] = sources.principals.resolve().name
+        problems += wrong
+    return Draft(files=files, notes=notes, diagnostics=tuple(problems))
+
+
+def _name(folder: Path) -> str:
+    name = folder.absolute().name
+    return name if verify.is_title(f"{bundle.DEFINITIONS_FOLDER}/{name}") else "nodes"

@@ -1,0 +1,201 @@
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from stratum_orchestrator import config
+from stratum_orchestrator.cli.app import stratum
+from stratum_orchestrator.distribution import leaks
+
+REFERENCE = "oci-layout:bundles:v1"
+
+
+def run(project: Path, *words: str) -> Result:
+    return CliRunner().invoke(stratum, [*words, "--home", str(project / ".stratum")])
+
+
+def told(project: Path, *words: str) -> dict[str, object]:
+    done = run(project, *words, "-o", "json")
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert isinstance(found, dict)
+    return found
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    project = tmp_path / "project"
+    project.mkdir()
+    assert run(project, "new", "node", "hello", "--pipeline", "greet").exit_code == 0
+    assert run(project, "keys", "new").exit_code == 0
+    return project
+
+
+def key(project: Path) -> str:
+    return str(told(project, "keys", "show")["public"])
+
+
+def script(project: Path) -> Path:
+    return project / "nodes" / "greet" / "hello" / "run.nu"
+
+
+def test_what_was_published_passes_every_check_of_whoever_pulls_it(project: Path) -> None:
+    published = told(project, "publish", REFERENCE)
+
+    pulled = told(project, "pull", REFERENCE, "--signer", key(project))
+
+    assert pulled["digest"] == published["digest"]
+    assert pulled["signer"] == key(project)
+    assert pulled["generation"] == published["generation"]
+
+
+def test_the_same_files_make_the_same_digest_wherever_they_are(
+    project: Path, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    shutil.copytree(project / "nodes", elsewhere / "nodes")
+    (elsewhere / ".stratum").mkdir()
+
+    first = told(project, "publish", REFERENCE)["digest"]
+    again = told(project, "publish", REFERENCE)["digest"]
+
+    assert first == again
+    assert told(elsewhere, "publish", REFERENCE, "--unsigned")["digest"] == first
+
+
+def test_a_dry_run_publishes_nothing(project: Path) -> None:
+    dry = told(project, "publish", REFERENCE, "--dry-run")
+
+    assert not (project / "bundles").exists()
+    assert told(project, "publish", REFERENCE)["digest"] == dry["digest"]
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "said"),
+    [
+        ("node.ncl", "{ name = 1 }", "node.ncl:1:"),
+        ("run.nu", "def main [] { let }", "run.nu:1:"),
+        ("run.nu", "# " + "S" + "U" + "A" * 56, "looks like an NKey seed"),
+        ("note.txt", "https://ann:" + "hunter22@example.com", "looks like a password"),
+        ("note.txt", "api_key = " + '"0123456789abcdef"', "looks like a secret written out"),
+    ],
+)
+def test_what_is_not_fit_is_not_published(
+    project: Path, file: str, text: str, said: str
+) -> None:
+    script(project).with_name(file).write_text(text)
+
+    done = run(project, "publish", REFERENCE)
+
+    assert done.exit_code == 65
+    assert said in done.output
+    assert "hunter22" not in done.output
+    assert not (project / "bundles").exists()
+
+
+def test_a_line_that_is_marked_is_no_secret(project: Path) -> None:
+    marked = "# password = " + '"correct horse"  stratum:not-a-secret\n'
+    script(project).write_text(marked + script(project).read_text())
+
+    assert run(project, "publish", REFERENCE).exit_code == 0
+
+
+def test_a_link_in_the_folder_stops_the_publication(project: Path) -> None:
+    script(project).with_name("passwd").symlink_to("/etc/passwd")
+
+    done = run(project, "publish", REFERENCE)
+
+    assert done.exit_code == 65
+    assert "is a symbolic link" in done.output
+
+
+def test_bad_policies_are_not_published(project: Path) -> None:
+    (project / "policies").mkdir()
+    (project / "policies" / "x.cedar").write_text("permit (")
+    (project / "stratum.ncl").write_text('{ policies.folder = "policies" }')
+
+    assert run(project, "publish", REFERENCE).exit_code == 65
+
+
+def test_the_cases_of_the_nodes_are_played_on_request(project: Path) -> None:
+    good = told(project, "publish", REFERENCE, "--test", "--dry-run")
+    case = script(project).with_name("case.json")
+    case.write_text(case.read_text().replace("hello", "good-bye").replace("Hello", "Bye"))
+
+    assert good["check cases"] == "2 passed"
+    assert run(project, "publish", REFERENCE, "--test").exit_code == 65
+    assert not (project / "bundles").exists()
+
+
+def test_what_is_tampered_with_is_not_pulled(project: Path) -> None:
+    told(project, "publish", REFERENCE)
+    blobs = project / "bundles" / "blobs" / "sha256"
+    victim = next(x for x in blobs.iterdir() if x.read_bytes() == script(project).read_bytes())
+    victim.chmod(0o644)
+    victim.write_text("x" * victim.stat().st_size)
+
+    done = run(project, "pull", REFERENCE, "--signer", key(project))
+
+    assert done.exit_code == 4
+    assert "check of its layer digest" in done.output
+    assert not (project / ".stratum" / "bundles").exists()
+
+
+def test_a_bundle_of_a_stranger_is_refused(project: Path) -> None:
+    run(project, "keys", "new", "stranger")
+    told(project, "publish", REFERENCE, "--key", "stranger")
+
+    done = run(project, "verify", REFERENCE, "--signer", key(project))
+
+    assert done.exit_code == 4
+    assert "is not trusted" in done.output
+
+
+def test_without_anybody_to_trust_nothing_passes(project: Path) -> None:
+    told(project, "publish", REFERENCE)
+
+    done = run(project, "verify", REFERENCE)
+
+    assert done.exit_code == 4
+    assert "definitions.signers names nobody" in done.output
+
+
+def test_a_difference_names_the_files(project: Path) -> None:
+    told(project, "publish", REFERENCE)
+    script(project).write_text(script(project).read_text() + "\n# more\n")
+    script(project).with_name("new.txt").write_text("new")
+    told(project, "publish", "oci-layout:bundles:v2")
+    trust = ("--signer", key(project), "-o", "json")
+
+    done = run(project, "diff", REFERENCE, "oci-layout:bundles:v2", *trust)
+
+    assert done.exit_code == 1
+    assert [(each["change"], Path(each["file"]).name) for each in json.loads(done.stdout)] == [
+        ("added", "new.txt"),
+        ("changed", "run.nu"),
+    ]
+    assert run(project, "diff", REFERENCE, REFERENCE, *trust).exit_code == 0
+
+
+@pytest.mark.parametrize("reference", ["", "dir:nodes", "oci://", "v1", "oci-layout::"])
+def test_what_names_no_bundle_is_wrong_usage(project: Path, reference: str) -> None:
+    assert run(project, "publish", reference, "--unsigned").exit_code == 2
+
+
+def test_a_registry_that_is_not_there_is_unavailable(project: Path) -> None:
+    done = run(project, "verify", "oci://127.0.0.1:1/nodes:v1", "--signer", key(project))
+
+    assert done.exit_code == 69
+
+
+def test_no_secret_is_found_in_what_we_ship() -> None:
+    shipped = {
+        str(each): each.read_bytes()
+        for folder in (config.nodes(), config.library(), config.policies())
+        for each in folder.rglob("*")
+        if each.is_file()
+    }
+
+    assert leaks.scan(shipped) == ()
