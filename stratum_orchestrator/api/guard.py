@@ -22,7 +22,7 @@ _CONTENT_SECURITY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-_HEADERS = {
+HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": _CONTENT_SECURITY,
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -157,7 +157,7 @@ async def body(request: web.Request, within_s: float) -> bytes:
 async def harden(request: web.Request, response: web.StreamResponse) -> None:
     """Put the headers on every answer that keep browsers from doing harm with it."""
     del request
-    response.headers.update(_HEADERS)
+    response.headers.update(HEADERS)
 
 
 def answer(problem: Problem) -> web.Response:

@@ -14,6 +14,7 @@ from stratum_orchestrator.api.guard import (
     Guard,
     harden,
 )
+from stratum_orchestrator.api.malformed import Runner
 from stratum_orchestrator.api.metrics import Metrics
 from stratum_orchestrator.api.routes import Routes
 
@@ -39,7 +40,7 @@ async def serve(desk: Desk, metrics: Metrics, door: Door) -> AsyncIterator[str]:
     app = web.Application(middlewares=[Guard(door).middleware()], client_max_size=MAX_BODY)
     app.on_response_prepare.append(harden)
     app.add_routes(Routes(desk, metrics, door).table())
-    runner = web.AppRunner(
+    runner = Runner(
         app,
         access_log=None,
         handler_cancellation=True,

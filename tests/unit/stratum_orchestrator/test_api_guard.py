@@ -110,23 +110,34 @@ async def test_an_unknown_path_is_a_problem_too(api: Served) -> None:
     assert (answer.status, answer.json["title"]) == (404, "Not Found")
 
 
-@pytest.mark.parametrize(
-    "request_text",
-    [
-        "POST /livez HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n"
-        "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-        f"GET /livez HTTP/1.1\r\nHost: localhost\r\nX: {'a' * 20_000}\r\n\r\n",
-        "GET\r\n\r\n",
-    ],
-)
-async def test_malformed_http_is_answered_with_400(api: Served, request_text: str) -> None:
+MALFORMED = {
+    "two lengths": "POST /livez HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n"
+    "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "long header": f"GET /livez HTTP/1.1\r\nHost: localhost\r\nX: {'<b>' * 7_000}\r\n\r\n",
+    "no path": "GET <script>\r\n\r\n",
+    "version": "GET /livez HTTP/9.9\r\nHost: localhost\r\n\r\n",
+    "no host": "GET /livez HTTP/1.1\r\n\r\n",
+    "two hosts": "GET /livez HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n",
+    "TLS": "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    "line feeds": "GET /livez HTTP/1.1\r\nHost: localhost\r\nX: a\nSet-Cookie: b\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+async def test_malformed_http_is_answered_with_a_hardened_400(
+    api: Served, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
     port = int(api.url.rpartition(":")[2])
 
     async with await anyio.connect_tcp("127.0.0.1", port) as stream:
-        await stream.send(request_text.encode())
+        await stream.send(MALFORMED[name].encode("latin-1"))
         answer = await stream.receive()
 
     assert answer.startswith((b"HTTP/1.1 400", b"HTTP/1.0 400"))
+    assert b"default-src 'none'" in answer
+    assert b"Server: stratum" in answer
+    assert b"<" not in answer
+    assert not any(record.exc_info for record in caplog.records)
 
 
 @pytest.mark.parametrize(
