@@ -8,6 +8,7 @@ from aiohttp import web
 
 from stratum_graph.generation import Generation
 from stratum_orchestrator.api import graph_view, metrics as exposition, views
+from stratum_orchestrator.api.assets import Page
 from stratum_orchestrator.api.commands import Commands
 from stratum_orchestrator.api.desk import Check, Desk
 from stratum_orchestrator.api.guard import Door
@@ -46,6 +47,7 @@ class Routes:
             web.get("/api/v1/verdicts/{sequence}", self.verdict),
             web.get("/api/v1/pipelines", self.pipelines),
             web.get("/api/v1/instances", self.instances),
+            *Page().table(),
             *RunReads(self._desk).table(),
             *Stream(self._desk).table(),
             *Commands(self._desk, self._door.read_s).table(),

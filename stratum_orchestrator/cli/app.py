@@ -40,6 +40,7 @@ class Stratum(LazyGroup):
         ),
         "audit": Entry(f"{_HERE}.audit:audit", "Verify what is on record of runs."),
         "verdicts": Entry(f"{_HERE}.verdicts:verdicts", "List what became of events."),
+        "ui": Entry(f"{_HERE}.ui:ui", "Print the address of the page."),
         "plan": Entry(f"{_HERE}.plan:plan", "Show the stages that an event would run."),
         "explain": Entry(f"{_HERE}.explain:explain", "Say what an event would do, and why."),
         "lint": Entry(f"{_HERE}.lint:lint", "Check definitions and report all findings."),

@@ -98,6 +98,11 @@ class Daemon:
             raise Unreachable(home, f"its address in {run} cannot be read ({error})") from None
         return cls(home, address, token)
 
+    @property
+    def page(self) -> str:
+        """The page's address, with the token in the part that browsers send to nobody."""
+        return f"{self.address.http}/#token={self._token}"
+
     def ask(
         self, path: str, shape: type[T], query: Query | None = None, *, wait_s: float = 0
     ) -> tuple[T, object]:

@@ -1,0 +1,60 @@
+// What an operator can have done about a run: each asks for a reason, and shows its command line.
+
+import { post, runPath } from "/page/api.js";
+import { command, h } from "/page/dom.js";
+import { isOver } from "/page/words.js";
+
+function possible(run) {
+  if (!isOver(run)) {
+    return [
+      run.status === "compensating" ? null : { name: "Cancel", path: "/cancel", line: "cancel", says: "Stop it and undo everything that has happened." },
+      { name: "Retry", path: "/retry", line: "retry", says: "Take it up again, if it is stuck." },
+      { name: "Abandon", path: "/abandon", line: "abandon", says: "End it where it is. Nothing is undone.", danger: true },
+    ].filter(Boolean);
+  }
+  const again = run.status === "completed" ? { again: true } : {};
+  return [{ name: "Run again", path: "/retry", line: `retry${again.again ? " --again" : ""}`, says: "Begin it anew with the same event, as a new run.", more: again }];
+}
+
+function undoing(run) {
+  const latest = new Map();
+  for (const each of run.compensations) if (each.attempt >= (latest.get(each.node)?.attempt ?? 0)) latest.set(each.node, each);
+  if (!isOver(run)) return [];
+  return [...latest.values()].filter((each) => each.status === "failed").flatMap(({ node }) => [
+    { name: `Undo ${node} again`, path: `/compensations/${encodeURIComponent(node)}/retry`, full: `stratum compensation retry ${run.run} ${node}`, says: "Run its compensation once more." },
+    { name: `Waive ${node}`, path: `/compensations/${encodeURIComponent(node)}/waive`, full: `stratum compensation waive ${run.run} ${node}`, says: "Accept that it was not undone." },
+  ]);
+}
+
+function ask(run, offer, go, done) {
+  const reason = h("input", { id: "reason", required: true, maxlength: 500, autocomplete: "off" });
+  const trouble = h("p", { class: "bad", role: "alert" });
+  const send = h("button", { class: offer.danger ? "danger" : "primary", type: "submit" }, offer.name);
+  const dialog = h("dialog", { onclose: () => dialog.remove() },
+    h("form", {
+      async onsubmit(event) {
+        event.preventDefault();
+        send.disabled = true;
+        try {
+          const told = await post(runPath(run.run, offer.path), { reason: reason.value.trim(), ...offer.more });
+          dialog.close();
+          if (told.run !== run.run) go(`/runs/${told.run}`);
+          else done();
+        } catch (error) {
+          trouble.textContent = [error.message, error.remedy].filter(Boolean).join(" – ");
+          send.disabled = false;
+        }
+      },
+    },
+    h("h2", {}, `${offer.name}?`), h("p", {}, offer.says),
+    h("label", { for: "reason" }, "Why? It goes into the journal."), reason, trouble,
+    h("div", { class: "buttons" }, h("button", { type: "button", onclick: () => dialog.close() }, "Leave it"), send),
+    h("p", { class: "dim" }, "The same on the command line:"), command(`${offer.full ?? `stratum run ${offer.line} ${run.run}`} --reason "…"`)));
+  document.body.append(dialog);
+  dialog.showModal();
+  reason.focus();
+}
+
+/** The buttons for what can be done about the run as it stands. */
+export const offers = (run, go, failed, done) => [...possible(run), ...undoing(run)].map((offer) =>
+  h("button", { type: "button", class: offer.danger ? "danger" : "", title: offer.says, onclick: () => ask(run, offer, go, done) }, offer.name));
