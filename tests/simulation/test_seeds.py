@@ -1,7 +1,9 @@
 """Histories drawn from seeds: kills, faults, clocks that jump, redeliveries, cancellations."""
 
+import logging
 import time
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 
@@ -25,6 +27,14 @@ _SOMETIMES = (
     *("process cancelled", "process timed out"),
     *("run completed", "run clean", "run partial", "run abandoned"),
 )
+
+
+@pytest.fixture(autouse=True)
+def silent() -> Iterator[None]:
+    """What is logged would be kept, and more of it is than all else."""
+    logging.disable()
+    yield
+    logging.disable(logging.NOTSET)
 
 
 def test_whatever_goes_wrong_the_promises_are_kept(capsys: pytest.CaptureFixture[str]) -> None:
