@@ -111,6 +111,25 @@ class Execution(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     execute: tuple[str, ...] = ()
 
 
+class Credentials(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who lends values to steps. Times in seconds."""
+
+    provider: Literal["auto", "none", "vault", "openbao-dev", "dev-file"] = "auto"
+    url: str = ""
+    namespace: str = ""
+    ca_file: str = ""
+    login: Literal["approle", "jwt", "token"] = "approle"
+    mount: str = ""
+    role: str = ""
+    secret_file: str = ""
+    wrapped: bool = False
+    role_prefix: str = "stratum-node-"
+    timeout: float = 5
+    grace: float = 10
+    values_file: str = ""
+    dev_file_allowed: bool = False
+
+
 class Http(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The API, the metrics and the health checks."""
 
@@ -138,6 +157,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     runs: Runs = Runs()
     retention: Retention = Retention()
     execution: Execution = Execution()
+    credentials: Credentials = Credentials()
     http: Http = Http()
     log: Log = Log()
 

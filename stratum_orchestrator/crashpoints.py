@@ -54,6 +54,8 @@ POINTS: Mapping[str, str] = {
     "stage.begun": "a stage is about to start its nodes",
     "stage.done": "all of its nodes have ended well",
     "way-back.begun": "a run is about to be undone",
+    "credential.granted": "a lease exists, and its accessor is not on record",
+    "credential.read": "the daemon has the values, and no process does",
     "output.validated": "what a step said keeps its promises",
     **{f"{each}.spawned": f"the process of a {each} exists" for each in _PROCESSES},
     **{f"{each}.fed": f"the process of a {each} may run" for each in _PROCESSES},

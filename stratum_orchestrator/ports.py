@@ -1,6 +1,6 @@
 """What the saga needs of the world. Adapters are chosen in `boot` and nowhere else."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
@@ -84,11 +84,20 @@ class Ended:
     resources: Resources | None = None
 
 
+Equip = Callable[[Command], Awaitable[Command]]
+"""Gives the command as it is to be run, when its turn has come."""
+
+
+async def as_it_is(command: Command) -> Command:
+    """Nothing has to be added."""
+    return command
+
+
 class Runner(Protocol):
     """Runs one process of a step to its end."""
 
-    async def run(self, command: Command) -> Ended:
-        """Return how it ended; never raise for what the script did.
+    async def run(self, command: Command, equip: Equip = as_it_is) -> Ended:
+        """Return how it ended; never raise for what the script did, only what `equip` raises.
 
         When cancelled, end the whole process tree first, then let the cancellation through.
         """

@@ -16,9 +16,10 @@ from platform_nats.errors import (
 from stratum_graph.diagnostics import Diagnostic
 from stratum_graph.errors import GraphError
 from stratum_orchestrator.api.http import AddressTaken
-from stratum_orchestrator.auth.errors import BadPolicies
+from stratum_orchestrator.auth.errors import AuthError, BadPolicies
 from stratum_orchestrator.config import BadConfig
 from stratum_orchestrator.crashpoints import UnknownCrashPoint
+from stratum_orchestrator.errors import CredentialsDenied
 from stratum_orchestrator.execution.errors import ExecutionError
 from stratum_orchestrator.home import HomeIncomplete
 from stratum_state.errors import (
@@ -58,6 +59,8 @@ _CODES: Sequence[tuple[type[Exception], int]] = (
     (NotAuthorized, PERMISSION),
     (TransportError, UNAVAILABLE),
     (BadPolicies, DATA),
+    (AuthError, CONFIG),
+    (CredentialsDenied, PERMISSION),
     (GraphError, DATA),
     (ExecutionError, UNAVAILABLE),
     (PermissionError, PERMISSION),

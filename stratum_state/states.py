@@ -66,9 +66,9 @@ _MACHINES = (
     ),
     Machine(
         "Credential",
-        "What one process was lent. `requested` is on record before anybody is asked, `issued`\n"
-        "with its accessor before anything is read with it. What could not be taken back is\n"
-        "`issued` until it is `revoked`, or has `expired` by itself.",
+        "What one process was lent. `requested` is on record before anybody is asked,\n"
+        "`issued` with its accessor before anything is read with it. What could not be taken\n"
+        "back is `issued` until it is `revoked`, or has `expired` by itself.",
         CREDENTIAL_BEGINNINGS,
         CREDENTIAL_MOVES,  # type: ignore[arg-type]
     ),

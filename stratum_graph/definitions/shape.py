@@ -11,7 +11,6 @@ from stratum_graph.diagnostics import Diagnostic
 from stratum_graph.model import ActionNode, Principal
 
 _NOT_SUPPORTED_YET: Mapping[str, object] = {
-    "credentials": (),
     "for_each": None,
     "ask": None,
     "on_failure": "compensate",

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import anyio
 
+from stratum_state.credential import CredentialLease
 from stratum_state.model import (
     CompensationRecord,
     Fact,
@@ -74,7 +75,7 @@ def about(fact: Fact) -> str | None:
     match fact:
         case PipelineRun():
             return fact.id
-        case StepRecord() | CompensationRecord():
+        case StepRecord() | CompensationRecord() | CredentialLease():
             return fact.run
         case VerdictRecord():
             return None

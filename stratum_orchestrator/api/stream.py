@@ -13,6 +13,7 @@ from stratum_orchestrator.api.naming import resolve_prefix
 from stratum_orchestrator.api.news import Item, Missed, News, about
 from stratum_orchestrator.api.problem import Problem
 from stratum_orchestrator.api.question import Question
+from stratum_state.credential import CredentialLease
 from stratum_state.model import (
     CompensationRecord,
     Fact,
@@ -125,6 +126,8 @@ def _told(fact: Fact, number: str) -> tuple[str, str, views.View]:
             return "compensation", number, views.attempt(fact)
         case VerdictRecord():
             return "verdict", number, views.verdict(fact)
+        case CredentialLease():
+            return "credential", number, views.lease(fact)
 
 
 def _reset(boot: int, place: int) -> bytes:

@@ -11,6 +11,7 @@ from stratum_graph.diagnostics import Diagnostic
 from stratum_graph.model import Plan
 from stratum_orchestrator.api.desk import Check, Instance, Status
 from stratum_orchestrator.saga.attention import Attention
+from stratum_state.credential import CredentialLease
 from stratum_state.model import (
     CompensationRecord,
     JournalLine,
@@ -38,6 +39,7 @@ def run(trail: Trail, plan: Plan | None) -> View:
         "stages": stages(plan) if plan else _stages_seen(trail.steps),
         "steps": [step(each) for each in trail.steps],
         "compensations": [compensation(each) for each in trail.compensations],
+        "credentials": [lease(each) for each in trail.leases],
     }
 
 
@@ -122,6 +124,26 @@ def verdict(record: VerdictRecord) -> View:
         "authorization": _decoded(record.authorization),
         "stored": iso(record.stored),
         "at": iso(record.at),
+    }
+
+
+def lease(receipt: CredentialLease) -> View:
+    """What a process was lent: a receipt, never a value."""
+    return {
+        "node": receipt.node,
+        "stage": receipt.stage,
+        "attempt": receipt.attempt,
+        "purpose": receipt.purpose,
+        "names": list(receipt.names),
+        "provider": receipt.provider,
+        "status": receipt.status.value,
+        "policy": receipt.policy,
+        "accessor": receipt.accessor,
+        "requested": iso(receipt.requested),
+        "issued": iso(receipt.issued),
+        "expires": iso(receipt.expires),
+        "ended": iso(receipt.ended),
+        "detail": receipt.detail,
     }
 
 

@@ -49,6 +49,7 @@ class PipelineFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             tenant=tenant,
             labels={name: _values(name, known) for name in names},
             irreversible=any(node.effect == "irreversible" for node in known),
+            credentials=any(node.credentials for node in known),
         )
 
 

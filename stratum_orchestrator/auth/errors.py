@@ -3,6 +3,7 @@
 AuthError
 ├── BadPolicies       the set does not load; every fault, with its file and line
 ├── UnusableContext   a decision was asked for with a context that the schema does not know
+├── BadProvider       the settings of the provider do not go together
 ├── BadValuesFile     the file with development values cannot be used
 ├── OpenBaoMissing    there is no OpenBao to start
 └── OpenBaoFailed     it did not start
@@ -34,6 +35,13 @@ class UnusableContext(AuthError):
             f"context `{key}` must be of type {wanted}, not {type(given).__name__}"
         )
         self.key = key
+
+
+class BadProvider(AuthError):
+    """The settings of the provider do not go together."""
+
+    def __init__(self, field: str, why: str) -> None:
+        super().__init__(f"credentials.{field}: {why}")
 
 
 class BadValuesFile(AuthError):

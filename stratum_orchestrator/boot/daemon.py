@@ -15,6 +15,7 @@ from stratum_orchestrator.boot.entrance import Entrance, announce, open_entrance
 from stratum_orchestrator.boot.face import answer
 from stratum_orchestrator.boot.frame import Frame, configure
 from stratum_orchestrator.boot.launch import Launch
+from stratum_orchestrator.boot.lending import prepare_lending
 from stratum_orchestrator.boot.records import Records, open_records
 from stratum_orchestrator.boot.work import Work, take_up_work
 from stratum_orchestrator.boot.workshop import prepare_workshop
@@ -97,8 +98,10 @@ class Daemon:
             workshop = await prepare_workshop(frame)
         with step("definitions"):
             in_force = await load_definitions(frame, broker, workshop)
+        with step("credentials"):
+            lender = await prepare_lending(frame, records)
         with step("recovery"):
-            work = await take_up_work(frame, records, broker, workshop, in_force)
+            work = await take_up_work(frame, records, broker, workshop, in_force, lender)
             self.work = work
         with step("http"):
             base = await answer(frame, records, broker, in_force, work)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from stratum_graph.definitions.scripts import Nushell
 from stratum_graph.diagnostics import Diagnostic
-from stratum_orchestrator import knowledge
+from stratum_orchestrator import knowledge, lenders
 from stratum_orchestrator.auth.cedar import PolicySet
 from stratum_orchestrator.boot import supplies
 from stratum_orchestrator.boot.broker import Broker
@@ -52,6 +52,7 @@ async def load_definitions(frame: Frame, broker: Broker, workshop: Workshop) -> 
         principals=named,
         authorizer=knowledge.authorizer(policies, compiled.generation),
         lacks=workshop.runner.lacks,
+        nothing_lent=lenders.missing(frame.settings.credentials, dev=frame.launch.dev),
     )
     await broker.let_in(named)
     frame.metrics.generation(len(compiled.generation.definitions))

@@ -17,6 +17,7 @@ from stratum_orchestrator.boot.records import Records
 from stratum_orchestrator.boot.workshop import Workshop
 from stratum_orchestrator.retention import Retention
 from stratum_orchestrator.saga.compensation import Compensator
+from stratum_orchestrator.saga.lending import Lender
 from stratum_orchestrator.saga.live import LiveRuns, live_runs
 from stratum_orchestrator.saga.operations import Operations
 from stratum_orchestrator.saga.pipeline import Pipeline
@@ -41,22 +42,32 @@ class Work:
     operations: Operations
 
 
-async def take_up_work(
-    frame: Frame, records: Records, broker: Broker, workshop: Workshop, in_force: InForce
+async def take_up_work(  # noqa: PLR0913, PLR0917 - what the earlier steps made
+    frame: Frame,
+    records: Records,
+    broker: Broker,
+    workshop: Workshop,
+    in_force: InForce,
+    lender: Lender,
 ) -> Work:
     """Carry on every run that is not over, and watch for those of others that are gone."""
     runs, tracker = frame.settings.runs, records.tracker
     capacity = runs.capacity or _RUNS_PER_PROCESS * workshop.parallel
     plans, credit = Plans(workshop.content, partial(_plans_again, in_force)), Credit(capacity)
     opening = live_runs(
-        _pipeline(frame, records, workshop),
+        _pipeline(frame, records, workshop, lender),
         plans,
         credit,
         capacity=capacity,
         grace_s=runs.grace,
     )
     live = await frame.stack.enter_async_context(opening)
-    takeover = Takeover(records.store, tracker, live, runs.takeover, frame.metrics.taken_over)
+
+    def taken(runs: int) -> None:
+        frame.metrics.taken_over(runs)
+        lender.revocations.look_again()
+
+    takeover = Takeover(records.store, tracker, live, runs.takeover, taken)
     await resume(tracker, live, frame.points.passed)
     frame.metrics.recovered(len(live))
     await frame.beside(takeover.watch)
@@ -81,12 +92,12 @@ async def take_up_work(
     return Work(plans=plans, live=live, credit=credit, operations=operations)
 
 
-def _pipeline(frame: Frame, records: Records, workshop: Workshop) -> Pipeline:
+def _pipeline(frame: Frame, records: Records, workshop: Workshop, lender: Lender) -> Pipeline:
     runner, tracker, clock = workshop.runner, records.tracker, frame.clock
     chance, passed = SystemRandom(), frame.points.passed
     return Pipeline(
-        StepRunner(runner, tracker, clock, chance, passed),
-        Compensator(runner, tracker, clock, chance),
+        StepRunner(runner, tracker, clock, chance, passed, lender=lender),
+        Compensator(runner, tracker, clock, chance, lender=lender),
         tracker,
         clock,
         limit_s=frame.settings.runs.limit,

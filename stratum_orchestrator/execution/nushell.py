@@ -30,7 +30,7 @@ from stratum_orchestrator.execution.spawn import Program
 from stratum_orchestrator.execution.strays import adopt
 from stratum_orchestrator.execution.verdict import STDERR_KEPT, judge
 from stratum_orchestrator.logs import Veil
-from stratum_orchestrator.ports import Command, Ended, Failure, Kind
+from stratum_orchestrator.ports import Command, Ended, Equip, Failure, Kind, as_it_is
 
 LIBRARY = Path(__file__).parent / "lib"
 """Our Nushell module: `use stratum.nu *`."""
@@ -83,13 +83,14 @@ class NushellRunner:
                 return f"node {node.name}: {missing}"
         return ""
 
-    async def run(self, command: Command) -> Ended:
+    async def run(self, command: Command, equip: Equip = as_it_is) -> Ended:
         """Return how the command ended; its time starts when its turn has come.
 
         Background processes of a script are ended half a second after it, at the latest.
         """
         await checkpoint_if_cancelled()  # a free turn is taken without one
         async with self._turns:
+            command = await equip(command)
             try:
                 redactor = Redactor(command.secrets)
                 with self._veil.over(redactor.text):

@@ -10,12 +10,13 @@ from anyio.lowlevel import checkpoint_if_cancelled
 
 from stratum_graph.model import Plan, PlannedNode, Retry
 from stratum_orchestrator.errors import BadReference
-from stratum_orchestrator.ports import Clock, Ended, Failure, Rng, Runner
+from stratum_orchestrator.ports import Clock, Ended, Failure, Kind, Rng, Runner
 from stratum_orchestrator.saga import command
 from stratum_orchestrator.saga.backoff import pause_s
 from stratum_orchestrator.saga.command import Undoing
 from stratum_orchestrator.saga.context import RunContext
 from stratum_orchestrator.saga.instruction import granted
+from stratum_orchestrator.saga.lending import Lender
 from stratum_orchestrator.saga.step import LOST_ATTEMPTS, outcome_facts
 from stratum_state.model import (
     Compensation,
@@ -48,7 +49,16 @@ class Undo:
 class Compensator:
     """Undoes nodes one after the other; one that cannot be undone never stops the others."""
 
-    def __init__(self, runner: Runner, tracker: StateTracker, clock: Clock, rng: Rng) -> None:
+    def __init__(
+        self,
+        runner: Runner,
+        tracker: StateTracker,
+        clock: Clock,
+        rng: Rng,
+        *,
+        lender: Lender,
+    ) -> None:
+        self._lender = lender
         self._runner = runner
         self._tracker = tracker
         self._clock = clock
@@ -95,10 +105,15 @@ class Compensator:
         self, undo: Undo, context: RunContext, number: int
     ) -> CompensationRecord:
         record = self._begin(undo, context, number)
-        await self._tracker.record(record)
+        loan = self._lender.lend(record.run, undo.planned, number, Kind.UNDO)
+        await self._tracker.record(record, *loan.facts)
         what = Undoing(outputs=undo.outputs, outcome=undo.outcome, cause=context.run.cause)
         try:
-            ended = await self._runner.run(command.undo(undo.planned, context, number, what))
+            process = command.undo(undo.planned, context, number, what)
+            ended = await loan.run(self._runner, process)
+        except anyio.get_cancelled_exc_class():
+            await loan.record_end()
+            raise
         except BadReference as bad:
             ended = Ended(
                 outputs=None, failure=Failure(error_class="bad-input", message=str(bad))
@@ -106,7 +121,7 @@ class Compensator:
         good = ended.failure is None
         status = CompensationStatus.DONE if good else CompensationStatus.FAILED
         over = record.to(status, ended=self._clock.now_ms(), **outcome_facts(ended))
-        await self._tracker.record(over)
+        await loan.record_end(over)
         return over
 
     async def _lose(self, record: CompensationRecord) -> CompensationRecord:

@@ -20,6 +20,8 @@ class Rules:
     authorizer: Authorizer
     lacks: Callable[[Plan], str] = lambda _: ""
     """What this machine lacks for a plan, with the remedy; empty when it can be carried out."""
+    nothing_lent: str = ""
+    """Why nodes that declare credentials get none; empty when they do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,9 +30,9 @@ class Judgement:
 
     plan: Plan
     decision: Decision | None
-    """None when the payload was refused before anybody was asked."""
+    """None when it was refused before anybody was asked."""
     code: str
-    """`accepted`, `bad-payload`, `denied` or `cannot-run`."""
+    """`accepted`, `bad-payload`, `denied`, `cannot-run` or `no-credentials`."""
     reason: str
 
     @property
@@ -43,7 +45,8 @@ def judge(
 ) -> tuple[Judgement, ...]:
     """Judge every pipeline that a signed event opens: its schema first, then the policies.
 
-    With `UNKNOWN` data only the policies are asked.
+    With `UNKNOWN` data only the policies are asked. What could not get its credentials is
+    refused last.
     """
     plans = rules.generation.plans(subject, data)
     asked = Asked(principal, subject, now_ms)
@@ -72,10 +75,19 @@ def _ask(rules: Rules, asked: Asked, plan: Plan) -> Judgement:
     if decision.allowed and (lack := rules.lacks(plan)):
         reason = f"{plan.pipeline} cannot run: {lack}"
         return Judgement(plan=plan, decision=decision, code="cannot-run", reason=reason)
+    if decision.allowed and rules.nothing_lent and (node := _borrower(plan)):
+        why = f"`{node}` declares credentials: {rules.nothing_lent}"
+        return Judgement(plan=plan, decision=decision, code="no-credentials", reason=why)
     if decision.allowed:
         return Judgement(plan=plan, decision=decision, code="accepted", reason=decision.reason)
     reason = f"{asked.principal.name} may not trigger {plan.pipeline}: {decision.reason}"
     return Judgement(plan=plan, decision=decision, code="denied", reason=reason)
+
+
+def _borrower(plan: Plan) -> str:
+    """A node of the plan that declares credentials, if there is one."""
+    nodes = (planned.definition.node for planned in plan.nodes)
+    return next((each.name for each in nodes if each.credentials), "")
 
 
 def payload_problems(plan: Plan, data: object) -> str:

@@ -10,11 +10,12 @@ from stratum_graph.model import ActionNode, PlannedNode
 from stratum_graph.schemas import compile_schema
 from stratum_orchestrator.crashpoints import UNARMED, Passed
 from stratum_orchestrator.errors import BadReference
-from stratum_orchestrator.ports import Clock, Ended, Failure, Rng, Runner
+from stratum_orchestrator.ports import Clock, Ended, Failure, Kind, Rng, Runner
 from stratum_orchestrator.saga import command
 from stratum_orchestrator.saga.backoff import pause_s
 from stratum_orchestrator.saga.context import RunContext
 from stratum_orchestrator.saga.halt import Halt
+from stratum_orchestrator.saga.lending import Lender, Loan
 from stratum_state import canonical
 from stratum_state.model import StepRecord, StepStatus
 from stratum_state.tracker import StateTracker
@@ -29,14 +30,17 @@ LOST_ATTEMPTS = 3
 class StepRunner:
     """Runs a node until it succeeds or nothing is left to try."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it asks, and what it says as it goes
         self,
         runner: Runner,
         tracker: StateTracker,
         clock: Clock,
         rng: Rng,
         passed: Passed = UNARMED.passed,
+        *,
+        lender: Lender,
     ) -> None:
+        self._lender = lender
         self._passed = passed
         self._runner = runner
         self._tracker = tracker
@@ -86,16 +90,24 @@ class StepRunner:
             attempt=number,
             started=self._clock.now_ms(),
         )
-        await self._tracker.record(step)
+        loan = self._lender.lend(step.run, planned, number, Kind.DO)
+        await self._tracker.record(step, *loan.facts)
         try:
-            ended = await self._perform(planned, context, number)
+            ended = await self._perform(planned, context, number, loan)
         except anyio.get_cancelled_exc_class():
             if halt.cause is not None:
-                await self._end(step, StepStatus.CANCELLED, error=halt.cause)
+                cancelled = self._over(step, StepStatus.CANCELLED, error=halt.cause)
+                await loan.record_end(cancelled)
+            else:
+                await loan.record_end()
             raise
-        return await self._conclude(step, node, ended)
+        over = self._conclude(step, node, ended)
+        await loan.record_end(over)
+        return over
 
-    async def _perform(self, planned: PlannedNode, context: RunContext, number: int) -> Ended:
+    async def _perform(
+        self, planned: PlannedNode, context: RunContext, number: int, loan: Loan
+    ) -> Ended:
         node = planned.definition.node
         if problems := misfits(node.input_schemas, context.inputs(node)):
             return _never_ran("bad-input", f"what it consumes does not fit: {problems}")
@@ -103,7 +115,7 @@ class StepRunner:
             process = command.do(planned, context, number)
         except BadReference as bad:
             return _never_ran("bad-input", str(bad))
-        ended = await self._runner.run(process)
+        ended = await loan.run(self._runner, process)
         if ended.outputs is None or ended.failure:
             return ended
         problems = _unpromised(node, ended.outputs) or misfits(
@@ -112,21 +124,17 @@ class StepRunner:
         self._passed("output.validated")
         return _spoiled(ended, problems) if problems else ended
 
-    async def _conclude(self, step: StepRecord, node: ActionNode, ended: Ended) -> StepRecord:
+    def _conclude(self, step: StepRecord, node: ActionNode, ended: Ended) -> StepRecord:
         facts = outcome_facts(ended)
         if ended.failure is None and ended.outputs is not None:
             said = {name: ended.outputs[name] for name in node.produces}
-            return await self._end(
-                step, StepStatus.SUCCEEDED, outputs=canonical.text(said), **facts
-            )
+            return self._over(step, StepStatus.SUCCEEDED, outputs=canonical.text(said), **facts)
         timed_out = ended.failure is not None and ended.failure.error_class == "timeout"
         status = StepStatus.TIMED_OUT if timed_out else StepStatus.FAILED
-        return await self._end(step, status, **facts)
+        return self._over(step, status, **facts)
 
-    async def _end(self, step: StepRecord, status: StepStatus, **facts: object) -> StepRecord:
-        over = step.to(status, ended=self._clock.now_ms(), **facts)
-        await self._tracker.record(over)
-        return over
+    def _over(self, step: StepRecord, status: StepStatus, **facts: object) -> StepRecord:
+        return step.to(status, ended=self._clock.now_ms(), **facts)
 
     async def _skip(self, planned: PlannedNode, context: RunContext, why: str) -> StepRecord:
         now = self._clock.now_ms()

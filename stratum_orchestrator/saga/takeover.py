@@ -60,7 +60,7 @@ class Takeover:
     ) -> None:
         """`silence_s` is how long an owner may be silent, in seconds.
 
-        `told` is given how many runs came from other owners, whenever some come.
+        `told` is given how many runs came with a lane, whenever one was adopted.
         """
         self._ownership = ownership
         self._tracker = tracker
@@ -101,9 +101,9 @@ class Takeover:
 
     async def _adopt(self, lane: str) -> None:
         trails = await self._ownership.adopt(lane)
+        self._told(len(trails))
         if trails:
             log.warning("runs taken over", extra={"lane": lane, "runs": len(trails)})
             self.taken += len(trails)
-            self._told(len(trails))
             self._tracker.adopt(trails)
             await resume_all(trails, self._tracker, self._live)

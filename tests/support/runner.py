@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 
 import anyio
 
-from stratum_orchestrator.ports import Command, Ended, Failure, Kind, Resources
+from stratum_orchestrator.ports import Command, Ended, Equip, Failure, Kind, Resources, as_it_is
 
 NOTHING_USED = Resources(cpu_ms=0, max_rss=0, wall_ms=0)
 
@@ -31,7 +31,8 @@ class ScriptedRunner:
         self.stopped: list[str] = []
         """Nodes whose process was cancelled or ran out of time."""
 
-    async def run(self, command: Command) -> Ended:
+    async def run(self, command: Command, equip: Equip = as_it_is) -> Ended:
+        command = await equip(command)
         self.commands.append(command)
         self.ran.append((command.node, command.kind.value))
         await anyio.lowlevel.checkpoint()

@@ -11,8 +11,10 @@ import anyio.lowlevel
 
 from stratum_graph.generation import Generation, compile_graph
 from stratum_graph.model import Definition, Principal
-from stratum_orchestrator.ports import Decision, Runner
+from stratum_orchestrator.auth.nobody import NoBroker
+from stratum_orchestrator.ports import CredentialBroker, Decision, Runner
 from stratum_orchestrator.saga.compensation import Compensator
+from stratum_orchestrator.saga.lending import Lender
 from stratum_orchestrator.saga.live import LiveRuns, live_runs
 from stratum_orchestrator.saga.pipeline import Pipeline
 from stratum_orchestrator.saga.plans import Plans
@@ -101,6 +103,8 @@ class World:
     limit_s: float = 3600
     room: RecordingRoom = field(default_factory=RecordingRoom)
     capacity: int = 8
+    broker: CredentialBroker = field(default_factory=lambda: NoBroker("there is no provider"))
+    lender: Lender = field(init=False)
 
     @property
     def generation(self) -> Generation:
@@ -112,9 +116,10 @@ class World:
     async def daemon(self) -> AsyncIterator[tuple[StateTracker, LiveRuns]]:
         """One life of the daemon; leaving it lets the runs end."""
         tracker, rng = StateTracker(self.store), Random(1)  # noqa: S311 - jitter
+        lender = self.lender = Lender(self.broker, tracker, self.clock)
         pipeline = Pipeline(
-            StepRunner(self.runner, tracker, self.clock, rng),
-            Compensator(self.runner, tracker, self.clock, rng),
+            StepRunner(self.runner, tracker, self.clock, rng, lender=lender),
+            Compensator(self.runner, tracker, self.clock, rng, lender=lender),
             tracker,
             self.clock,
             limit_s=self.limit_s,

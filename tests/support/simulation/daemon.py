@@ -9,10 +9,12 @@ import msgspec
 
 from stratum_graph.model import Principal
 from stratum_orchestrator.audit.observed import Announced
+from stratum_orchestrator.auth.nobody import NoBroker
 from stratum_orchestrator.errors import Impossible
 from stratum_orchestrator.saga.compensation import Compensator, last_attempts
 from stratum_orchestrator.saga.instruction import Wish
 from stratum_orchestrator.saga.intake import Intake, Terms
+from stratum_orchestrator.saga.lending import Lender
 from stratum_orchestrator.saga.live import LiveRuns, live_runs
 from stratum_orchestrator.saga.operations import Operations
 from stratum_orchestrator.saga.pipeline import Pipeline
@@ -158,9 +160,10 @@ class Daemon:
         world, setting = self._world, self._setting
         runner = SimulatedRunner(world, self.life, setting.script, setting.lanes)
         chance = Random(f"jitter {self.life.number}")  # noqa: S311 - to be repeatable
+        lender = Lender(NoBroker("there is no provider"), self.tracker, world)
         pipeline = Pipeline(
-            StepRunner(runner, self.tracker, world, chance),
-            Compensator(runner, self.tracker, world, chance),
+            StepRunner(runner, self.tracker, world, chance, lender=lender),
+            Compensator(runner, self.tracker, world, chance, lender=lender),
             self.tracker,
             world,
             limit_s=setting.limit_s,

@@ -10,7 +10,7 @@ import anyio
 import msgspec
 
 from stratum_orchestrator.audit.observed import Effect
-from stratum_orchestrator.ports import Command, Ended, Failure, Kind
+from stratum_orchestrator.ports import Command, Ended, Equip, Failure, Kind, as_it_is
 from support.simulation.lanes import Lanes
 from support.simulation.world import Life, Port, World
 
@@ -84,7 +84,8 @@ class SimulatedRunner(Port):
         """Whether the daemon was stopped for so long that another one carries the run."""
         return self.life.wakes > 0 and not self._lanes.owns(self.life, run)
 
-    async def run(self, command: Command) -> Ended:
+    async def run(self, command: Command, equip: Equip = as_it_is) -> Ended:
+        command = await equip(command)
         name = command.node if command.kind is Kind.DO else f"{command.node}/undo"
         await self.cross("process begins", name)
         course, execution = self._plan(name), _Execution(self, command)
