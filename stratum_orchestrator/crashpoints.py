@@ -43,6 +43,9 @@ POINTS: Mapping[str, str] = {
     "generation.in-force": "events would be judged by it",
     "recovery.begun": "what is unfinished is known",
     "recovery.resumed": "one run goes on",
+    "takeover.begun": "a lane without a living owner is known",
+    "takeover.leased": "the lane is ours, and its former owner fenced",
+    "takeover.adopted": "its runs are known, and none of them goes on",
     "door.open": "events are taken in from now on",
     "event.received": "the broker delivered it",
     "event.verified": "its envelope and payload are in order",
@@ -64,6 +67,13 @@ POINTS: Mapping[str, str] = {
     **{f"{each}.durable": f"`{each}` is durable, and nobody knows" for each in _RECORDED},
     "record.believed": "the cache believes what is durable",
     "record.told": "listeners have been told",
+    "retention.lane": "a lane that nobody has is ours for the time of collecting",
+    "retention.runs": "some old runs are gone, their verdicts and journals are not",
+    "retention.verdicts": "some old verdicts are gone",
+    "retention.journal": "some old journal is gone, an anchor has its place",
+    "compaction.copied": "the copy of the store is whole, and beside it",
+    "compaction.vacant": "the store has given way, and the copy is not in its place",
+    "compaction.replaced": "the copy is in its place, the old store not yet removed",
 }
 """Each point, and what is the case there."""
 
@@ -99,6 +109,12 @@ class CrashPoints:
 
 
 UNARMED = CrashPoints()
+
+
+def wanted(environment: Mapping[str, str]) -> CrashPoints:
+    """The points as the environment arms them; UnknownCrashPoint when it names none."""
+    deadly = environment.get(VARIABLE)
+    return armed(deadly) if deadly else UNARMED
 
 
 def armed(asked: str) -> CrashPoints:

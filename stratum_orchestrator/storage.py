@@ -3,6 +3,7 @@
 from contextlib import AbstractAsyncContextManager
 
 from stratum_orchestrator.config import Settings
+from stratum_orchestrator.crashpoints import UNARMED, Passed
 from stratum_orchestrator.home import Home
 from stratum_state.surreal import SurrealStore, open_store
 
@@ -12,7 +13,9 @@ def database_url(settings: Settings, home: Home) -> str:
     return settings.surrealdb.url or f"surrealkv://{home.database}"
 
 
-def opening(settings: Settings, home: Home) -> AbstractAsyncContextManager[SurrealStore]:
+def opening(
+    settings: Settings, home: Home, passed: Passed = UNARMED.passed
+) -> AbstractAsyncContextManager[SurrealStore]:
     """The store of this home, to be opened; raises what `open_store` raises, and OSError."""
     place = settings.surrealdb
     password = home.project / place.password_file
@@ -22,6 +25,7 @@ def opening(settings: Settings, home: Home) -> AbstractAsyncContextManager[Surre
         namespace=place.namespace,
         database=place.database,
         ttl_s=settings.runs.takeover,
+        passed=passed,
         user=place.user or None,
         password=password.read_text().strip() if place.password_file else None,
     )

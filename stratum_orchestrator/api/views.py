@@ -57,6 +57,7 @@ def head(run: PipelineRun) -> View:
         "compensation": run.compensation.value if run.compensation else None,
         "waived": bool(run.waived),
         "instruction": _decoded(run.instruction),
+        "trouble": _decoded(run.trouble),
         "accepted": iso(run.accepted),
         "started": iso(run.started),
         "ended": iso(run.ended),

@@ -52,9 +52,8 @@ async def configure(launch: Launch, home: Home, stack: AsyncExitStack) -> Frame:
     loaded = await config.load(home.project, environment, launch.flags, launch.file)
     settings = loaded.settings
     veil = logs.start(settings.log.level, settings.log.format)
-    points = crashpoints.UNARMED
+    points = crashpoints.wanted(environment)
     if deadly := environment.get(crashpoints.VARIABLE):
-        points = crashpoints.armed(deadly)
         log.warning("will kill itself at a crash point", extra={"point": deadly})
     home.prepare()
     hide()

@@ -21,7 +21,7 @@ class Records:
 async def open_records(frame: Frame) -> Records:
     """Open the store; a server that is away is waited for, an embedded one is not."""
     url = storage.database_url(frame.settings, frame.home)
-    opening = partial(storage.opening, frame.settings, frame.home)
+    opening = partial(storage.opening, frame.settings, frame.home, frame.points.passed)
     store = await patiently(
         lambda: frame.stack.enter_async_context(opening()),
         frame.settings.instance.patience if frame.settings.surrealdb.url else 0,

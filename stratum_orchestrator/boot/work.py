@@ -67,7 +67,14 @@ async def take_up_work(  # noqa: PLR0913, PLR0917 - what the earlier steps made
         frame.metrics.taken_over(runs)
         lender.revocations.look_again()
 
-    takeover = Takeover(records.store, tracker, live, runs.takeover, taken)
+    takeover = Takeover(
+        records.store,
+        tracker,
+        live,
+        runs.takeover,
+        told=taken,
+        passed=frame.points.passed,
+    )
     await resume(tracker, live, frame.points.passed)
     frame.metrics.recovered(len(live))
     await frame.beside(takeover.watch)

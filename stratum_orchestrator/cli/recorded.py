@@ -77,6 +77,7 @@ class Record(Struct, frozen=True):
     compensations: tuple[Attempt, ...]
     waived: bool = False
     instruction: object = None
+    trouble: object = None
     change: int = 0
 
     def said(self) -> Said:
@@ -107,6 +108,7 @@ class Record(Struct, frozen=True):
             "authorization": canonical.text(self.authorization),
             "waived": self.waived or None,
             "instruction": _text(self.instruction),
+            "trouble": _text(self.trouble),
         }
 
 

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import anyio
 
+from stratum_orchestrator.crashpoints import UNARMED, Passed
 from stratum_orchestrator.saga.live import LiveRuns
 from stratum_orchestrator.saga.recovery import resume_all
 from stratum_state.errors import Unavailable
@@ -50,13 +51,15 @@ def _untold(_runs: int) -> None:
 class Takeover:
     """Looks for orphaned runs again and again, and carries on what it finds."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - its parts, and who is told
         self,
         ownership: Ownership,
         tracker: StateTracker,
         live: LiveRuns,
         silence_s: float,
+        *,
         told: Callable[[int], None] = _untold,
+        passed: Passed = UNARMED.passed,
     ) -> None:
         """`silence_s` is how long an owner may be silent, in seconds.
 
@@ -67,6 +70,7 @@ class Takeover:
         self._live = live
         self._pause_s = min(silence_s / _LOOKS, _LONGEST_PAUSE_S)
         self._told = told
+        self._passed = passed
         self._turn = anyio.Lock()
         self.taken = 0
         """How many runs came from other owners."""
@@ -100,10 +104,12 @@ class Takeover:
             yield await self._ownership.holds(run_id)
 
     async def _adopt(self, lane: str) -> None:
+        self._passed("takeover.begun")
         trails = await self._ownership.adopt(lane)
         self._told(len(trails))
         if trails:
             log.warning("runs taken over", extra={"lane": lane, "runs": len(trails)})
             self.taken += len(trails)
             self._tracker.adopt(trails)
-            await resume_all(trails, self._tracker, self._live)
+            self._passed("takeover.adopted")
+            await resume_all(trails, self._tracker, self._live, self._passed)

@@ -7,7 +7,7 @@ finishes what a crash in between left to do.
 
 import logging
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -58,10 +58,17 @@ class Compacted:
     records: int
 
 
-async def compact(url: str, *, namespace: str, database: str) -> Compacted:
+async def compact(
+    url: str,
+    *,
+    namespace: str,
+    database: str,
+    passed: Callable[[str], None] = folder.unwatched,
+) -> Compacted:
     """Compact the store at `surrealkv:///absolute/path`, which nobody may have open.
 
-    The process should then end with `os._exit`. Raises BadAddress, StoreInUse, DiskFailed,
+    `passed` is told of each boundary between durable states. The process should then end with
+    `os._exit`. Raises BadAddress, StoreInUse, DiskFailed,
     Unavailable, BrokenChain; the store is then as it was.
     """
     path = transport.folder_of(url)
@@ -81,7 +88,8 @@ async def compact(url: str, *, namespace: str, database: str) -> Compacted:
         except replies.SurrealError as error:
             raise Unavailable(f"{path} cannot be copied: {error}") from error  # noqa: TRY003
         folder.note(copy, {**folder.mark(path), "clean": True})
-        await anyio.to_thread.run_sync(folder.replace, path)
+        passed("compaction.copied")
+        await anyio.to_thread.run_sync(folder.replace, path, passed)
         compacted = Compacted(before, folder.size(path), records)
     log.info("store compacted", extra={"path": str(path), "records": records})
     return compacted

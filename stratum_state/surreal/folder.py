@@ -5,7 +5,7 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -72,7 +72,11 @@ def copy_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.copy")
 
 
-def replace(path: Path) -> None:
+def unwatched(_point: str) -> None:
+    """Go on."""
+
+
+def replace(path: Path, passed: Callable[[str], None] = unwatched) -> None:
     """Put the copy, which is whole, in the place of the store; a crash leaves one of them."""
     copy, old = copy_of(path), path.with_name(f"{path.name}.old")
     for each in (path.parent, copy, *copy.rglob("*")):
@@ -80,8 +84,10 @@ def replace(path: Path) -> None:
     if path.exists():
         shutil.rmtree(old, ignore_errors=True)
         path.rename(old)
+    passed("compaction.vacant")
     copy.rename(path)
     _sync(path.parent)
+    passed("compaction.replaced")
     shutil.rmtree(old, ignore_errors=True)
 
 

@@ -1,6 +1,6 @@
 """Opening the store: the checks, the schema, then a lane."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from stratum_state.surreal import folder, lease, migrations, replies, transport,
 from stratum_state.surreal.lanes import Held, lanes
 from stratum_state.surreal.lease import Claimant, Lease
 from stratum_state.surreal.reader import Reader
-from stratum_state.surreal.store import SurrealStore
+from stratum_state.surreal.store import SurrealStore, unwatched
 from stratum_state.surreal.transport import Transport
 from stratum_state.surreal.unwrapping import unwrapped
 from stratum_state.surreal.websocket import Server
@@ -29,11 +29,13 @@ async def open_store(  # noqa: PLR0913 - who, and where: all of them by name
     ttl_s: float = _TTL_S,
     user: str | None = None,
     password: str | None = None,
+    passed: Callable[[str], None] = unwatched,
 ) -> AsyncIterator[SurrealStore]:
     """Open the store at `surrealkv:///absolute/path`, `mem://` or `ws://host:port`.
 
     New runs go to a lane of our own. Of an instance that was silent for `ttl_s` seconds the
-    lanes can be adopted; an embedded store has no other instance. On leaving, what was handed
+    lanes can be adopted; an embedded store has no other instance. `passed` is told of each
+    boundary between durable states in adopting and collecting. On leaving, what was handed
     over is kept first. The process should then end with `os._exit`. Raises StoreInUse,
     BadAddress, NotLetIn, NewerSchema, Unavailable, BrokenChain.
     """
@@ -43,14 +45,18 @@ async def open_store(  # noqa: PLR0913 - who, and where: all of them by name
     with unwrapped():
         async with (
             _connection(where) as connection,
-            over(connection, instance=instance, ttl_s=ttl_s) as store,
+            over(connection, instance=instance, ttl_s=ttl_s, passed=passed) as store,
         ):
             yield store
 
 
 @asynccontextmanager
 async def over(
-    connection: Transport, *, instance: str, ttl_s: float = _TTL_S
+    connection: Transport,
+    *,
+    instance: str,
+    ttl_s: float = _TTL_S,
+    passed: Callable[[str], None] = unwatched,
 ) -> AsyncIterator[SurrealStore]:
     """The store over an open connection; see `open_store`."""
     claimant = Claimant(instance, ttl_s)
@@ -61,7 +67,7 @@ async def over(
             async with lanes(connection, beside, ttl_s / _HEARTBEATS) as held:
                 held.open(await _claim(connection, claimant))
                 first = held.primary
-                yield SurrealStore(connection, held, beside, claimant)
+                yield SurrealStore(connection, held, beside, claimant, passed)
         finally:
             if connection.path and first is not None:
                 clean = first.writer.kept_everything

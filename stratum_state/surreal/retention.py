@@ -8,7 +8,7 @@ still be verified. What went is itself said in the journal.
 
 import logging
 import re
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar, cast
 
@@ -68,11 +68,16 @@ class Collector:
     """Removes the old of some lanes; where a lane has no writer, it is only counted."""
 
     def __init__(
-        self, reader: Reader, writers: Mapping[str, Lane | None], terms: Terms
+        self,
+        reader: Reader,
+        writers: Mapping[str, Lane | None],
+        terms: Terms,
+        passed: Callable[[str], None],
     ) -> None:
         self._reader = reader
         self._writers = writers
         self._terms = terms
+        self._passed = passed
         self._gone: set[str] = set()
         """Runs and verdicts that are gone by now, or would be."""
 
@@ -97,6 +102,7 @@ class Collector:
         count = 0
         for part in _parts(ended, _AT_ONCE):
             if await self._remove(lane, Removal(runs=dict(part))):
+                self._passed("retention.runs")
                 self._gone.update(run for run, _ in part)
                 count += len(part)
         return count
@@ -113,6 +119,7 @@ class Collector:
         count = 0
         for part in _parts(old[: self._terms.limit], _AT_ONCE):
             if await self._remove(lane, Removal(verdicts=part)):
+                self._passed("retention.verdicts")
                 self._gone.update(part)
                 count += len(part)
         return count
@@ -137,6 +144,7 @@ class Collector:
             along = [link for link in named if link.last < newest and not named[link]]
             anchors = await self._anchors(lane)
             if empty and await self._remove(lane, removal([*empty, *along], anchors)):
+                self._passed("retention.journal")
                 count += len(empty)
         return count
 

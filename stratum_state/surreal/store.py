@@ -1,7 +1,7 @@
 """The store on SurrealDB: writes go through lanes, reads beside them."""
 
 import math
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import NamedTuple, NoReturn
 
@@ -30,16 +30,26 @@ class Owner(NamedTuple):
     is_ours: bool
 
 
+def unwatched(_point: str) -> None:
+    """Go on."""
+
+
 class SurrealStore:
     """Durable memory. Open it with `open_store`."""
 
     def __init__(
-        self, connection: Transport, lanes: Lanes, beside: Reader, claimant: Claimant
+        self,
+        connection: Transport,
+        lanes: Lanes,
+        beside: Reader,
+        claimant: Claimant,
+        passed: Callable[[str], None] = unwatched,
     ) -> None:
         self._connection = connection
         self._lanes = lanes
         self._reader = beside
         self._claimant = claimant
+        self._passed = passed
         self._slow_at = -math.inf
         """When the database was last found to be slow, on the clock of the event loop."""
 
@@ -102,6 +112,7 @@ class SurrealStore:
         taken = await self._take(seen)
         if taken is None:
             return ()
+        self._passed("takeover.leased")
         unfinished = await self._reader.unfinished(lane)
         self._lanes.open(taken, [*unfinished, *await self._reader.indebted(lane)])
         return _trails(unfinished)
@@ -133,7 +144,8 @@ class SurrealStore:
                 )
                 if held or dry_run:
                     writers[each.lane] = held.writer if held else None
-            collector = Collector(self._reader, writers, Terms(before_ms, limit))
+            terms = Terms(before_ms, limit)
+            collector = Collector(self._reader, writers, terms, self._passed)
             return await collector.collect()
 
     async def owner(self, run_id: str) -> Owner | None:
@@ -222,6 +234,7 @@ class SurrealStore:
             yield None
             return
         held = self._lanes.open(taken, is_borrowed=True)
+        self._passed("retention.lane")
         try:
             yield held
         finally:

@@ -31,8 +31,10 @@ pytestmark = [pytest.mark.crash, pytest.mark.timeout(900 * ROUNDS)]
 DIES_WITHIN_S = 60
 LEFT_OVER = ("recovery.resumed", "step.lost")
 AT_THE_START = (*LEFT_OVER, "store.", "broker.", "orphans.", "content.", "generation.")
-HERE = sorted(each for each in POINTS if not each.startswith("credential."))
-"""The others have a test of their own, with a vault: test_credentials.py."""
+APART = ("credential.", "takeover.", "retention.", "compaction.")
+"""Tests of their own have a vault, several instances, old records: see test_credentials.py and
+test_points_apart.py."""
+HERE = sorted(each for each in POINTS if not each.startswith(APART))
 MODES = {
     "step.failed": "race",
     "step.cancelled": "race",

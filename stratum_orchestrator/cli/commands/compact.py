@@ -5,13 +5,14 @@ from dataclasses import asdict
 import anyio
 import click
 
-from stratum_orchestrator import storage
+from stratum_orchestrator import config, storage
 from stratum_orchestrator.boot import daemon
 from stratum_orchestrator.cli.commands.gc import InUse, NoStore, StoreAway
 from stratum_orchestrator.cli.exits import Exit, Stop
 from stratum_orchestrator.cli.ink import Span
 from stratum_orchestrator.cli.options import Face, faced
 from stratum_orchestrator.cli.workspace import read_settings
+from stratum_orchestrator.crashpoints import wanted
 from stratum_orchestrator.home import Home
 from stratum_state.errors import StateError, StoreInUse
 from stratum_state.surreal import Compacted, compact as compact_store
@@ -44,7 +45,12 @@ async def _compact(face: Face) -> Compacted:
     place = settings.surrealdb
     url = storage.database_url(settings, home)
     try:
-        return await compact_store(url, namespace=place.namespace, database=place.database)
+        return await compact_store(
+            url,
+            namespace=place.namespace,
+            database=place.database,
+            passed=wanted(config.environment()).passed,
+        )
     except StoreInUse as why:
         raise InUse(why) from None
     except StateError as why:
