@@ -1,11 +1,13 @@
 """What is old enough is forgotten: runs that ended, their verdicts and journals, in batches."""
 
 import logging
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Collection, Mapping, Sequence, Set as AbstractSet
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 import anyio
 import anyio.lowlevel
+import anyio.to_thread
 
 from stratum_orchestrator.ports import Clock
 from stratum_state.errors import Unavailable
@@ -25,6 +27,73 @@ class Forgetful(Protocol):
         """Forget what ended before the time; how many runs, verdicts and journal rows."""
         ...
 
+    async def plans(self, since_ms: int = 0) -> AbstractSet[str]:
+        """The digests of the plans of all runs, but those that ended before a time."""
+        ...
+
+
+class Disused(Protocol):
+    """Content by digest, as far as nobody has used it for long."""
+
+    def unused(self, but: Collection[str]) -> Mapping[str, int]:
+        """Digest to bytes."""
+        ...
+
+    def remove(self, digest: str) -> bool:
+        """False when somebody has used it meanwhile."""
+        ...
+
+
+class Swept(NamedTuple):
+    """How much content went, or would go."""
+
+    files: int = 0
+    size: int = 0
+    """Bytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """Plans and trees of scripts that no run on record needs, and no generation in force."""
+
+    disused: Disused
+    store: Forgetful
+    trees_of: Callable[[str], Collection[str]]
+    """The trees that a plan needs; none when it cannot be read."""
+    in_force: Callable[[], Collection[str]] = tuple
+    """What new runs would need."""
+
+    async def collect(self, since_ms: int = 0, *, dry_run: bool = False) -> Swept:
+        """Remove it, a batch at a time; with `dry_run`, as if what ended before had gone.
+
+        Raises Unavailable, OSError.
+        """
+        found = await self._unused(())
+        if found:
+            plans = await self.store.plans(since_ms)
+            found = await self._unused(await anyio.to_thread.run_sync(self._needed, plans))
+        if dry_run:
+            return Swept(len(found), sum(found.values()))
+        swept = Swept()
+        digests = sorted(found)
+        for start in range(0, len(digests), BATCH):
+            part = digests[start : start + BATCH]
+            gone = await anyio.to_thread.run_sync(self._remove, part)
+            swept = Swept(
+                swept.files + len(gone), swept.size + sum(found[each] for each in gone)
+            )
+        return swept
+
+    async def _unused(self, needed: Collection[str]) -> Mapping[str, int]:
+        but = {*needed, *self.in_force()}
+        return await anyio.to_thread.run_sync(self.disused.unused, but)
+
+    def _needed(self, plans: AbstractSet[str]) -> Collection[str]:
+        return {*plans, *(tree for each in plans for tree in self.trees_of(each))}
+
+    def _remove(self, digests: Sequence[str]) -> Sequence[str]:
+        return [each for each in digests if self.disused.remove(each)]
+
 
 class Retention:
     """Keeps records for an age, and no longer."""
@@ -34,18 +103,22 @@ class Retention:
         self._clock = clock
         self._age_s = age_s
 
-    async def watch(self, every_s: float) -> None:
-        """Collect again and again, until cancelled."""
+    async def watch(self, every_s: float, content: Content) -> None:
+        """Collect again and again, the content that nobody needs then too, until cancelled."""
         while True:
             await anyio.sleep(every_s)
             try:
                 runs, verdicts, batches = await self.collect()
+                swept = await content.collect()
             except Unavailable:
                 log.info("nothing collected: the store is away")
                 continue
-            if runs or verdicts or batches:
+            except OSError as why:
+                log.warning("content not collected", extra={"why": str(why)})
+                continue
+            if runs or verdicts or batches or swept.files:
                 found = {"runs": runs, "verdicts": verdicts, "journal": batches}
-                log.info("old records collected", extra=found)
+                log.info("old records collected", extra={**found, **swept._asdict()})
 
     async def collect(self) -> tuple[int, int, int]:
         """Collect until nothing is left; how many runs, verdicts and journal rows went."""

@@ -1,9 +1,9 @@
 """Content by digest, on disk: what a run was verified with stays what it runs with."""
 
 import os
-import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -13,10 +13,12 @@ from pathlib import Path
 
 import msgspec
 
+from stratum_graph.definitions import author
 from stratum_graph.errors import DigestMismatch, UnknownContent, UnsafePath
 
 _PREFIX = "sha256:"
 _WRITERS = 8
+_TOUCH_S = 600.0  # so often a use is noted, which counts for a day
 _READ_ONLY_FILE, _READ_ONLY_FOLDER = 0o444, 0o555
 
 Tree = Mapping[str, bytes]
@@ -46,11 +48,12 @@ class ContentStore:
     def __init__(self, root: Path, passed: Callable[[str], None] = _unwatched) -> None:
         """Keep below `root`; `passed` is told of each boundary between two durable states."""
         self._passed = passed
-        self._blobs = root / "blobs"
-        self._trees = root / "trees"
-        for folder in (self._blobs, self._trees):
+        self.blobs = root / "blobs"
+        self.trees = root / "trees"
+        for folder in (self.blobs, self.trees):
             folder.mkdir(parents=True, exist_ok=True)
-        self._kept: set[str] = set()
+        self._used: dict[str, float] = {}
+        """When what is there was last used here."""
         self._materialised: set[str] = set()
         self._lock = threading.Lock()
 
@@ -68,9 +71,9 @@ class ContentStore:
             with ThreadPoolExecutor(_WRITERS) as writers:
                 list(writers.map(self._write, missing.items()))
             self._passed("content.renamed")
-            _sync_folder(self._blobs)
+            _sync_folder(self.blobs)
             self._passed("content.synced")
-        self._kept.update(named)
+        self._used.update(dict.fromkeys(missing, _now()))
         return digests
 
     def get(self, digest: str) -> bytes:
@@ -99,9 +102,9 @@ class ContentStore:
         Its first use in a process compares every byte, and builds it anew when it differs.
         Raises UnknownContent, or DigestMismatch when the stored bytes were altered.
         """
-        place = self._trees / digest.removeprefix(_PREFIX)
+        place = self.trees / digest.removeprefix(_PREFIX)
         with self._lock:
-            if digest not in self._materialised:
+            if digest not in self._materialised or not place.is_dir():
                 files = _unpack(self.get(digest))
                 if _read_folder(place) != files:
                     self._build(place, files)
@@ -114,7 +117,7 @@ class ContentStore:
         _write_durably(self._blob(digest), content, self._passed)
 
     def _build(self, place: Path, files: Tree) -> None:
-        fresh = Path(tempfile.mkdtemp(prefix=".new-", dir=self._trees))
+        fresh = Path(tempfile.mkdtemp(prefix=f".new-{author.tag()}-", dir=self.trees))
         _write_folder(fresh, files)
         self._passed("tree.written")
         if place.is_symlink() or place.is_file():
@@ -129,27 +132,53 @@ class ContentStore:
     def _replace(self, place: Path, fresh: Path, files: Tree) -> None:
         """Put `fresh` in place of a damaged folder; keep what another process built."""
         if _read_folder(place) == files:
-            _remove_folder(fresh)
+            author.remove(fresh)
             return
         # A sibling: a read-only folder cannot be moved below another parent.
-        damaged = Path(tempfile.mkdtemp(prefix=".old-", dir=self._trees))
+        damaged = Path(tempfile.mkdtemp(prefix=f".old-{author.tag()}-", dir=self.trees))
         place.rename(damaged)
         fresh.rename(place)
-        _remove_folder(damaged)
+        author.remove(damaged)
+
+    def keeps(self, digest: str) -> bool:
+        """Whether something that was found or put before is still there; this is a use of it.
+
+        What nobody uses for a day, and no run needs, is removed.
+        """
+        used = self._used.get(digest)
+        if used is not None and _now() - used < _TOUCH_S:
+            return True
+        try:
+            os.utime(self._blob(digest))
+        except FileNotFoundError:
+            self.forget(digest)
+            return False
+        self._used[digest] = _now()
+        return True
+
+    def forget(self, digest: str) -> None:
+        """It is not there any more."""
+        self._used.pop(digest, None)
+        self._materialised.discard(digest)
 
     def _holds(self, digest: str) -> bool:
-        if digest in self._kept:
-            return True
+        if digest in self._used:
+            return self.keeps(digest)
         with suppress(UnknownContent, DigestMismatch):
             self.get(digest)
-            return True
+            return self.keeps(digest)
         return False
 
     def _blob(self, digest: str) -> Path:
         name = digest.removeprefix(_PREFIX)
         if len(name) != 64 or not set(name) <= set("0123456789abcdef"):  # noqa: PLR2004 - SHA-256
             raise UnknownContent(digest)
-        return self._blobs / name
+        return self.blobs / name
+
+
+def _now() -> float:
+    """Seconds; goes on while the machine sleeps."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def _pack(files: Tree) -> bytes:
@@ -164,7 +193,7 @@ def _unpack(packed: bytes) -> dict[str, bytes]:
 
 
 def _write_durably(place: Path, content: bytes, passed: Callable[[str], None]) -> None:
-    descriptor, name = tempfile.mkstemp(prefix=".new-", dir=place.parent)
+    descriptor, name = tempfile.mkstemp(prefix=f".new-{author.tag()}-", dir=place.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
@@ -208,10 +237,3 @@ def _read_folder(folder: Path) -> dict[str, bytes] | None:
         if inner.is_file():
             found[inner.relative_to(folder).as_posix()] = inner.read_bytes()
     return found
-
-
-def _remove_folder(folder: Path) -> None:
-    for inner in [folder, *folder.rglob("*")]:
-        if inner.is_dir() and not inner.is_symlink():
-            inner.chmod(0o755)
-    shutil.rmtree(folder)

@@ -11,7 +11,7 @@ from typing import Literal
 import anyio
 import msgspec
 
-from stratum_graph.definitions import workers
+from stratum_graph.definitions import author, workers
 from stratum_graph.definitions.messages import Sources, diagnose, field_names
 from stratum_graph.definitions.snapshot import Files
 from stratum_graph.definitions.workers import EvaluationLimits, Failed, Stopped
@@ -28,6 +28,8 @@ _CONTRACTS: Mapping[Contract, tuple[str, str]] = {
 }
 """File of the library that holds the contract, and how it is applied."""
 _DEADLINE_S = 30
+JAIL = "stratum-evaluation-"
+"""What the names of temporary folders begin with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,8 +127,13 @@ async def _jail(material: Material) -> AsyncIterator[Path]:
             await anyio.to_thread.run_sync(shutil.rmtree, jail)
 
 
+def clear_jails() -> int:
+    """Remove what evaluations of killed processes left; how much that is."""
+    return author.clear(Path(tempfile.gettempdir()), JAIL)
+
+
 def _lay_out(material: Material) -> Path:
-    jail = Path(tempfile.mkdtemp(prefix="stratum-evaluation-")).resolve()
+    jail = Path(tempfile.mkdtemp(prefix=f"{JAIL}{author.tag()}-")).resolve()
     for folder, files in (("lib", material.library), ("src", material.files)):
         (jail / folder).mkdir()
         for name, content in files.items():

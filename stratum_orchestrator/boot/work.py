@@ -1,21 +1,24 @@
 """The step `recovery`: the saga put together, and what is not over taken up again."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from random import SystemRandom
 
+import anyio
+import anyio.to_thread
 import msgspec
 
 from platform_nats import control
 from platform_nats.credit import Credit
+from stratum_graph.definitions.attic import Attic
 from stratum_graph.model import Plan, Principal
 from stratum_orchestrator.boot.broker import Broker
 from stratum_orchestrator.boot.definitions import InForce
 from stratum_orchestrator.boot.frame import Frame
 from stratum_orchestrator.boot.records import Records
 from stratum_orchestrator.boot.workshop import Workshop
-from stratum_orchestrator.retention import Retention
+from stratum_orchestrator.retention import Content, Retention
 from stratum_orchestrator.saga.compensation import Compensator
 from stratum_orchestrator.saga.lending import Lender
 from stratum_orchestrator.saga.live import LiveRuns, live_runs
@@ -28,6 +31,7 @@ from stratum_orchestrator.saga.takeover import Takeover
 from stratum_state.model import PipelineRun
 
 _RUNS_PER_PROCESS = 4
+_USES_S = 3600.0  # between two notes that what is in force is in use
 _TAKEOVERS = 1.5  # that long a command waits for a run whose instance may be gone
 
 
@@ -90,13 +94,36 @@ async def take_up_work(  # noqa: PLR0913, PLR0917 - what the earlier steps made
         elsewhere=partial(control.ask, broker.connection),
         patience_s=_TAKEOVERS * runs.takeover,
     )
-    kept = frame.settings.retention
-    if kept.age:
-        retention = Retention(records.store, frame.clock, kept.age)
-        await frame.beside(partial(retention.watch, kept.every))
+    await _keep_house(frame, records, workshop, in_force, plans)
     await frame.beside(partial(control.serve, broker.connection, operations.overhear))
     frame.health.watch("runs", lambda: (True, f"{len(live)} under way"))
     return Work(plans=plans, live=live, credit=credit, operations=operations)
+
+
+async def _keep_house(
+    frame: Frame, records: Records, workshop: Workshop, in_force: InForce, plans: Plans
+) -> None:
+    """Forget what is old, and tell other instances which content is in use here."""
+
+    def trees() -> Collection[str]:
+        return {each.tree for each in in_force.rules.generation.definitions}
+
+    async def use() -> None:
+        while True:
+            await anyio.to_thread.run_sync(lambda: [*map(workshop.content.keeps, trees())])
+            await anyio.sleep(_USES_S)
+
+    await frame.beside(use)
+    kept = frame.settings.retention
+    if kept.age:
+        content = Content(
+            disused=Attic(workshop.content),
+            store=records.store,
+            trees_of=plans.trees,
+            in_force=trees,
+        )
+        retention = Retention(records.store, frame.clock, kept.age)
+        await frame.beside(partial(retention.watch, kept.every, content))
 
 
 def _pipeline(frame: Frame, records: Records, workshop: Workshop, lender: Lender) -> Pipeline:

@@ -1,6 +1,6 @@
 """Plans by digest: what a run began with is there to its end, whatever becomes of the files."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Protocol
 
 import msgspec
@@ -15,6 +15,10 @@ class Blobs(Protocol):
     def put(self, data: bytes) -> str: ...
 
     def get(self, digest: str) -> bytes: ...
+
+    def keeps(self, digest: str) -> bool:
+        """Whether what was put before is still there; this is a use of it."""
+        ...
 
 
 def _none(_run: PipelineRun) -> Iterable[Plan]:
@@ -33,8 +37,8 @@ class Plans:
         self._known: dict[str, Plan] = {}
 
     def keep(self, plan: Plan) -> None:
-        """Store the plan durably under its own digest, once in a process."""
-        if plan.digest not in self._known:
+        """Store the plan durably under its own digest, unless it is there."""
+        if plan.digest not in self._known or not self._blobs.keeps(plan.digest):
             bare = msgspec.structs.replace(plan, digest="")
             self._blobs.put(msgspec.json.encode(bare, order="deterministic"))
             self._known[plan.digest] = plan
@@ -54,9 +58,22 @@ class Plans:
                     return plan
             raise
 
+    def trees(self, digest: str) -> Collection[str]:
+        """The trees of scripts that the plan needs; none when it cannot be read."""
+        try:
+            plan = self._read(digest)
+        except Exception:  # noqa: BLE001 - whatever is wrong with it, it needs nothing
+            return ()
+        return {planned.definition.tree for planned in plan.nodes}
+
     def get(self, digest: str) -> Plan:
         """The plan; raises what the blobs raise when it is gone or was altered."""
         if digest not in self._known:
-            bare = msgspec.json.decode(self._blobs.get(digest), type=Plan)
-            self._known[digest] = msgspec.structs.replace(bare, digest=digest)
+            self._known[digest] = self._read(digest)
         return self._known[digest]
+
+    def _read(self, digest: str) -> Plan:
+        if (known := self._known.get(digest)) is not None:
+            return known
+        bare = msgspec.json.decode(self._blobs.get(digest), type=Plan)
+        return msgspec.structs.replace(bare, digest=digest)

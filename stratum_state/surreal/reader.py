@@ -32,6 +32,11 @@ _ACTIVE = "SELECT VALUE id FROM run WHERE active = true AND lane = $lane LIMIT $
 _OPEN = """
 SELECT VALUE id FROM credential_lease WHERE open = true AND lane = $lane LIMIT $limit
 """
+_PLANS = """
+SELECT id, plan FROM $range
+  WHERE active = true OR unresolved = true OR ended = NONE OR ended >= $since LIMIT $limit
+"""
+_PLANS_AT_ONCE = 1000
 _MOST = 1 << 31
 _MATCH = """
 RETURN {
@@ -120,6 +125,19 @@ class Reader:
         """The lane that the run belongs to."""
         found = await self._call("SELECT VALUE lane FROM $run", {"run": Id("run", run_id)})
         return str(found[0]) if isinstance(found, list) and found and found[0] else None
+
+    async def plans(self, since_ms: int) -> set[str]:
+        """The plans of all runs but those that ended before a time."""
+        found: set[str] = set()
+        after: str | None = None
+        while True:
+            span = Id("run", Range(after or "", _LAST, behind=after is not None))
+            params = {"range": span, "since": since_ms, "limit": _PLANS_AT_ONCE}
+            page = await self.query(_PLANS, params)
+            found.update(str(each["plan"]) for each in page)
+            if len(page) < _PLANS_AT_ONCE:
+                return found
+            after = str(_key(page[-1]))
 
     async def match(self, prefix: str, limit: int) -> list[str]:
         hashes = prefix if 0 < len(prefix) <= _HASH else _LAST

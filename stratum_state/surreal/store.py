@@ -1,7 +1,7 @@
 """The store on SurrealDB: writes go through lanes, reads beside them."""
 
 import math
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence, Set as AbstractSet
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import NamedTuple, NoReturn
 
@@ -147,6 +147,10 @@ class SurrealStore:
             terms = Terms(before_ms, limit)
             collector = Collector(self._reader, writers, terms, self._passed)
             return await collector.collect()
+
+    async def plans(self, since_ms: int = 0) -> AbstractSet[str]:
+        """The digests of the plans of all runs, but those that ended before a time."""
+        return await self._reader.plans(since_ms)
 
     async def owner(self, run_id: str) -> Owner | None:
         """Who has the run's lane; None when there is no such run."""

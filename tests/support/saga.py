@@ -60,6 +60,9 @@ class MemoryBlobs:
     def get(self, digest: str) -> bytes:
         return self.kept[digest]
 
+    def keeps(self, digest: str) -> bool:
+        return digest in self.kept
+
 
 class RecordingRoom:
     """Remembers how many more runs might have begun."""

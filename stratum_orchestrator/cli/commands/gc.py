@@ -7,6 +7,8 @@ from typing import NamedTuple
 import anyio
 import click
 
+from stratum_graph.definitions.attic import Attic
+from stratum_graph.definitions.content import ContentStore
 from stratum_orchestrator import storage
 from stratum_orchestrator.boot import daemon
 from stratum_orchestrator.cli.exits import Exit, Stop
@@ -15,11 +17,13 @@ from stratum_orchestrator.cli.options import Face, faced
 from stratum_orchestrator.cli.workspace import read_settings
 from stratum_orchestrator.clock import WallClock
 from stratum_orchestrator.home import Home
-from stratum_orchestrator.retention import Retention
+from stratum_orchestrator.retention import Content, Retention
+from stratum_orchestrator.saga.plans import Plans
 from stratum_state.errors import StateError, StoreInUse
 
 _DAY_S = 86_400
 _MANY = 10_000_000
+_MIB = 1 << 20
 
 
 class InUse(Stop):
@@ -53,6 +57,10 @@ class Found(NamedTuple):
     runs: int
     verdicts: int
     journal: int
+    content: int
+    """Plans and trees of scripts that are needed no more."""
+    bytes: int
+    """Of the content."""
 
 
 @click.command()
@@ -66,7 +74,7 @@ class Found(NamedTuple):
 @click.option("--dry-run", is_flag=True, help="Only say how much it would be.")
 @faced
 def gc(face: Face, days: float | None, *, dry_run: bool) -> None:
-    """Forget runs that ended long ago, their verdicts and journals.
+    """Forget runs that ended long ago, their verdicts, journals and content.
 
     Works with the daemon down; a running one collects by itself.
     """
@@ -81,6 +89,8 @@ def gc(face: Face, days: float | None, *, dry_run: bool) -> None:
             Span(f"{found.runs} runs, {found.verdicts} verdicts and "),
             Span(f"{found.journal} journal entries {verb}"),
         )
+        size = f"{found.content} files of content, {found.bytes / _MIB:.1f} MiB, "
+        face.screen.line(Span(size + ("would be removed" if dry_run else "removed")))
     else:
         face.screen.value({**found._asdict(), "dry_run": dry_run})
     daemon.leave(Exit.OK)
@@ -94,10 +104,15 @@ async def _collect(face: Face, days: float | None, dry_run: bool) -> Found:  # n
     age_s = settings.retention.age if days is None else days * _DAY_S
     try:
         async with storage.opening(settings, home) as store:
+            shared = settings.definitions.content
+            kept = ContentStore(home.project / shared if shared else home.content)
+            content = Content(disused=Attic(kept), store=store, trees_of=Plans(kept).trees)
             if dry_run:
                 before_ms = time.time_ns() // 1_000_000 - round(age_s * 1000)
-                return Found(*await store.collect(before_ms, _MANY, dry_run=True))
-            return Found(*await Retention(store, WallClock(), age_s).collect())
+                found = await store.collect(before_ms, _MANY, dry_run=True)
+                return Found(*found, *await content.collect(before_ms, dry_run=True))
+            gone = await Retention(store, WallClock(), age_s).collect()
+            return Found(*gone, *await content.collect())
     except StoreInUse as why:
         raise InUse(why) from None
     except StateError as why:

@@ -87,6 +87,9 @@ class SimulatedBlobs:
     def get(self, digest: str) -> bytes:
         return self._world.blobs.get(digest)
 
+    def keeps(self, digest: str) -> bool:
+        return self._world.blobs.keeps(digest)
+
 
 class Daemon:
     """The parts of one life."""
