@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from typing import TypeVar
 
+from stratum_state.activation import ActivationRecord
 from stratum_state.credential import CredentialLease
 from stratum_state.ledger import Ledger, Stamp
 from stratum_state.model import (
@@ -16,7 +17,7 @@ from stratum_state.model import (
 )
 from stratum_state.store import EVERY_VERDICT, RunFilter, VerdictFilter
 
-_Record = TypeVar("_Record", PipelineRun, VerdictRecord)
+_Record = TypeVar("_Record", PipelineRun, VerdictRecord, ActivationRecord)
 
 
 def wall_clock_ms() -> int:
@@ -34,6 +35,7 @@ class MemoryStore:
         self._ledger = Ledger()
         self._lines: dict[str, list[JournalLine]] = {}
         self._verdicts: dict[str, VerdictRecord] = {}
+        self._activations: dict[str, ActivationRecord] = {}
         self._batch = 0
 
     async def write(self, facts: Sequence[Fact]) -> None:
@@ -44,6 +46,8 @@ class MemoryStore:
             self._lines.setdefault(move.line.run, []).append(move.line)
             if isinstance(fact, VerdictRecord):
                 self._verdicts[fact.id] = fact
+            elif isinstance(fact, ActivationRecord):
+                self._activations[fact.id] = fact
 
     async def inbox(self, identities: Sequence[str]) -> Mapping[str, str]:
         held = ((each, self._ledger.holder(each)) for each in identities)
@@ -57,6 +61,9 @@ class MemoryStore:
     ) -> Sequence[VerdictRecord]:
         found = [each for each in self._verdicts.values() if wanted.takes(each)]
         return _page(found, after, limit)
+
+    async def activations(self, *, limit: int) -> Sequence[ActivationRecord]:
+        return _page(list(self._activations.values()), None, limit)
 
     async def trail(self, run_id: str) -> Trail | None:
         account = self._ledger.account(run_id)

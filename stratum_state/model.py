@@ -9,6 +9,7 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Self
 
+from stratum_state.activation import ActivationRecord
 from stratum_state.credential import CredentialLease
 from stratum_state.errors import IllegalMove
 
@@ -301,7 +302,14 @@ class VerdictRecord:
     at: int
 
 
-Fact = PipelineRun | StepRecord | CompensationRecord | VerdictRecord | CredentialLease
+Fact = (
+    PipelineRun
+    | StepRecord
+    | CompensationRecord
+    | VerdictRecord
+    | CredentialLease
+    | ActivationRecord
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

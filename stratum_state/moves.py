@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import fields
 
+from stratum_state.activation import ActivationRecord
 from stratum_state.credential import (
     CREDENTIAL_BEGINNINGS,
     CREDENTIAL_MOVES,
@@ -40,6 +41,7 @@ _MOVING: Mapping[type[Fact], set[str]] = {
         *("exit_code", "stderr", "level", "resources", "instruction"),
     },
     VerdictRecord: set(),
+    ActivationRecord: set(),
     CredentialLease: {
         *("status", "accessor", "policy", "issued", "expires", "ended", "detail"),
     },
@@ -49,8 +51,11 @@ _KINDS: Mapping[type[Fact], str] = {
     StepRecord: "step",
     CompensationRecord: "compensation",
     VerdictRecord: "verdict",
+    ActivationRecord: "activation",
     CredentialLease: "credential",
 }
+LONELY = (VerdictRecord, ActivationRecord)
+"""What belongs to no run: each is a chain of its own, and never moves."""
 FIELDS: Mapping[type[Fact], tuple[str, ...]] = {
     kind: tuple(each.name for each in fields(kind)) for kind in _MOVING
 }
@@ -58,11 +63,13 @@ FIELDS: Mapping[type[Fact], tuple[str, ...]] = {
 
 
 def chain(fact: Fact) -> str:
-    """The name of the chain that the fact belongs to: its run, or the verdict itself."""
+    """The name of the chain that the fact belongs to: its run, or the fact itself."""
     if isinstance(fact, PipelineRun):
         return fact.id
     if isinstance(fact, VerdictRecord):
         return f"verdict:{fact.id}"
+    if isinstance(fact, ActivationRecord):
+        return f"activation:{fact.id}"
     return fact.run
 
 
@@ -74,6 +81,8 @@ def place(fact: Fact) -> Place:
         return ("compensation", fact.stage, fact.node, fact.attempt)
     if isinstance(fact, CredentialLease):
         return ("credential_lease", fact.stage, fact.node, fact.attempt, fact.purpose)
+    if isinstance(fact, ActivationRecord):
+        return ("activation",)
     return ("run",) if isinstance(fact, PipelineRun) else ("verdict",)
 
 
@@ -83,6 +92,8 @@ def name(fact: Fact) -> str:
         return f"run {fact.id}"
     if isinstance(fact, VerdictRecord):
         return f"verdict {fact.id}"
+    if isinstance(fact, ActivationRecord):
+        return f"activation {fact.id}"
     kind = _KINDS[type(fact)]
     return f"{kind} {fact.run}/{fact.node} (attempt {fact.attempt})"
 
@@ -127,7 +138,7 @@ def _begin(fact: Fact) -> None:
     elif isinstance(fact, CredentialLease):
         legal = fact.status in CREDENTIAL_BEGINNINGS
     else:
-        legal = isinstance(fact, VerdictRecord) or fact.status in COMPENSATION_BEGINNINGS
+        legal = isinstance(fact, LONELY) or fact.status in COMPENSATION_BEGINNINGS
     if not legal:
         raise IllegalMove(name(fact), "not on record", _state(fact))
 
@@ -149,7 +160,7 @@ def _move(before: Fact, after: Fact) -> None:
 
 
 def _state(fact: Fact) -> str:
-    return fact.kind if isinstance(fact, VerdictRecord) else fact.status
+    return fact.kind if isinstance(fact, LONELY) else fact.status
 
 
 def _keep(before: Fact, after: Fact, changed: dict[str, object]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from stratum_state.activation import ActivationRecord
 from stratum_state.credential import CredentialLease
 from stratum_state.model import (
     Fact,
@@ -96,6 +97,10 @@ class Store(Protocol):
         self, *, after: str | None, limit: int, wanted: VerdictFilter = EVERY_VERDICT
     ) -> Sequence[VerdictRecord]:
         """Newest first, beginning behind the id `after`."""
+        ...
+
+    async def activations(self, *, limit: int) -> Sequence[ActivationRecord]:
+        """Which bundles came into force, newest first."""
         ...
 
     async def trail(self, run_id: str) -> Trail | None: ...

@@ -10,6 +10,7 @@ from zlib import crc32
 import anyio
 
 from stratum_state import moves
+from stratum_state.activation import ActivationRecord
 from stratum_state.credential import CredentialLease
 from stratum_state.errors import IllegalMove, Rejected
 from stratum_state.model import (
@@ -178,6 +179,10 @@ class StateTracker:
         """Identity to run id, for those that have a run."""
         return await self._store.inbox(identities)
 
+    async def activations(self, *, limit: int) -> Sequence[ActivationRecord]:
+        """Which bundles came into force, newest first."""
+        return await self._store.activations(limit=limit)
+
     async def verdict(self, verdict_id: str) -> VerdictRecord | None:
         return await self._store.verdict(verdict_id)
 
@@ -201,7 +206,7 @@ class StateTracker:
         return await self._store.journal(run_id)
 
     def _believe(self, fact: Fact) -> None:
-        if isinstance(fact, VerdictRecord):
+        if isinstance(fact, moves.LONELY):
             return
         run_id = moves.chain(fact)
         known = self._known(run_id)

@@ -15,6 +15,7 @@ from prometheus_client import (
 )
 
 from stratum_orchestrator.ports import Clock
+from stratum_state.activation import ActivationRecord
 from stratum_state.credential import CredentialLease, CredentialStatus
 from stratum_state.model import (
     CompensationRecord,
@@ -160,6 +161,8 @@ class Metrics:
                     self._verdict(fact)
                 case CredentialLease():
                     self._lease(fact)
+                case ActivationRecord():
+                    pass  # what it brings into force is counted when it is
 
     def generation(self, nodes: int) -> None:
         """A generation of so many nodes took over."""

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import anyio
 
+from stratum_state.activation import ActivationRecord
 from stratum_state.credential import CredentialLease
 from stratum_state.model import (
     CompensationRecord,
@@ -71,11 +72,11 @@ class News:
 
 
 def about(fact: Fact) -> str | None:
-    """The run that a fact is a matter of; None for a verdict."""
+    """The run that a fact is a matter of; None for what is of none."""
     match fact:
         case PipelineRun():
             return fact.id
         case StepRecord() | CompensationRecord() | CredentialLease():
             return fact.run
-        case VerdictRecord():
+        case VerdictRecord() | ActivationRecord():
             return None

@@ -13,6 +13,7 @@ from stratum_orchestrator.api.naming import resolve_prefix
 from stratum_orchestrator.api.news import Item, Missed, News, about
 from stratum_orchestrator.api.problem import Problem
 from stratum_orchestrator.api.question import Question
+from stratum_state.activation import ActivationRecord
 from stratum_state.credential import CredentialLease
 from stratum_state.model import (
     CompensationRecord,
@@ -27,6 +28,7 @@ MAX_LISTENERS = 64
 HEARTBEAT_S = 15.0
 _TAKES_S = 10.0  # a listener that does not take a packet within this time is dropped
 _REST_S = 0.1  # between packets, so that a burst of facts is one of them
+_LISTED = PipelineRun | VerdictRecord | ActivationRecord
 _AGAIN_MS = 1000  # how soon a browser is to come back
 
 
@@ -111,7 +113,7 @@ async def _write(response: web.StreamResponse, packet: bytes) -> None:
 def _packet(items: Sequence[Item], boot: int, run: str | None) -> Iterator[bytes]:
     for number, fact in items:
         of = about(fact)
-        is_wanted = isinstance(fact, PipelineRun | VerdictRecord) if run is None else of == run
+        is_wanted = isinstance(fact, _LISTED) if run is None else of == run
         if is_wanted:
             yield _event(*_told(fact, f"{boot}-{number}"))
 
@@ -128,6 +130,8 @@ def _told(fact: Fact, number: str) -> tuple[str, str, views.View]:
             return "verdict", number, views.verdict(fact)
         case CredentialLease():
             return "credential", number, views.lease(fact)
+        case ActivationRecord():
+            return "activation", number, views.activation(fact)
 
 
 def _reset(boot: int, place: int) -> bytes:

@@ -11,6 +11,7 @@ from stratum_graph.diagnostics import Diagnostic
 from stratum_graph.model import Plan
 from stratum_orchestrator.api.desk import Check, Instance, Status
 from stratum_orchestrator.saga.attention import Attention
+from stratum_state.activation import ActivationRecord
 from stratum_state.credential import CredentialLease
 from stratum_state.model import (
     CompensationRecord,
@@ -108,6 +109,23 @@ def stages(plan: Plan) -> list[list[str]]:
     """The names of the nodes, stage by stage."""
     names = [planned.definition.node.name for planned in plan.nodes]
     return [[names[index] for index in stage] for stage in plan.stages]
+
+
+def activation(record: ActivationRecord) -> View:
+    """One change of the bundle in force."""
+    return {
+        "id": record.id,
+        "source": record.source,
+        "digest": record.digest,
+        "previous": record.previous or None,
+        "generation": record.generation,
+        "signer": record.signer or None,
+        "kind": record.kind.value,
+        "by": record.by,
+        "reason": record.reason,
+        "authorization": _decoded(record.authorization),
+        "at": iso(record.at),
+    }
 
 
 def verdict(record: VerdictRecord) -> View:

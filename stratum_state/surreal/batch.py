@@ -9,8 +9,8 @@ from stratum_state.surreal.cbor import Id, Unencodable
 from stratum_state.surreal.ticket import Ticket
 
 _TABLES = (
-    *("blob", "inbox", "run", "verdict", "step", "compensation", "credential_lease"),
-    "anchor",
+    *("blob", "inbox", "run", "verdict", "activation"),
+    *("step", "compensation", "credential_lease", "anchor"),
 )
 _MOST_TICKETS = 200
 _MOST_BYTES = 8 << 20  # a transaction must fit into one file of the log, and into one message
@@ -28,6 +28,7 @@ IF array::len($blob) > 0 {{ INSERT IGNORE INTO blob $blob RETURN NONE }};
 IF array::len($inbox) > 0 {{ INSERT INTO inbox $inbox RETURN NONE }};
 IF array::len($run) > 0 {{ INSERT INTO run $run RETURN NONE }};
 IF array::len($verdict) > 0 {{ INSERT INTO verdict $verdict RETURN NONE }};
+IF array::len($activation) > 0 {{ INSERT INTO activation $activation RETURN NONE }};
 IF array::len($step) > 0 {{ INSERT INTO step $step RETURN NONE }};
 IF array::len($compensation) > 0 {{ INSERT INTO compensation $compensation RETURN NONE }};
 IF array::len($credential_lease) > 0 {{

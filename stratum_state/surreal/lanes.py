@@ -13,7 +13,7 @@ from anyio.abc import TaskGroup
 from stratum_state import moves
 from stratum_state.errors import NotOurs, Rejected, StateError
 from stratum_state.ledger import Ledger
-from stratum_state.model import Fact, PipelineRun, RunStatus, VerdictRecord
+from stratum_state.model import Fact, PipelineRun, RunStatus
 from stratum_state.surreal.commit import Committer, Patience
 from stratum_state.surreal.lane import Lane
 from stratum_state.surreal.lease import Lease
@@ -135,7 +135,7 @@ class Lanes:
 
     def _strange(self, facts: Sequence[Fact]) -> set[str]:
         """The runs of the facts that no ledger knows, and that do not begin with them."""
-        runs = {moves.chain(each) for each in facts if not isinstance(each, VerdictRecord)}
+        runs = {moves.chain(each) for each in facts if not isinstance(each, moves.LONELY)}
         strange = {each for each in runs if self._knowing(each) is None}
         if not strange:
             return strange
@@ -160,7 +160,7 @@ class Lanes:
         return True
 
     def _lane_of(self, facts: Sequence[Fact]) -> Held:
-        runs = {moves.chain(each) for each in facts if not isinstance(each, VerdictRecord)}
+        runs = {moves.chain(each) for each in facts if not isinstance(each, moves.LONELY)}
         lanes = {self._knowing(run) or self.primary for run in runs} or {self.primary}
         if len(lanes) > 1:
             why = "its facts belong to several lanes, which cannot be kept together"

@@ -6,6 +6,7 @@ from typing import NamedTuple, cast
 import anyio
 
 from stratum_state import journal, moves
+from stratum_state.activation import ActivationRecord
 from stratum_state.errors import Rejected, Taken, Unavailable
 from stratum_state.ledger import Account, Row
 from stratum_state.model import Fact, JournalLine, PipelineRun, Trail, VerdictRecord
@@ -38,6 +39,7 @@ SELECT id, plan FROM $range
 """
 _PLANS_AT_ONCE = 1000
 _MOST = 1 << 31
+_ACTIVATIONS = "SELECT * FROM $range LIMIT $limit"
 _MATCH = """
 RETURN {
   ids: (SELECT VALUE id FROM $ids LIMIT $limit),
@@ -79,11 +81,9 @@ class Reader:
         for run in begun:
             if held.get(run.identity, run.id) != run.id:
                 raise Taken(run.identity)
-        said = [each for each in facts if isinstance(each, VerdictRecord)]
-        found = await self._decoded(
-            await self._select([Id("verdict", each.id) for each in said])
-        )
-        runs = {moves.chain(each) for each in facts if not isinstance(each, VerdictRecord)}
+        said = [each for each in facts if isinstance(each, moves.LONELY)]
+        found = await self._decoded(await self._select([rows.row_id(each) for each in said]))
+        runs = {moves.chain(each) for each in facts if not isinstance(each, moves.LONELY)}
         for kept in [await self.kept(each) for each in sorted(runs)]:
             if kept is not None and kept.lane != lane:
                 raise Taken(_identity(kept))
@@ -97,6 +97,11 @@ class Reader:
     async def verdict(self, verdict_id: str) -> VerdictRecord | None:
         found = await self._decoded(await self._select([Id("verdict", verdict_id)]))
         return cast("VerdictRecord", found[0].fact) if found else None
+
+    async def activations(self, limit: int) -> list[ActivationRecord]:
+        params = {"range": Id("activation", Range("", _LAST)), "limit": limit}
+        found = await self._decoded(await self.query(_ACTIVATIONS, params))
+        return [cast("ActivationRecord", row.fact) for row in found]
 
     async def trail(self, run_id: str) -> Trail | None:
         kept = await self.kept(run_id)

@@ -27,6 +27,8 @@ _BODIES = 50  # journal rows that are read at once: each may be large
 _LAST = "~"
 _NAME = re.compile(r'"run":"([^"]+)"')
 _VERDICT = "verdict:"
+_ACTIVATION = "activation:"
+"""They are few, and kept for good."""
 
 # `ended` is missing where a run was abandoned before it began. What somebody still has to look
 # after stays.
@@ -159,10 +161,11 @@ class Collector:
 
     async def _named(self, names: Collection[str]) -> set[str]:
         """The chains that are still there, of those that the journal names."""
-        runs = {name for name in names if not name.startswith(_VERDICT)}
-        verdicts = {name.removeprefix(_VERDICT) for name in names if name not in runs}
+        lasting = {name for name in names if name.startswith(_ACTIVATION)}
+        runs = {name for name in names if not name.startswith((_VERDICT, _ACTIVATION))}
+        verdicts = {name.removeprefix(_VERDICT) for name in {*names} - runs - lasting}
         there = {f"{_VERDICT}{each}" for each in await self._there("verdict", verdicts)}
-        return there | await self._there("run", runs)
+        return there | lasting | await self._there("run", runs)
 
     async def _there(self, table: str, keys: Collection[str]) -> set[str]:
         there: set[str] = set()

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import cast
 
 from stratum_state import canonical, moves
+from stratum_state.activation import ActivationKind, ActivationRecord
 from stratum_state.credential import CredentialLease, CredentialStatus
 from stratum_state.journal import Head
 from stratum_state.ledger import Move, Row
@@ -36,11 +37,13 @@ _WORDS: Mapping[tuple[str, str], Callable[[str], object]] = {
     ("compensation", "status"): CompensationStatus,
     ("credential_lease", "status"): CredentialStatus,
     ("verdict", "kind"): VerdictKind,
+    ("activation", "kind"): ActivationKind,
 }
 
 _TABLES: Mapping[str, type[Fact]] = {
     "run": PipelineRun,
     "verdict": VerdictRecord,
+    "activation": ActivationRecord,
     "step": StepRecord,
     "compensation": CompensationRecord,
     "credential_lease": CredentialLease,

@@ -7,6 +7,7 @@ from typing import NamedTuple, NoReturn
 
 import anyio
 
+from stratum_state.activation import ActivationRecord
 from stratum_state.credential import CredentialLease
 from stratum_state.errors import Unavailable
 from stratum_state.model import Fact, JournalLine, PipelineRun, Trail, VerdictRecord
@@ -173,6 +174,9 @@ class SurrealStore:
         self, *, after: str | None, limit: int, wanted: VerdictFilter = EVERY_VERDICT
     ) -> Sequence[VerdictRecord]:
         return await self._reader.listing.verdicts(wanted, after, limit)
+
+    async def activations(self, *, limit: int) -> Sequence[ActivationRecord]:
+        return await self._reader.activations(limit)
 
     async def trail(self, run_id: str) -> Trail | None:
         return await self._reader.trail(run_id)

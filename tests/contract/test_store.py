@@ -24,7 +24,7 @@ from stratum_state.store import RunFilter, Store, VerdictFilter
 from stratum_state.surreal import open_store
 from support import bridge, engines, records
 from support.bridge import Bridge
-from support.records import a_compensation, a_lease, a_run, a_step, a_verdict
+from support.records import a_compensation, a_lease, a_run, a_step, a_verdict, an_activation
 
 EVERY = RunFilter()
 
@@ -545,3 +545,15 @@ async def test_a_lease_does_not_come_back(store: Store) -> None:
 
     with pytest.raises(IllegalMove):
         await store.write([records.issued(a_lease(run), "another")])
+
+
+async def test_activations_are_listed_newest_first_and_never_change(store: Store) -> None:
+    older, newer = an_activation(1_000), an_activation(2_000, digest="b" * 64)
+    await store.write([older])
+    await store.write([newer])
+    await store.write([newer])
+
+    assert await store.activations(limit=10) == [newer, older]
+    assert await store.activations(limit=1) == [newer]
+    with pytest.raises(IllegalMove):
+        await store.write([replace(older, by="somebody else")])

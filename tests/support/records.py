@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from stratum_state import model
+from stratum_state.activation import ActivationKind, ActivationRecord, activation_id
 from stratum_state.credential import CredentialLease, CredentialStatus, Purpose
 from stratum_state.model import (
     Compensation,
@@ -162,3 +163,21 @@ def undone(compensation: CompensationRecord) -> CompensationRecord:
 def with_data(run: PipelineRun, data: str) -> PipelineRun:
     """The same run with another payload."""
     return replace(run, data=data)
+
+
+def an_activation(at: int, digest: str = "a" * 64, **more: object) -> ActivationRecord:
+    """A bundle that came into force."""
+    said = ActivationRecord(
+        id=activation_id(at, f"sha256:{digest}"),
+        source="oci-layout:nodes:v1",
+        digest=f"sha256:{digest}",
+        previous="",
+        generation="",
+        signer="",
+        kind=ActivationKind.ACTIVATED,
+        by="operator",
+        reason="a “reason”",
+        authorization="{}",
+        at=at,
+    )
+    return replace(said, **more)  # type: ignore[arg-type]

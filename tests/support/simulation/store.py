@@ -8,6 +8,7 @@ import anyio
 
 from stratum_orchestrator.audit.observed import Commit
 from stratum_state import moves
+from stratum_state.activation import ActivationRecord
 from stratum_state.errors import Fenced, StateError, Unavailable
 from stratum_state.model import Fact, JournalLine, PipelineRun, Trail, VerdictRecord
 from stratum_state.store import EVERY_VERDICT, RunFilter, VerdictFilter
@@ -120,6 +121,9 @@ class SimulatedStore(Port):
         self, *, after: str | None, limit: int, wanted: VerdictFilter = EVERY_VERDICT
     ) -> Sequence[VerdictRecord]:
         return await self._store.verdicts(after=after, limit=limit, wanted=wanted)
+
+    async def activations(self, *, limit: int) -> Sequence[ActivationRecord]:
+        return await self._store.activations(limit=limit)
 
     async def trail(self, run_id: str) -> Trail | None:
         return await self._read("trail", await self._store.trail(run_id))
