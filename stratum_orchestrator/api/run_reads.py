@@ -59,6 +59,7 @@ class RunReads:
             "compensations": [
                 views.compensation(each) for each in trail.compensations if each.node == name
             ],
+            "credentials": [views.lease(each) for each in trail.leases if each.node == name],
         }
         return web.json_response(told)
 

@@ -14,7 +14,15 @@ function value(title, data) {
   return block(h("span", {}, title, " ", copy(JSON.stringify(data))), json(data));
 }
 
-function attempt(each, kind) {
+function receipt(lease) {
+  return h("dl", { class: "facts receipt" },
+    pair("Of", `${lease.names.join(", ")}, from ${lease.provider}`), pair("Now", word(lease.status)),
+    lease.accessor ? pair("Accessor", h("code", { class: "hash" }, lease.accessor)) : null,
+    lease.issued ? pair("Lent", `${clock(lease.issued, true)}${lease.ended ? ` to ${clock(lease.ended, true)}` : ""}`) : null,
+    lease.detail ? pair("Note", lease.detail) : null);
+}
+
+function attempt(each, kind, lent) {
   const facts = [
     pair("State", word(each.status)),
     pair("Began", clock(each.started, true)),
@@ -30,7 +38,7 @@ function attempt(each, kind) {
     h("dl", { class: "facts" }, facts),
     each.stderr ? block("Log (stderr)", h("pre", { class: "log", tabindex: "0" }, each.stderr)) : h("p", { class: "dim" }, "It wrote nothing to its log."),
     kind === "run" && each.outputs ? value("Outputs", each.outputs) : null,
-    has(each.receipts) ? value("Credential receipts", each.receipts) : null,
+    lent.length ? block("Credentials lent", lent.map(receipt)) : null,
   ];
 }
 
@@ -53,7 +61,7 @@ export async function node(root, run, name, signal) {
     onclick(event) {
       for (const tab of tabs) tab.setAttribute("aria-pressed", tab === event.currentTarget);
       root.chosenTry = `${kind} ${each.attempt}`;
-      shown.replaceChildren(...attempt(each, kind).filter(Boolean));
+      shown.replaceChildren(...attempt(each, kind, told.credentials.filter((lease) => (lease.purpose === "do" ? "run" : "undo") === kind && lease.attempt === each.attempt)).filter(Boolean));
     },
   }, `${kind === "undo" ? "undo" : "attempt"} ${each.attempt} `, word(each.status)));
   root.replaceChildren(

@@ -5,6 +5,7 @@ const key = (each) => `${each.node} ${each.attempt}`;
 /** The run with one attempt moved on; what its script gave and said is read when asked for. */
 export function heard(run, kind, told) {
   if (kind === "run") return { ...run, ...told, event: run.event };
+  if (kind !== "step" && kind !== "compensation") return run;
   const list = kind === "step" ? "steps" : "compensations";
   const old = run[list].find((each) => key(each) === key(told));
   const rest = run[list].filter((each) => each !== old);

@@ -124,7 +124,7 @@ export async function show({ root, argument, query, signal, go, linked, failed }
     run = heard(run, kind, told);
     redraw();
     if (told.node === chosen) readNode();
-    if (kind === "run") readSoon();
+    if (kind === "run" || kind === "credential") readSoon();
   }, linked);
   const tick = setInterval(() => isOver(run) || redraw(), 1000);
   const again = setInterval(() => isOver(run) || readSoon(), AGAIN_MS);

@@ -9,6 +9,7 @@ const MARKS = {
   failed: ["✖", "bad"], "timed-out": ["✖", "bad"], abandoned: ["✖", "bad"], refused: ["✖", "bad"],
   cancelled: ["■", "warn"], lost: ["■", "warn"], waived: ["■", "warn"],
   skipped: ["◌", "dim"], waiting: ["·", "dim"], "not reached": ["·", "dim"],
+  requested: ["○", "busy"], issued: ["●", "busy"], revoked: ["✔", "good"], expired: ["■", "warn"], void: ["◌", "dim"],
   duplicate: ["=", "dim"], "no-pipeline": ["∅", "warn"],
   ok: ["✔", "good"], "not ok": ["✖", "bad"], error: ["✖", "bad"], warning: ["!", "warn"],
 };
