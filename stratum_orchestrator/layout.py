@@ -1,6 +1,8 @@
 """Where the parts of a project lie, and how its steps are run, as the settings say."""
 
+import stat
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from stratum_orchestrator import config
@@ -8,6 +10,9 @@ from stratum_orchestrator.config import Settings
 from stratum_orchestrator.execution.settings import ExecutionSettings
 from stratum_orchestrator.home import PRINCIPALS
 from stratum_orchestrator.knowledge import Sources
+
+_PUBLIC = ".ca_file"
+"""The settings of files that are no secrets end so."""
 
 
 def sources(settings: Settings, project: Path, home: Path) -> Sources:
@@ -43,3 +48,13 @@ def execution(
         execute=(sys.prefix, sys.base_prefix, *chosen.execute),
     )
     return made.with_parallel(chosen.parallel) if chosen.parallel else made
+
+
+def open_secrets(settings: Settings, project: Path) -> Iterator[Path]:
+    """Files with secrets that the settings name, and that everybody on the machine can read."""
+    for name in config.fields():
+        is_secret = name.endswith("_file") and not name.endswith(_PUBLIC)
+        if is_secret and (given := config.value_of(settings, name)):
+            file = project / str(given)
+            if file.exists() and file.stat().st_mode & stat.S_IRWXO:
+                yield file

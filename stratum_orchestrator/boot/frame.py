@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
-from stratum_orchestrator import config, crashpoints, logs
+from stratum_orchestrator import config, crashpoints, layout, logs
 from stratum_orchestrator.api.metrics import Metrics
 from stratum_orchestrator.boot.launch import Launch
 from stratum_orchestrator.clock import WallClock
@@ -56,6 +56,9 @@ async def configure(launch: Launch, home: Home, stack: AsyncExitStack) -> Frame:
     if deadly := environment.get(crashpoints.VARIABLE):
         log.warning("will kill itself at a crash point", extra={"point": deadly})
     home.prepare()
+    for file in layout.open_secrets(settings, home.project):
+        extra = {"file": str(file), "remedy": f"chmod 600 {file}"}
+        log.warning("secret can be read by everybody on the machine", extra=extra)
     hide()
     if os.geteuid() == 0:
         log.warning("running as root: a step that gets out of its fence owns the machine")

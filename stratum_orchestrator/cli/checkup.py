@@ -20,6 +20,7 @@ from stratum_orchestrator.config import Execution, Settings
 from stratum_orchestrator.execution import bubblewrap
 from stratum_orchestrator.execution.binary import OLDEST, find
 from stratum_orchestrator.execution.errors import ExecutionError
+from stratum_orchestrator.layout import open_secrets
 
 _PYTHONS = ((3, 11), (3, 14))
 _FREE = 1 << 30  # bytes below which a full disk is near
@@ -61,6 +62,7 @@ async def _project(face: Face) -> list[Finding]:
                 Finding("configuration", "ok", "readable"),
                 _nushell(place),
                 _broker(place.settings),
+                *(_open(file) for file in open_secrets(place.settings, place.project)),
             ]
     except Stop as stop:
         return [Finding("configuration", "fail", stop.message, "mend what is said above")]
@@ -178,6 +180,10 @@ def _secrets(home: Path) -> Iterator[Finding]:
         yield Finding("secrets", "fail", f"{each} can be read by others", f"chmod 600 {each}")
     if present and not open_ones:
         yield Finding("secrets", "ok", f"{len(present)} files, readable by you alone")
+
+
+def _open(file: Path) -> Finding:
+    return Finding("secrets", "fail", f"{file} can be read by everybody", f"chmod 600 {file}")
 
 
 def _daemon(home: Path) -> Iterator[Finding]:

@@ -24,6 +24,8 @@ pytestmark = pytest.mark.acceptance
 STARTED = "touch ($env.STRATUM_DATA | path join started)"
 STUBBORN = f"{STARTED}; ^sh -c 'trap \"\" TERM; while true; do sleep 0.1; done'"
 ESCAPED = f"^sh -c 'env -i setsid sleep 600 & sleep 0.1'; {STARTED}"
+MANY = f"^sh -c 'for n in $(seq 200); do setsid sleep 600 & done'; {STARTED}"
+DEAF = f"{STARTED}; ^sh -c 'exec <&- >&- 2>&-; exec sleep 600'"
 JOB = f"job spawn {{ ^sleep 600 }}; sleep 50ms; {STARTED}"
 
 
@@ -61,7 +63,16 @@ async def test_background_processes_end_with_their_script(bench: Bench, body: st
     assert ended.failure is None
 
 
-@pytest.mark.parametrize("body", [STUBBORN, f"{JOB}; sleep 1hr", f"{ESCAPED}; sleep 1hr"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        STUBBORN,
+        f"{JOB}; sleep 1hr",
+        f"{ESCAPED}; sleep 1hr",
+        f"{MANY}; sleep 1hr",
+        DEAF,
+    ],
+)
 async def test_a_timeout_ends_everything(bench: Bench, body: str) -> None:
     ended = await bench.run(body, timeout_s=0.6)
 
@@ -192,6 +203,7 @@ async def test_nothing_is_left_of_five_hundred_mixed_runs(tmp_path: Path) -> Non
     ("body", "limits", "remedy"),
     [
         ("^sh -c 'kill -SEGV $$'", Limits(), "SIGSEGV"),
+        ("^sh -c 'kill -9 $PPID'", Limits(), "SIGKILL"),
         ("loop { }", Limits(cpu=1), "handler.limits.cpu"),
     ],
 )

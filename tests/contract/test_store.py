@@ -480,6 +480,23 @@ async def test_foreign_text_comes_back_as_it_was(store: Store, text: str) -> Non
     assert trail.steps == (failed,)
 
 
+@pytest.mark.parametrize(
+    "name", ["a; REMOVE TABLE run; --", "x'); DELETE run; --", "run:⟨x⟩", "`", "\\", ""]
+)
+async def test_a_name_in_the_query_language_is_a_name(store: Store, name: str) -> None:
+    run = a_run()
+    await store.write([run])
+
+    assert await store.trail(name) is None
+    assert await store.verdict(name) is None
+    assert list(await store.journal(name)) == []
+    assert dict(await store.inbox([name])) == {}
+    assert (
+        list(await store.runs(RunFilter(pipeline=name, text=name), after=None, limit=9)) == []
+    )
+    assert await store.trail(run.id) == Trail(run=run)
+
+
 async def test_large_outputs_come_back_whole(store: Store) -> None:
     run = a_run()
     step = a_step(run)

@@ -8,6 +8,7 @@ from hashlib import sha256
 
 import aiohttp
 import anyio
+from yarl import URL
 
 from stratum_graph.diagnostics import Diagnostic
 from stratum_graph.generation import Generation, compile_graph
@@ -200,6 +201,14 @@ class Served:
     async def post(self, path: str, told: object, **headers: str | None) -> Answer:
         asked = {"Content-Type": "application/json"} | headers
         return await self.ask("POST", path, asked, json.dumps(told).encode())
+
+    async def ask_raw(self, path: str) -> Answer:
+        """GET a path exactly as it is written."""
+        asked = {"Authorization": f"Bearer {TOKEN}"}
+        address = URL(self.url + path, encoded=True)
+        async with self.session.get(address, headers=asked) as response:
+            text = await response.text()
+        return Answer(status=response.status, headers=response.headers, text=text)
 
     async def ask(
         self,

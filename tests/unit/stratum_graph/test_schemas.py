@@ -28,6 +28,13 @@ def test_a_schema_that_cannot_be_used_is_refused(schema: dict[str, object]) -> N
         compile_schema(schema)
 
 
+def test_a_pattern_that_others_choke_on_is_judged_in_linear_time() -> None:
+    schema = compile_schema({"type": "string", "pattern": "^(a+)+$"})
+
+    assert schema.problems("a" * 50_000 + "!") != ()
+    assert schema.problems("a" * 50_000) == ()
+
+
 def test_a_schema_may_refer_to_itself() -> None:
     tree = compile_schema({"type": "array", "items": {"$ref": "#"}})
 

@@ -110,6 +110,27 @@ async def test_an_unknown_path_is_a_problem_too(api: Served) -> None:
     assert (answer.status, answer.json["title"]) == (404, "Not Found")
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/v1/runs/%0d%0aSet-Cookie:%20a=b",
+        "/api/v1/runs/..%2f..%2fetc%2fpasswd",
+        "/api/v1/runs/a;%20REMOVE%20TABLE%20run",
+        "/api/v1/runs/%00",
+        "/api/v1/runs/" + "1" * 300,
+        "/%2e%2e/%2e%2e/etc/passwd",
+        "/static/..%2f..%2fkeys",
+        "//evil.example/livez",
+    ],
+)
+async def test_a_path_that_names_nothing_stays_text(api: Served, path: str) -> None:
+    answer = await api.ask_raw(path)
+
+    assert answer.status in {400, 404}
+    assert "Set-Cookie" not in answer.headers
+    assert answer.headers["Content-Type"].startswith("application/problem+json")
+
+
 MALFORMED = {
     "two lengths": "POST /livez HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n"
     "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",

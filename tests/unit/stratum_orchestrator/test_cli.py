@@ -172,6 +172,20 @@ def test_the_doctor_names_a_remedy_for_what_is_not_well(tmp_path: Path) -> None:
     assert found["python"]["status"] == "ok"
 
 
+def test_the_doctor_names_a_secret_that_everybody_can_read(tmp_path: Path) -> None:
+    (tmp_path / "stratum.ncl").write_text(
+        '{ nats = { url = "nats://127.0.0.1:1", seed_file = "daemon.nk" } }'
+    )
+    (tmp_path / "daemon.nk").touch()
+    (tmp_path / "daemon.nk").chmod(0o666)
+
+    result = run("doctor", "-o", "json", home=tmp_path)
+
+    remedies = [each["remedy"] for each in json.loads(result.stdout)]
+    assert result.exit_code == 1
+    assert f"chmod 600 {tmp_path / 'daemon.nk'}" in remedies
+
+
 def test_no_color_is_obeyed_whatever_its_value(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "anything")
 
