@@ -6,9 +6,10 @@ Durations are seconds, sizes are bytes: the contracts normalise both.
 """
 
 from collections.abc import Mapping
-from typing import Literal
+from datetime import datetime
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 JsonSchema = Mapping[str, object]
 Condition = Mapping[str, object]
@@ -151,18 +152,43 @@ class Definition(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`sha256:…` of the definition's folder in the content store; scripts lie in it."""
 
 
+class FurtherKey(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A key that is as good as the principal's own, for a time: the old one while it changes."""
+
+    key: str
+    not_after: Annotated[datetime, Meta(tz=True)] | None = None
+    """What was stored later under this key does not count; None means no end."""
+
+
 class Principal(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Somebody who may sign events: a person or an agent."""
 
     key: str
-    """Public user NKey (`U…`)."""
+    """Public user NKey (`U…`): the one of now, and what policies compare."""
     name: str
+    keys: tuple[FurtherKey, ...] = ()
+    """Others that are valid beside it."""
+    revoked: tuple[str, ...] = ()
+    """Public keys that were the principal's and never count again, not even for old events."""
     kind: Literal["user", "agent"] = "user"
     tenant: str = "default"
     groups: tuple[str, ...] = ()
     active: bool = True
     subjects: tuple[str, ...] = ()
-    """What the embedded server lets this key publish to; empty means every event subject."""
+    """What the embedded server lets its keys publish to; empty means every event subject."""
+
+    @property
+    def every_key(self) -> tuple[str, ...]:
+        """All that are or were the principal's."""
+        return (self.key, *(each.key for each in self.keys), *self.revoked)
+
+    def fault_of(self, key: str, at_ms: int) -> Literal["", "revoked", "expired"]:
+        """Why a key of the principal's did not count then; empty when it did."""
+        if key in self.revoked:
+            return "revoked"
+        ends = {each.key: each.not_after for each in self.keys}
+        end = None if key == self.key else ends.get(key)
+        return "expired" if end is not None and at_ms >= end.timestamp() * 1000 else ""
 
 
 class PlannedNode(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -8,6 +8,7 @@ OrchestratorError
 ├── BadReference    a node's `read` or `write` names what this event does not have
 ├── UnknownRun      there is no such run
 ├── Denied          the policies do not let an operator do that
+├── BadGrant        a grant cannot be used, or nothing can be told about it
 └── Impossible      the run is not where that could be done
 """
 
@@ -65,6 +66,14 @@ class Denied(OrchestratorError):
 
     def __init__(self, action: str, pipeline: str, why: str) -> None:
         super().__init__(f"{action} of {pipeline}: {why}")
+
+
+class BadGrant(OrchestratorError):
+    """A grant cannot be used, or nothing can be told about it."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
 
 
 class Impossible(OrchestratorError):

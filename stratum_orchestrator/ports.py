@@ -163,6 +163,24 @@ class CredentialBroker(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Mandate:
+    """On whose behalf an agent does something, and by which grant."""
+
+    grant: str
+    """Id."""
+    agent: str
+    """Public key of the agent's principal."""
+    user: str
+    """Name."""
+    key: str
+    """Public key of the user's principal."""
+    expires: int
+    """Unix milliseconds."""
+    text: str
+    """The grant as the user signed it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """What the policies say, and which of them."""
 
@@ -174,6 +192,8 @@ class Decision:
     """Digest."""
     reason: str
     """One sentence for a reader."""
+    mandate: Mandate | None = None
+    """With a grant, for whom."""
 
 
 class Authorizer(Protocol):

@@ -78,7 +78,7 @@ class CedarAuthorizer:
 
         The empty pipeline name means the daemon itself. Of the context only the keys in
         `entities.DECLARED` count: `now` (seconds since 1970) and `signed` are required,
-        `dry_run`, `subject` and `publisher` (NKey of who started the run) are optional.
+        the others are optional and described in the schema.
         """
         if action == "trigger" and pipeline not in self.pipelines:
             return self._denied(f"there is no pipeline `{pipeline}`")

@@ -18,6 +18,9 @@ DECLARED: Mapping[str, type] = {
     "dry_run": bool,
     "subject": str,
     "publisher": str,
+    "publisher_for": str,
+    "delegator": str,
+    "delegate": str,
 }
 """The keys of a context that reach Cedar, as in the schema. All are scalars, so that no
 payload can smuggle in an entity (`{"__entity": …}`)."""
@@ -59,7 +62,7 @@ def reference(kind: str, name: str) -> Reference:
 
 
 def principal_reference(principal: Principal) -> Reference:
-    return reference("Agent" if principal.kind == "agent" else "User", principal.key)
+    return reference("Agent" if principal.kind == "agent" else "User", principal.name)
 
 
 def principal_entities(principal: Principal) -> list[Entity]:

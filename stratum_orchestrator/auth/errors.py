@@ -1,4 +1,4 @@
-"""What can go wrong with policies, and with where credentials come from.
+"""What can go wrong with who may do what, and with where credentials come from.
 
 AuthError
 ├── BadPolicies       the set does not load; every fault, with its file and line
@@ -6,10 +6,14 @@ AuthError
 ├── BadProvider       the settings of the provider do not go together
 ├── BadValuesFile     the file with development values cannot be used
 ├── OpenBaoMissing    there is no OpenBao to start
-└── OpenBaoFailed     it did not start
+├── OpenBaoFailed     it did not start
+├── BadRegister       a file of tokens, grants or principals cannot be read
+├── NameTaken         something else has that name
+└── UnknownName       nothing has that name
 """
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 from stratum_graph.diagnostics import Diagnostic
@@ -66,3 +70,27 @@ class OpenBaoFailed(AuthError):
 
     def __init__(self, log: Path, tail: str) -> None:
         super().__init__(f"OpenBao did not start; the end of {log}:\n{tail}")
+
+
+class BadRegister(AuthError):
+    """A file of tokens, grants or principals cannot be read: nothing in it counts."""
+
+    def __init__(self, file: Path, why: str) -> None:
+        super().__init__(f"{file} cannot be used: {why}")
+        self.file = file
+
+
+class NameTaken(AuthError):
+    """Something else has that name."""
+
+    def __init__(self, what: str, name: str) -> None:
+        super().__init__(f"there is a {what} `{name}` already")
+
+
+class UnknownName(AuthError):
+    """Nothing has that name."""
+
+    def __init__(self, what: str, name: str, known: Sequence[str]) -> None:
+        near = get_close_matches(name, list(known), n=1)
+        hint = f"; did you mean `{near[0]}`?" if near else ""
+        super().__init__(f"there is no {what} `{name}`{hint}")

@@ -5,7 +5,8 @@ from typing import Literal, Self
 
 import msgspec
 
-from stratum_orchestrator.ports import Decision
+from stratum_orchestrator.ports import Decision, Mandate
+from stratum_orchestrator.saga.delegation import Asker
 from stratum_state import canonical
 from stratum_state.model import PipelineRun
 
@@ -25,6 +26,8 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
 
     by: str
     reason: str
+    asker: Asker | None = None
+    """Who asks; None is whoever holds the daemon's home."""
 
 
 class Obeyed(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +75,8 @@ class Instruction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """Whose compensation is meant; None means the run."""
     attempts: int = 0
     """Of that compensation, on record when it was asked for."""
+    mandate: Mandate | None = None
+    """On whose behalf, when an agent asked for it."""
 
     @classmethod
     def of(cls, action: Action, wish: Wish, decision: Decision, at: int) -> Self:
@@ -82,6 +87,7 @@ class Instruction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
             at=at,
             policies=decision.policies,
             policy_set=decision.policy_set,
+            mandate=decision.mandate,
         )
 
     @property

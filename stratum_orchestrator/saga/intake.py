@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from platform_nats.delivery import Answer, Delivery
 from platform_nats.envelope import Limits, open_envelope
 from platform_nats.errors import EnvelopeRefused
+from stratum_graph.model import Principal
 from stratum_orchestrator.crashpoints import UNARMED, Passed
 from stratum_orchestrator.errors import NoRoom, Refused
 from stratum_orchestrator.ports import Clock
+from stratum_orchestrator.saga import grant
+from stratum_orchestrator.saga.delegation import Asker
 from stratum_orchestrator.saga.live import LiveRuns
 from stratum_orchestrator.saga.rules import Judgement, Rules, judge
 from stratum_orchestrator.saga.verdict import Drafted, Signed, draft, no_pipeline, refused
@@ -93,8 +96,11 @@ class Intake:
         except Refused as refusal:
             return await self._record(refused(delivery, refusal, self._clock.now_ms()))
         self._passed("event.verified")
-        principal = rules.principals[event.envelope.publisher]
-        judgements = judge(rules, principal, delivery.subject, event.data, event.now_ms)
+        asker = Asker(
+            principal=rules.principals[event.envelope.publisher],
+            grant=event.envelope.headers.get(grant.HEADER.lower(), ""),
+        )
+        judgements = judge(rules, asker, delivery.subject, event.data, event.now_ms)
         self._passed("event.judged")
         if not judgements:
             near = rules.generation.nearest_subject(delivery.subject)
@@ -136,6 +142,7 @@ class Intake:
                 rules.principals.__contains__,
                 self._terms.limits,
             )
+            _check_key(rules.principals[envelope.publisher], envelope.publisher, delivery)
             data = decode(delivery.body, safe_integers=True)
         except EnvelopeRefused as why:
             raise Refused(why.code, why.reason) from None
@@ -149,6 +156,17 @@ class Intake:
             generation=rules.generation.digest,
             now_ms=self._clock.now_ms(),
         )
+
+
+def _check_key(principal: Principal, key: str, delivery: Delivery) -> None:
+    """Refused when the key is the principal's no more: judged by when the event was stored."""
+    fault = principal.fault_of(key, delivery.stored_ms)
+    if fault:
+        reason = (
+            f"the key {key} of {principal.name} is {fault}; sign with its present key, "
+            f"{principal.key}"
+        )
+        raise Refused(f"{fault}-key", reason)
 
 
 def _full(delivery: Delivery, full: NoRoom) -> dict[str, object]:

@@ -13,6 +13,7 @@ import msgspec
 from stratum_graph.model import Principal
 from stratum_orchestrator.errors import Denied, Impossible, OrchestratorError, UnknownRun
 from stratum_orchestrator.ports import Clock
+from stratum_orchestrator.saga.delegation import Asker, Matter, about, decide
 from stratum_orchestrator.saga.instruction import (
     Action,
     Instruction,
@@ -172,10 +173,15 @@ class Operations:
         return await self.live.apart(alone)
 
     def _allow(self, action: Action, run: PipelineRun, wish: Wish) -> Instruction:
-        now = self.clock.now_ms()
-        context = {"now": now // 1000, "signed": True, "publisher": run.publisher}
-        context |= {"subject": run.subject}
-        decision = self.rules().authorizer.decide(self.operator, action, run.pipeline, context)
+        now, rules = self.clock.now_ms(), self.rules()
+        asker = wish.asker or Asker(principal=self.operator)
+        matter = Matter(
+            action=action,
+            pipeline=run.pipeline,
+            now_ms=now,
+            about=about(run, rules.principals),
+        )
+        decision = decide(rules, asker, matter)
         if not decision.allowed:
             raise Denied(action, run.pipeline, decision.reason)
         return Instruction.of(action, wish, decision, now)

@@ -1,7 +1,7 @@
 """The saga: forward through the stages, or back through everything that happened."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 
 import anyio
@@ -15,10 +15,24 @@ from stratum_orchestrator.saga.context import RunContext
 from stratum_orchestrator.saga.journey import Journey
 from stratum_orchestrator.saga.stage import Attempts, cause_of, run_stage
 from stratum_orchestrator.saga.step import StepRunner
-from stratum_state.model import CompensationRecord, RunStatus, StepRecord, StepStatus, Trail
+from stratum_state.model import (
+    CompensationRecord,
+    PipelineRun,
+    RunStatus,
+    StepRecord,
+    StepStatus,
+    Trail,
+)
 from stratum_state.tracker import StateTracker
 
 log = logging.getLogger(__name__)
+
+Lapsed = Callable[[PipelineRun], str | None]
+"""Why a run has lost the right by which it began; None when it has not."""
+
+
+def _never(run: PipelineRun) -> None:
+    del run
 
 
 class Pipeline:
@@ -33,8 +47,11 @@ class Pipeline:
         *,
         limit_s: float,
         passed: Passed = UNARMED.passed,
+        lapsed: Lapsed = _never,
     ) -> None:
-        """`limit_s` is how long a run may go forward in one process, in seconds.
+        """`lapsed` is asked before each stage.
+
+        `limit_s` is how long a run may go forward in one process, in seconds.
 
         It counts from when the process took the run up: clocks on the wall may be set, and
         the time for which no process was there is not the run's.
@@ -45,6 +62,7 @@ class Pipeline:
         self._clock = clock
         self._limit_s = limit_s
         self._passed = passed
+        self._lapsed = lapsed
 
     def depart(self, trail: Trail, plan: Plan) -> Journey:
         """Make a run that is on record one that this process carries."""
@@ -83,6 +101,8 @@ class Pipeline:
         for number, indexes in enumerate(journey.plan.stages):
             log.debug("stage begins", extra={"run": journey.run.id, "stage": number})
             nodes = [journey.plan.nodes[index] for index in indexes]
+            if (why := self._lapsed(journey.run)) is not None:
+                return why
             self._passed("stage.begun")
             outcome = await run_stage(nodes, context, self._steps, journey.halt, before)
             if outcome.failed is not None:

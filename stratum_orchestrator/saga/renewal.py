@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import msgspec
 
@@ -86,6 +86,7 @@ def renewed(
         "action": told.action,
         "by": told.by,
         "retry_of": old.id,
+        **({"mandate": asdict(told.mandate)} if told.mandate else {}),
     }
     return replace(
         old,

@@ -1,13 +1,15 @@
 """What is in force now. A reload replaces it whole; whoever holds one keeps it to the end."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from stratum_graph.generation import UNKNOWN, Generation
 from stratum_graph.model import Plan, Principal
 from stratum_graph.schemas import compile_schema
 from stratum_orchestrator.ports import Authorizer, Decision
+from stratum_orchestrator.saga.delegation import Asker, Matter, decide
+from stratum_orchestrator.saga.grant import Grants, NoGrants
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,12 +18,13 @@ class Rules:
 
     generation: Generation
     principals: Mapping[str, Principal]
-    """By public key."""
+    """By each public key that is or was theirs."""
     authorizer: Authorizer
     lacks: Callable[[Plan], str] = lambda _: ""
     """What this machine lacks for a plan, with the remedy; empty when it can be carried out."""
     nothing_lent: str = ""
     """Why nodes that declare credentials get none; empty when they do."""
+    grants: Grants = field(default_factory=NoGrants)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +44,7 @@ class Judgement:
 
 
 def judge(
-    rules: Rules, principal: Principal, subject: str, data: object, now_ms: int
+    rules: Rules, asker: Principal | Asker, subject: str, data: object, now_ms: int
 ) -> tuple[Judgement, ...]:
     """Judge every pipeline that a signed event opens: its schema first, then the policies.
 
@@ -49,14 +52,15 @@ def judge(
     refused last.
     """
     plans = rules.generation.plans(subject, data)
-    asked = Asked(principal, subject, now_ms)
+    who = asker if isinstance(asker, Asker) else Asker(principal=asker)
+    asked = Asked(who, subject, now_ms)
     return tuple(_refuse(plan, data) or _ask(rules, asked, plan) for plan in plans)
 
 
 class Asked(NamedTuple):
     """Who wants what, and when."""
 
-    principal: Principal
+    asker: Asker
     subject: str
     now_ms: int
 
@@ -70,8 +74,13 @@ def _refuse(plan: Plan, data: object) -> Judgement | None:
 
 
 def _ask(rules: Rules, asked: Asked, plan: Plan) -> Judgement:
-    context = {"now": asked.now_ms // 1000, "signed": True, "subject": asked.subject}
-    decision = rules.authorizer.decide(asked.principal, "trigger", plan.pipeline, context)
+    matter = Matter(
+        action="trigger",
+        pipeline=plan.pipeline,
+        now_ms=asked.now_ms,
+        about={"subject": asked.subject},
+    )
+    decision = decide(rules, asked.asker, matter)
     if decision.allowed and (lack := rules.lacks(plan)):
         reason = f"{plan.pipeline} cannot run: {lack}"
         return Judgement(plan=plan, decision=decision, code="cannot-run", reason=reason)
@@ -80,7 +89,7 @@ def _ask(rules: Rules, asked: Asked, plan: Plan) -> Judgement:
         return Judgement(plan=plan, decision=decision, code="no-credentials", reason=why)
     if decision.allowed:
         return Judgement(plan=plan, decision=decision, code="accepted", reason=decision.reason)
-    reason = f"{asked.principal.name} may not trigger {plan.pipeline}: {decision.reason}"
+    reason = f"{asked.asker.principal.name} may not trigger {plan.pipeline}: {decision.reason}"
     return Judgement(plan=plan, decision=decision, code="denied", reason=reason)
 
 

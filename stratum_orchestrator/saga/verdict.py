@@ -1,7 +1,7 @@
 """Drafting the verdict on an event, and the runs that it opens. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from platform_nats.delivery import Delivery
 from platform_nats.envelope import Envelope
@@ -121,6 +121,7 @@ def _decision(judgement: Judgement) -> Mapping[str, object]:
         "policies": list(decision.policies),
         "errors": list(decision.errors),
         "policy_set": decision.policy_set,
+        **({"mandate": asdict(decision.mandate)} if decision.mandate else {}),
     }
 
 

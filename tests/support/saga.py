@@ -16,7 +16,7 @@ from stratum_orchestrator.ports import CredentialBroker, Decision, Runner
 from stratum_orchestrator.saga.compensation import Compensator
 from stratum_orchestrator.saga.lending import Lender
 from stratum_orchestrator.saga.live import LiveRuns, live_runs
-from stratum_orchestrator.saga.pipeline import Pipeline
+from stratum_orchestrator.saga.pipeline import Lapsed, Pipeline
 from stratum_orchestrator.saga.plans import Plans
 from stratum_orchestrator.saga.step import StepRunner
 from stratum_state.memory import MemoryStore
@@ -106,6 +106,7 @@ class World:
     limit_s: float = 3600
     room: RecordingRoom = field(default_factory=RecordingRoom)
     capacity: int = 8
+    lapsed: Lapsed = lambda _: None
     broker: CredentialBroker = field(default_factory=lambda: NoBroker("there is no provider"))
     lender: Lender = field(init=False)
 
@@ -126,6 +127,7 @@ class World:
             tracker,
             self.clock,
             limit_s=self.limit_s,
+            lapsed=self.lapsed,
         )
         plans = Plans(self.blobs, lambda _: ())
         async with live_runs(
