@@ -153,7 +153,7 @@ class Definition(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class FurtherKey(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A key that is as good as the principal's own, for a time: the old one while it changes."""
+    """A key as good as the principal's own, for a time: the old one while it changes."""
 
     key: str
     not_after: Annotated[datetime, Meta(tz=True)] | None = None

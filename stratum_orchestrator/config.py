@@ -45,6 +45,7 @@ class Nats(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     url: str = ""
     port: int = 0
     seed_file: str = ""
+    creds_file: str = ""
     audience: str = "stratum"
     subjects: tuple[str, ...] = ("events.>",)
     duplicate_window: float = 600
@@ -79,9 +80,10 @@ class Registry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Policies(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What principals may do."""
+    """Who has access, and what they may do."""
 
     folder: str = ""
+    access: str = ""
 
 
 class Runs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -136,6 +138,7 @@ class Http(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     host: str = "127.0.0.1"
     port: int = 8420
     hosts: tuple[str, ...] = ()
+    metrics: Literal["open", "token"] = "open"
 
 
 class Log(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -12,6 +12,7 @@ from platform_nats.nkey import UserKey
 NAME = ".stratum"
 DAEMON, DEVELOPER = "daemon", "developer"
 PRINCIPALS = "principals.ncl"
+ACCESS = "access"
 _TOKEN_BYTES = 32
 
 
@@ -79,7 +80,7 @@ class Home:
             "  {\n"
             f'    key = "{key.public}",\n'
             f'    name = "{DEVELOPER}",\n'
-            '    groups = ["publishers", "operators"],\n'
+            '    groups = ["publishers", "operators", "admins"],\n'
             "  },\n"
             "]\n"
         )

@@ -10,6 +10,7 @@ from stratum_graph.definitions.scripts import Nushell, check_scripts
 from stratum_graph.diagnostics import Diagnostic
 from stratum_graph.generation import Compiled, Generation, compile_graph
 from stratum_graph.model import Principal
+from stratum_orchestrator.auth.access import Access
 from stratum_orchestrator.auth.cedar import CedarAuthorizer, PolicySet
 from stratum_orchestrator.auth.entities import PipelineFacts
 
@@ -24,6 +25,8 @@ class Sources:
     policies: Path
     subjects: tuple[str, ...]
     """Of the event stream."""
+    access: Path
+    """Where commands keep what they change about principals."""
 
 
 async def load_graph(
@@ -42,10 +45,20 @@ async def load_graph(
 async def load_principals(
     sources: Sources, content: ContentStore
 ) -> tuple[Mapping[str, Principal], tuple[Diagnostic, ...]]:
-    """Those who may sign events by public key, and what is wrong with their file."""
+    """Those who may sign events by each key of theirs, and what is wrong with them.
+
+    BadRegister when nobody can tell what commands have changed about them.
+    """
+    changed = Access.at(sources.access).principals
+    roster = changed.read()
     source = DirectorySource((), library=sources.library, content=content)
-    named, problems = await source.load_principals(sources.principals)
-    return {principal.key: principal for principal in named}, problems
+    declared: tuple[Principal, ...] = ()
+    problems: tuple[Diagnostic, ...] = ()
+    if sources.principals.is_file() or not roster.principals:
+        declared, problems = await source.load_principals(sources.principals)
+    named, faults = roster.merged(declared, str(changed.file))
+    by_key = {key: principal for principal in named for key in principal.every_key}
+    return by_key, (*problems, *faults)
 
 
 def authorizer(policies: PolicySet, generation: Generation) -> CedarAuthorizer:

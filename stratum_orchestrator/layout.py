@@ -8,7 +8,7 @@ from pathlib import Path
 from stratum_orchestrator import config
 from stratum_orchestrator.config import Settings
 from stratum_orchestrator.execution.settings import ExecutionSettings
-from stratum_orchestrator.home import PRINCIPALS
+from stratum_orchestrator.home import ACCESS, PRINCIPALS
 from stratum_orchestrator.knowledge import Sources
 
 _PUBLIC = ".ca_file"
@@ -27,7 +27,14 @@ def sources(settings: Settings, project: Path, home: Path) -> Sources:
         principals=project / chosen.principals if chosen.principals else home / PRINCIPALS,
         policies=project / policies if policies else config.policies(),
         subjects=settings.nats.subjects,
+        access=access(settings, project, home),
     )
+
+
+def access(settings: Settings, project: Path, home: Path) -> Path:
+    """The folder in which commands keep who has access."""
+    chosen = settings.policies.access
+    return project / chosen if chosen else home / ACCESS
 
 
 def execution(

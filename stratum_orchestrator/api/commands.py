@@ -11,10 +11,10 @@ from stratum_orchestrator.api.desk import Desk
 from stratum_orchestrator.api.guard import body
 from stratum_orchestrator.api.naming import resolve, unknown
 from stratum_orchestrator.api.problem import Problem
+from stratum_orchestrator.api.visitor import visitor
 from stratum_orchestrator.errors import Denied, Impossible, UnknownRun
 from stratum_orchestrator.saga.instruction import Obeyed, Wish
 
-_OPERATOR = "operator"  # whoever holds the daemon's token
 _MAX_REASON = 500
 
 Command = Callable[[str, str, Wish, bool], Coroutine[object, object, Obeyed]]
@@ -51,7 +51,8 @@ class Commands:
 
         async def handle(request: web.Request) -> web.Response:
             asked = _asked(await body(request, self._read_s), takes)
-            wish = Wish(by=_OPERATOR, reason=_reason(asked))
+            asker = visitor().asker
+            wish = Wish(by=asker.principal.name, reason=_reason(asked), asker=asker)
             run = await resolve(self._desk, request)
             node = request.match_info.get("node", "")
             async with _told():

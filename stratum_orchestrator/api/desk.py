@@ -10,7 +10,7 @@ from stratum_graph.model import Plan
 from stratum_orchestrator.api.news import News
 from stratum_orchestrator.saga.attention import Attention, Needy
 from stratum_orchestrator.saga.instruction import Obeyed, Wish
-from stratum_state.model import JournalLine, PipelineRun, Trail, VerdictRecord
+from stratum_state.model import Fact, JournalLine, PipelineRun, Trail, VerdictRecord
 from stratum_state.store import RunFilter, VerdictFilter
 
 
@@ -135,3 +135,11 @@ class Desk(Protocol):
     def checks(self) -> Sequence[Check]: ...
 
     def status(self) -> Status: ...
+
+
+class SeenDesk(Desk, Protocol):
+    """The desk as somebody sees it."""
+
+    def sees(self, fact: Fact) -> bool:
+        """Whether it may be told to who asks."""
+        ...

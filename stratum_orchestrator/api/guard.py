@@ -1,9 +1,9 @@
 """Who may ask at all: host, origin, token, size and time are checked before any handler."""
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
-from hmac import compare_digest
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
@@ -12,6 +12,15 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from stratum_orchestrator.api.problem import MEDIA_TYPE, Problem
+from stratum_orchestrator.api.visitor import (
+    VISITOR,
+    Reception,
+    Stranger,
+    Visitor,
+    denied,
+    no_token,
+)
+from stratum_orchestrator.saga.grant import HEADER
 from stratum_state.errors import Unavailable
 
 MAX_BODY = 64 * 1024
@@ -38,6 +47,22 @@ _REFUSALS = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("too-large", f"at most {MAX_BODY} bytes"),
 }
 
+_JUDGED_ONE_BY_ONE = (
+    "/api/v1/runs",
+    "/api/v1/verdicts",
+    "/api/v1/events",
+    "/api/v1/whoami",
+)
+_CHANGES = {
+    "/api/v1/reload": "reload",
+    "/api/v1/activate": "activate",
+    "/api/v1/rollback": "activate",
+    "/api/v1/publish": "publish",
+    "/api/v1/pause": "pause",
+    "/api/v1/resume": "pause",
+}
+"""Paths by which the daemon is changed, and the actions of the policies; others are `admin`."""
+
 log = logging.getLogger(__name__)
 
 
@@ -45,8 +70,8 @@ log = logging.getLogger(__name__)
 class Door:
     """Where the API listens, and whom it lets in."""
 
-    token_sha256: str
-    """64 hex digits; the token itself is not kept."""
+    reception: Reception
+    """Who knows the tokens."""
     host: str = "127.0.0.1"
     port: int = 0
     """0 takes a free one."""
@@ -54,13 +79,16 @@ class Door:
     """How long a client may take for a request's headers, and again for its body."""
     names: tuple[str, ...] = ()
     """Further host names that requests may be addressed to, without a port."""
+    is_reserved: bool = False
+    """Whether metrics, and the reasons of readiness, are told to visitors only."""
 
 
 class Guard:
     """The checks that every request passes, in order, cheapest first."""
 
     def __init__(self, door: Door) -> None:
-        self._token = door.token_sha256
+        self._reception = door.reception
+        self._is_reserved = door.is_reserved
         self._names = frozenset({"127.0.0.1", "localhost", "::1", door.host, *door.names})
         self._in_hand = 0
 
@@ -68,8 +96,12 @@ class Guard:
         """Raise a Problem unless the request may reach a handler."""
         self._check_host(request)
         self._check_origin(request)
-        if request.path.startswith("/api/"):
-            self._check_token(request)
+        VISITOR.set(None)  # requests of one connection may share a context
+        if self._is_closed(request):
+            self._check_visitor(request)
+        else:
+            with suppress(Stranger):  # who is known may be told more
+                VISITOR.set(self._visitor(request))
         if request.method not in {"GET", "HEAD"}:
             _check_json(request)
 
@@ -128,16 +160,43 @@ class Guard:
                 "ask from the daemon's own origin, or without an Origin header",
             )
 
-    def _check_token(self, request: web.Request) -> None:
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        presented = sha256(token.strip().encode("utf-8", "surrogateescape")).hexdigest()
-        if scheme.lower() != "bearer" or not compare_digest(presented, self._token):
+    def _is_closed(self, request: web.Request) -> bool:
+        told = request.path == "/metrics" or (
+            request.path == "/readyz" and "verbose" in request.query
+        )
+        return request.path.startswith("/api/") or (self._is_reserved and told)
+
+    def _check_visitor(self, request: web.Request) -> None:
+        """Take note of who asks; a Problem unless the policies let them ask that at all."""
+        try:
+            visitor = self._visitor(request)
+        except Stranger as stranger:
             raise Problem(
-                HTTPStatus.UNAUTHORIZED,
-                "no-token",
-                "a valid bearer token is required",
-                "send 'Authorization: Bearer …' with the content of the home's run/token",
-            )
+                HTTPStatus.UNAUTHORIZED, stranger.code, str(stranger), stranger.remedy
+            ) from None
+        VISITOR.set(visitor)
+        action = action_of(request.method, request.path)
+        if action is None:
+            return
+        decision = self._reception.ask(visitor, action, "", {})
+        if not decision.allowed:
+            facts = {"principal": visitor.principal.name, "action": action}
+            log.warning("request denied", extra=facts | {"why": decision.reason})
+            raise denied(visitor, action, decision)
+
+    def _visitor(self, request: web.Request) -> Visitor:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            raise no_token()
+        digest = sha256(token.strip().encode("utf-8", "surrogateescape")).hexdigest()
+        return self._reception.receive(digest, request.headers.get(HEADER, ""))
+
+
+def action_of(method: str, path: str) -> str | None:
+    """What of the daemon is asked for; None where runs and verdicts are judged one by one."""
+    if path.startswith(_JUDGED_ONE_BY_ONE):
+        return None
+    return "view" if method in {"GET", "HEAD"} else _CHANGES.get(path, "admin")
 
 
 async def body(request: web.Request, within_s: float) -> bytes:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 
 from stratum_orchestrator.api.desk import Desk
+from stratum_orchestrator.api.discretion import Discreet
 from stratum_orchestrator.api.guard import (
     MAX_BODY,
     MAX_HEADER,
@@ -39,7 +40,7 @@ async def serve(desk: Desk, metrics: Metrics, door: Door) -> AsyncIterator[str]:
     """
     app = web.Application(middlewares=[Guard(door).middleware()], client_max_size=MAX_BODY)
     app.on_response_prepare.append(harden)
-    app.add_routes(Routes(desk, metrics, door).table())
+    app.add_routes(Routes(Discreet(desk, door.reception), metrics, door).table())
     runner = Runner(
         app,
         access_log=None,

@@ -10,7 +10,7 @@ from stratum_graph.generation import Generation
 from stratum_orchestrator.api import graph_view, metrics as exposition, views
 from stratum_orchestrator.api.assets import Page
 from stratum_orchestrator.api.commands import Commands
-from stratum_orchestrator.api.desk import Check, Desk
+from stratum_orchestrator.api.desk import Check, SeenDesk
 from stratum_orchestrator.api.guard import Door
 from stratum_orchestrator.api.metrics import Metrics
 from stratum_orchestrator.api.naming import resolve, unknown
@@ -18,6 +18,7 @@ from stratum_orchestrator.api.problem import Problem
 from stratum_orchestrator.api.question import RUN_FILTERS, Question, whole
 from stratum_orchestrator.api.run_reads import RunReads
 from stratum_orchestrator.api.stream import Stream
+from stratum_orchestrator.api.visitor import visitor
 from stratum_state.errors import Unavailable
 
 _NAMED = 5  # runs that need a person, where the checks name them
@@ -26,7 +27,7 @@ _NAMED = 5  # runs that need a person, where the checks name them
 class Routes:
     """The handlers, and the table of their paths."""
 
-    def __init__(self, desk: Desk, metrics: Metrics, door: Door) -> None:
+    def __init__(self, desk: SeenDesk, metrics: Metrics, door: Door) -> None:
         self._desk = desk
         self._metrics = metrics
         self._door = door
@@ -48,6 +49,7 @@ class Routes:
             web.get("/api/v1/pipelines", self.pipelines),
             web.get("/api/v1/instances", self.instances),
             *Page().table(),
+            web.get("/api/v1/whoami", self.whoami),
             *RunReads(self._desk).table(),
             *Stream(self._desk).table(),
             *Commands(self._desk, self._door.read_s).table(),
@@ -94,6 +96,10 @@ class Routes:
     async def pipelines(self, _: web.Request) -> web.Response:
         """What can be triggered, and by which subjects."""
         return web.json_response(graph_view.pipelines(self._generation()))
+
+    async def whoami(self, _: web.Request) -> web.Response:
+        """As whom the token acts."""
+        return web.json_response(views.visitor(visitor()))
 
     async def instances(self, _: web.Request) -> web.Response:
         """Everybody who shares the database, lane by lane."""

@@ -8,7 +8,7 @@ import anyio
 from aiohttp import web
 
 from stratum_orchestrator.api import views
-from stratum_orchestrator.api.desk import Desk
+from stratum_orchestrator.api.desk import SeenDesk
 from stratum_orchestrator.api.naming import resolve_prefix
 from stratum_orchestrator.api.news import Item, Missed, News, about
 from stratum_orchestrator.api.problem import Problem
@@ -35,7 +35,7 @@ _AGAIN_MS = 1000  # how soon a browser is to come back
 class Stream:
     """The path `/api/v1/events`."""
 
-    def __init__(self, desk: Desk, heartbeat_s: float = HEARTBEAT_S) -> None:
+    def __init__(self, desk: SeenDesk, heartbeat_s: float = HEARTBEAT_S) -> None:
         self._desk = desk
         self._heartbeat_s = heartbeat_s
         self._listeners = 0
@@ -89,7 +89,8 @@ class Stream:
                 await _write(response, _reset(boot, place))
             else:
                 place = found[-1].number
-                if packet := b"".join(_packet(found, boot, run)):
+                seen = [each for each in found if self._desk.sees(each.fact)]
+                if packet := b"".join(_packet(seen, boot, run)):
                     await _write(response, packet)
             await anyio.sleep(_REST_S)
 

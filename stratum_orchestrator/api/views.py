@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from stratum_graph.diagnostics import Diagnostic
 from stratum_graph.model import Plan
 from stratum_orchestrator.api.desk import Check, Instance, Status
+from stratum_orchestrator.api.visitor import Visitor
 from stratum_orchestrator.saga.attention import Attention
 from stratum_state.activation import ActivationRecord
 from stratum_state.credential import CredentialLease
@@ -185,6 +186,18 @@ def instance(found: Instance) -> View:
         "instance": found.name or None,
         "heard_ms": found.heard_ms,
         "this": found.is_this,
+    }
+
+
+def visitor(who: Visitor) -> View:
+    """As whom a token acts."""
+    principal = who.principal
+    return {
+        "principal": principal.name,
+        "kind": principal.kind,
+        "tenant": principal.tenant,
+        "groups": list(principal.groups),
+        "token": who.token,
     }
 
 

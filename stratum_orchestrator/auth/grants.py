@@ -12,6 +12,7 @@ from stratum_orchestrator.errors import BadGrant
 from stratum_orchestrator.saga.grant import Signed, open_grant
 
 FILE = "grants.json"
+_GRANT = "grant, stored or revoked,"
 
 
 class Revocation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -73,8 +74,9 @@ def add(register: Register[Kept], signed: Signed) -> None:
     """Store a grant; NameTaken when its id is stored or revoked."""
     with register.changing() as replace:
         known = register.read()
-        if signed.grant.id in {each.id for each in (*known.grants, *known.revoked)}:
-            raise NameTaken("grant, stored or revoked,", signed.grant.id)
+        taken = {each.id for each in known.grants} | {each.id for each in known.revoked}
+        if signed.grant.id in taken:
+            raise NameTaken(_GRANT, signed.grant.id)
         stored = Stored(id=signed.grant.id, text=signed.text)
         replace(Kept(grants=(*known.grants, stored), revoked=known.revoked))
 

@@ -19,11 +19,12 @@ T = TypeVar("T")
 MAX_FILE = 4 << 20
 """Bytes."""
 _OTHERS = stat.S_IWGRP | stat.S_IWOTH
+_OPEN = "others can write it; chmod 600 it, and look it over"
 _Seen = tuple[int, int, int]
 
 
 class Register(Generic[T]):
-    """The file's content, read again when the file has changed. No file is an empty register."""
+    """The file's content, read again when the file has changed. No file is an empty one."""
 
     def __init__(self, file: Path, shape: type[T]) -> None:
         """`shape` is a msgspec struct; without arguments it is the empty one."""
@@ -51,7 +52,7 @@ class Register(Generic[T]):
         except OSError as error:
             raise BadRegister(self.file, error.strerror or str(error)) from error
         if found.st_mode & _OTHERS:
-            raise BadRegister(self.file, "others can write it; chmod 600 it, and look it over")
+            raise BadRegister(self.file, _OPEN)
         return found.st_mtime_ns, found.st_size, found.st_ino
 
     @contextmanager

@@ -4,7 +4,7 @@ import secrets
 
 import msgspec
 
-from stratum_orchestrator.auth.errors import UnknownName, NameTaken
+from stratum_orchestrator.auth.errors import NameTaken, UnknownName
 from stratum_orchestrator.auth.register import Register
 from stratum_orchestrator.home import token_digest
 

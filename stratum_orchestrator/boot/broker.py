@@ -1,6 +1,6 @@
 """The step `nats`: the bundled server or a given one, the streams, and who may publish."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from platform_nats import server, streams
@@ -11,6 +11,7 @@ from platform_nats.server_config import ServerSettings
 from stratum_graph.model import Principal
 from stratum_orchestrator.boot.frame import Frame
 from stratum_orchestrator.home import DAEMON, read_key
+from stratum_orchestrator.ports import Clock
 from stratum_orchestrator.telling import announcing
 
 _ONE_ATTEMPT_S = 3.0
@@ -24,18 +25,26 @@ class Broker:
     users: server.Running | None
     url: str
     subjects: tuple[str, ...]
+    clock: Clock
 
     async def let_in(self, principals: Mapping[str, Principal]) -> None:
         """Tell the server that we run who may publish."""
-        if self.users is None:
-            return
-        daemon = User.daemon(self.connection.key.public)
+        await self.admit(self.users_of(principals))
+
+    def users_of(self, principals: Mapping[str, Principal]) -> tuple[User, ...]:
+        """The daemon, and each key by which somebody may publish now."""
+        daemon, now = User.daemon(self.connection.key.public), self.clock.now_ms()
         publishers = [
-            User.publisher(each.key, each.subjects or self.subjects)
-            for each in principals.values()
-            if each.active and each.key != daemon.public
+            User.publisher(key, each.subjects or self.subjects)
+            for key, each in principals.items()
+            if each.active and key != daemon.public and not each.fault_of(key, now)
         ]
-        await self.users.reload([daemon, *publishers])
+        return (daemon, *publishers)
+
+    async def admit(self, users: Sequence[User]) -> None:
+        """Let in these; the connections of others end. Only the server that we run obeys."""
+        if self.users is not None:
+            await self.users.reload(users)
 
     def reach(self) -> tuple[bool, str]:
         """Whether the broker is there and can work, and what is wrong otherwise."""
@@ -70,7 +79,13 @@ async def connect_broker(frame: Frame) -> Broker:
     await frame.beside(announcer.run)
     frame.ears.listeners.append(announcing(announcer.announce))
     frame.points.passed("broker.connected")
-    broker = Broker(connection=connection, users=users, url=url, subjects=nats.subjects)
+    broker = Broker(
+        connection=connection,
+        users=users,
+        url=url,
+        subjects=nats.subjects,
+        clock=frame.clock,
+    )
     frame.health.watch("nats", broker.reach)
     return broker
 

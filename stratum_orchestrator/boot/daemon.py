@@ -9,6 +9,7 @@ from typing import NoReturn
 
 import anyio
 
+from stratum_orchestrator.boot.access import follow_access
 from stratum_orchestrator.boot.broker import connect_broker
 from stratum_orchestrator.boot.definitions import load_definitions
 from stratum_orchestrator.boot.entrance import Entrance, announce, open_entrance
@@ -98,6 +99,7 @@ class Daemon:
             workshop = await prepare_workshop(frame)
         with step("definitions"):
             in_force = await load_definitions(frame, broker, workshop)
+            await follow_access(frame, broker, in_force, workshop)
         with step("credentials"):
             lender = await prepare_lending(frame, records)
         with step("recovery"):

@@ -8,12 +8,14 @@ from stratum_graph.definitions.scripts import Nushell
 from stratum_graph.diagnostics import Diagnostic
 from stratum_orchestrator import knowledge, lenders
 from stratum_orchestrator.auth.cedar import PolicySet
+from stratum_orchestrator.auth.grants import KeptGrants
 from stratum_orchestrator.boot import supplies
 from stratum_orchestrator.boot.broker import Broker
 from stratum_orchestrator.boot.frame import Frame
 from stratum_orchestrator.boot.workshop import Workshop
 from stratum_orchestrator.execution.nushell import LIBRARY
 from stratum_orchestrator.home import DEVELOPER
+from stratum_orchestrator.knowledge import Sources
 from stratum_orchestrator.saga.rules import Rules
 from stratum_orchestrator.startup import BadDefinitions
 
@@ -26,6 +28,8 @@ class InForce:
 
     rules: Rules
     diagnostics: tuple[Diagnostic, ...]
+    sources: Sources
+    """Where they were read."""
 
 
 async def load_definitions(frame: Frame, broker: Broker, workshop: Workshop) -> InForce:
@@ -53,10 +57,11 @@ async def load_definitions(frame: Frame, broker: Broker, workshop: Workshop) -> 
         authorizer=knowledge.authorizer(policies, compiled.generation),
         lacks=workshop.runner.lacks,
         nothing_lent=lenders.missing(frame.settings.credentials, dev=frame.launch.dev),
+        grants=KeptGrants(frame.access.grants, frame.settings.nats.audience),
     )
     await broker.let_in(named)
     frame.metrics.generation(len(compiled.generation.definitions))
     frame.points.passed("generation.in-force")
-    in_force = InForce(rules=rules, diagnostics=diagnostics)
+    in_force = InForce(rules=rules, diagnostics=diagnostics, sources=sources)
     frame.health.watch("definitions", lambda: (True, in_force.rules.generation.digest))
     return in_force

@@ -14,6 +14,7 @@ from stratum_orchestrator.boot.frame import Frame
 from stratum_orchestrator.boot.records import Records
 from stratum_orchestrator.boot.work import Work
 from stratum_orchestrator.home import token_digest
+from stratum_orchestrator.reception import Receptionist
 from stratum_orchestrator.release import version
 from stratum_orchestrator.saga.attention import Watchlist
 from stratum_orchestrator.service import Service
@@ -46,7 +47,7 @@ async def answer(
         look=frame.health.checks,
         diagnostics=in_force.diagnostics,
     )
-    serving = http.serve(service, frame.metrics, _door(frame))
+    serving = http.serve(service, frame.metrics, _door(frame, in_force, work))
     return await frame.stack.enter_async_context(serving)
 
 
@@ -62,10 +63,17 @@ async def _sharing(store: SurrealStore) -> Sequence[Instance]:
     ]
 
 
-def _door(frame: Frame) -> Door:
+def _door(frame: Frame, in_force: InForce, work: Work) -> Door:
     place = frame.settings.http
     return Door(
-        token_sha256=token_digest(frame.home.token()),
+        reception=Receptionist(
+            home_digest=token_digest(frame.home.token()),
+            operator=work.operations.operator,
+            tokens=frame.access.tokens,
+            rules=lambda: in_force.rules,
+            clock=frame.clock,
+        ),
+        is_reserved=place.metrics == "token",
         host=place.host,
         port=place.port,
         names=place.hosts,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from stratum_orchestrator import config, crashpoints, layout, logs
 from stratum_orchestrator.api.metrics import Metrics
+from stratum_orchestrator.auth.access import Access
 from stratum_orchestrator.boot.launch import Launch
 from stratum_orchestrator.clock import WallClock
 from stratum_orchestrator.config import Settings
@@ -40,6 +41,11 @@ class Frame:
     health: Health
     ears: Ears = field(default_factory=Ears)
     verdicts: Verdicts = field(default_factory=Verdicts)
+
+    @property
+    def access(self) -> Access:
+        """Where commands keep who has access."""
+        return Access.at(layout.access(self.settings, self.home.project, self.home.folder))
 
     async def beside(self, task: Callable[[], Coroutine[object, object, object]]) -> None:
         """Run the task until the daemon ends; its error ends the daemon."""

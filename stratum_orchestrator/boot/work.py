@@ -59,7 +59,7 @@ async def take_up_work(  # noqa: PLR0913, PLR0917 - what the earlier steps made
     capacity = runs.capacity or _RUNS_PER_PROCESS * workshop.parallel
     plans, credit = Plans(workshop.content, partial(_plans_again, in_force)), Credit(capacity)
     opening = live_runs(
-        _pipeline(frame, records, workshop, lender),
+        _pipeline(frame, records, workshop, lender, in_force),
         plans,
         credit,
         capacity=capacity,
@@ -84,7 +84,9 @@ async def take_up_work(  # noqa: PLR0913, PLR0917 - what the earlier steps made
     await frame.beside(takeover.watch)
     operations = Operations(
         operator=Principal(
-            key=broker.connection.key.public, name="operator", groups=("operators",)
+            key=broker.connection.key.public,
+            name="operator",
+            groups=("operators", "admins"),
         ),
         rules=lambda: in_force.rules,
         tracker=tracker,
@@ -126,7 +128,9 @@ async def _keep_house(
         await frame.beside(partial(retention.watch, kept.every, content))
 
 
-def _pipeline(frame: Frame, records: Records, workshop: Workshop, lender: Lender) -> Pipeline:
+def _pipeline(
+    frame: Frame, records: Records, workshop: Workshop, lender: Lender, in_force: InForce
+) -> Pipeline:
     runner, tracker, clock = workshop.runner, records.tracker, frame.clock
     chance, passed = SystemRandom(), frame.points.passed
     return Pipeline(
@@ -136,6 +140,7 @@ def _pipeline(frame: Frame, records: Records, workshop: Workshop, lender: Lender
         clock,
         limit_s=frame.settings.runs.limit,
         passed=passed,
+        lapsed=lambda run: in_force.rules.lapsed(run, clock.now_ms()),
     )
 
 

@@ -93,7 +93,8 @@ class NoGrants:
 
     def opened(self, text: str) -> Signed:
         del text
-        raise BadGrant("this daemon takes no grants")
+        why = "this daemon takes no grants"
+        raise BadGrant(why)
 
     def kept(self, agent_keys: Sequence[str]) -> Sequence[Signed]:
         del agent_keys
@@ -114,18 +115,23 @@ def sign(grant: Grant, key: UserKey) -> str:
 def open_grant(text: str, audience: str) -> Signed:
     """Check form, signature, audience and length of life; BadGrant says what is wrong."""
     if len(text) > MAX_TEXT:
-        raise BadGrant(f"it is longer than {MAX_TEXT} characters")
+        why = f"it is longer than {MAX_TEXT} characters"
+        raise BadGrant(why)
     try:
         payload, signature = map(_decoded, text.split("."))
         grant = msgspec.json.decode(payload, type=Grant)
     except (ValueError, binascii.Error) as error:
-        raise BadGrant(f"it cannot be read: {error}") from None
+        why = f"it cannot be read: {error}"
+        raise BadGrant(why) from None
     if not verify(grant.user, _message(payload), signature):
-        raise BadGrant(f"its signature is not that of {grant.user}")
+        why = f"its signature is not that of {grant.user}"
+        raise BadGrant(why)
     if grant.audience != audience:
-        raise BadGrant(f"it is for {grant.audience!r}, this is {audience!r}")
+        why = f"it is for {grant.audience!r}, this is {audience!r}"
+        raise BadGrant(why)
     if grant.expires - grant.not_before > MAX_LIFE_MS:
-        raise BadGrant("it is to last longer than 30 days")
+        why = "it is to last longer than 30 days"
+        raise BadGrant(why)
     return Signed(grant, text)
 
 

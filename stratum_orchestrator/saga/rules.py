@@ -8,8 +8,9 @@ from stratum_graph.generation import UNKNOWN, Generation
 from stratum_graph.model import Plan, Principal
 from stratum_graph.schemas import compile_schema
 from stratum_orchestrator.ports import Authorizer, Decision
-from stratum_orchestrator.saga.delegation import Asker, Matter, decide
+from stratum_orchestrator.saga.delegation import Asker, Matter, decide, lapsed
 from stratum_orchestrator.saga.grant import Grants, NoGrants
+from stratum_state.model import PipelineRun
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +26,11 @@ class Rules:
     nothing_lent: str = ""
     """Why nodes that declare credentials get none; empty when they do."""
     grants: Grants = field(default_factory=NoGrants)
+
+    def lapsed(self, run: PipelineRun, now_ms: int) -> str | None:
+        """Why the run may not go on by the mandate that it began with; None when it may."""
+        is_defined = run.pipeline in self.generation.pipelines
+        return lapsed(self, run, now_ms, is_defined=is_defined)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,21 +12,49 @@ from yarl import URL
 
 from stratum_graph.diagnostics import Diagnostic
 from stratum_graph.generation import Generation, compile_graph
-from stratum_graph.model import Plan
+from stratum_graph.model import Plan, Principal
 from stratum_orchestrator.api.desk import Check, Instance, Status
 from stratum_orchestrator.api.guard import Door
 from stratum_orchestrator.api.http import serve
 from stratum_orchestrator.api.metrics import Metrics
 from stratum_orchestrator.api.news import News
+from stratum_orchestrator.api.visitor import Reception, Visitor, no_token
 from stratum_orchestrator.errors import OrchestratorError
+from stratum_orchestrator.ports import Decision
 from stratum_orchestrator.saga.attention import Attention, Needy
 from stratum_orchestrator.saga.instruction import Obeyed, Wish
 from stratum_state.memory import MemoryStore
 from stratum_state.model import Fact, JournalLine, PipelineRun, Trail, VerdictRecord
 from stratum_state.store import RunFilter, VerdictFilter
 from support.graph import node
+from support.saga import Everyone
 
 TOKEN = "let-me-in"  # noqa: S105 - guards nothing
+
+
+class Doorman:
+    """Lets in who has the one token, to do everything."""
+
+    def receive(self, digest: str, grant: str) -> Visitor:
+        if digest != sha256(TOKEN.encode()).hexdigest():
+            raise no_token()
+        return Visitor(
+            principal=Principal(key="UOPERATOR", name="operator"),
+            token="test",  # noqa: S106 - a name
+            digest=digest,
+            grant=grant,
+        )
+
+    def ask(
+        self, visitor: Visitor, action: str, pipeline: str, about: Mapping[str, str]
+    ) -> Decision:
+        return Everyone().decide(visitor.principal, action, pipeline, about)
+
+    def is_welcome(self, visitor: Visitor) -> bool:
+        return visitor.principal.active
+
+    def about(self, fact: PipelineRun | VerdictRecord) -> Mapping[str, str]:
+        return {"publisher": fact.publisher}
 
 
 class Notebook:
@@ -227,9 +255,11 @@ class Served:
 
 
 @asynccontextmanager
-async def served(*, read_s: float = 10) -> AsyncIterator[Served]:
+async def served(
+    *, read_s: float = 10, reception: Reception | None = None, is_reserved: bool = False
+) -> AsyncIterator[Served]:
     """The API on a free port, over an empty desk."""
     desk, metrics = MemoryDesk(), Metrics(FixedClock(), version="1.2.3")
-    door = Door(token_sha256=sha256(TOKEN.encode()).hexdigest(), read_s=read_s)
+    door = Door(reception=reception or Doorman(), read_s=read_s, is_reserved=is_reserved)
     async with serve(desk, metrics, door) as url, aiohttp.ClientSession() as session:
         yield Served(desk=desk, metrics=metrics, url=url, session=session)

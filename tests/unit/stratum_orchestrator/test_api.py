@@ -8,7 +8,7 @@ from stratum_orchestrator.api.guard import Door
 from stratum_orchestrator.api.http import AddressTaken, serve
 from stratum_state.model import Compensation
 from support import records
-from support.desk import Served, served
+from support.desk import Doorman, Served, served
 from support.wait import until
 
 
@@ -20,7 +20,7 @@ async def api() -> AsyncIterator[Served]:
 
 async def test_a_port_that_is_taken_is_named_with_the_way_out(api: Served) -> None:
     port = int(api.url.rpartition(":")[2])
-    door = Door(token_sha256="0" * 64, port=port)
+    door = Door(reception=Doorman(), port=port)
 
     with pytest.raises(AddressTaken) as refused:
         async with serve(api.desk, api.metrics, door):

@@ -51,7 +51,7 @@ class Place:
     world: World = field(init=False)
 
     def __post_init__(self) -> None:
-        runner = Meddler("first", lambda: self.deed())
+        runner = Meddler("first", lambda: self.deed())  # noqa: PLW0108 - it is set later
         self.world = World(NODES, runner, lapsed=self._lapsed)
 
     def rules(self) -> Rules:

@@ -1,0 +1,81 @@
+"""Who has access, followed while the daemon runs: changed by commands, ended by time."""
+
+import logging
+from dataclasses import replace
+
+import anyio
+
+from platform_nats.permissions import User
+from stratum_orchestrator import knowledge
+from stratum_orchestrator.auth.errors import BadRegister
+from stratum_orchestrator.boot.broker import Broker
+from stratum_orchestrator.boot.definitions import InForce
+from stratum_orchestrator.boot.frame import Frame
+from stratum_orchestrator.boot.workshop import Workshop
+
+log = logging.getLogger(__name__)
+
+_TICK_S = 0.5
+
+
+class Followed:
+    """The principals in force, and the users of the server that we run, as they should be."""
+
+    def __init__(
+        self, frame: Frame, broker: Broker, in_force: InForce, workshop: Workshop
+    ) -> None:
+        self._register = frame.access.principals
+        self._broker, self._in_force, self._content = broker, in_force, workshop.content
+        self._seen = self._register.state()
+        self._users: tuple[User, ...] = ()
+        self.trouble = ""
+        """Why changes are not in force."""
+
+    async def watch(self) -> None:
+        """Until cancelled."""
+        while True:
+            await self._look()
+            await anyio.sleep(_TICK_S)
+
+    async def _look(self) -> None:
+        try:
+            seen = self._register.state()
+            if seen != self._seen:
+                await self._take()
+                self._seen = seen
+        except BadRegister as bad:
+            self._complain(str(bad))
+        users = self._broker.users_of(self._in_force.rules.principals)
+        if users != self._users:
+            await self._broker.admit(users)
+            self._users = users
+
+    async def _take(self) -> None:
+        named, problems = await knowledge.load_principals(self._in_force.sources, self._content)
+        errors = [each for each in problems if each.severity == "error"]
+        if errors:
+            self._complain("; ".join(map(str, errors)))
+            return
+        self._in_force.rules = replace(self._in_force.rules, principals=named)
+        self.trouble = ""
+        log.info("principals changed", extra={"count": len({x.name for x in named.values()})})
+
+    def _complain(self, why: str) -> None:
+        if why != self.trouble:
+            log.error("change of principals not taken", extra={"why": why})
+        self.trouble = why
+
+
+async def follow_access(
+    frame: Frame, broker: Broker, in_force: InForce, workshop: Workshop
+) -> None:
+    """Keep it up to date until the daemon ends."""
+    followed = Followed(frame, broker, in_force, workshop)
+    await frame.beside(followed.watch)
+    frame.health.watch(
+        "principals",
+        lambda: (
+            True,
+            followed.trouble and f"the former ones stay in force: {followed.trouble}",
+        ),
+    )
