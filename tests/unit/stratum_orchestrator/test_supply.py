@@ -37,6 +37,7 @@ def supply(tmp_path: Path, key: UserKey, **more: object) -> Supply:
         library=tmp_path / "library",
         principals=tmp_path / "principals.ncl",
         policies=tmp_path / "policies",
+        access=tmp_path / "access",
         subjects=("events.>",),
     )
     return Supply(local, Settings(definitions=chosen), tmp_path, tmp_path / "home")
