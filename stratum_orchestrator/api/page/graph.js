@@ -28,7 +28,7 @@ function draw(root, nodes, edges, pick) {
   const ways = edges.filter(({ from, to }) => placed.nodes.has(from) && placed.nodes.has(to));
   const boxes = nodes.map((node) => {
     const at = placed.nodes.get(node.name);
-    return s("g", { class: `node ${node.trigger ? "busy" : "dim"} ${node.enabled ? "" : "off"}`, transform: `translate(${at.x} ${at.y})`, tabindex: "-1", role: "button", "data-node": node.name, "aria-label": node.name, onclick: () => pick(node), onkeydown: (event) => event.key === "Enter" && pick(node) },
+    return s("g", { class: `node ${node.trigger ? "busy" : "dim"} ${node.enabled ? "" : "off"}`, transform: `translate(${at.x} ${at.y})`, tabindex: "-1", role: "button", "data-node": node.name, "aria-label": node.name },
       s("title", {}, node.name), s("rect", { width: BOX.width, height: BOX.height, rx: 7, class: "box" }), s("rect", { width: 4, height: BOX.height - 14, y: 7, rx: 2, class: "side" }),
       s("text", { x: 14, y: 18, class: "name" }, cut(node.name)), s("text", { x: 14, y: 34, class: "said" }, cut(node.trigger ? `⚡ ${node.trigger.subjects.join(", ")}` : node.produces.join(", ") || "gives nothing", 28)));
   });
@@ -37,7 +37,7 @@ function draw(root, nodes, edges, pick) {
       : ways.map(({ from, to, capability }) => s("path", { class: "edge forth", d: curve(placed.nodes.get(from), placed.nodes.get(to)) }, s("title", {}, capability)))),
     ...boxes);
   root.replaceChildren(picture);
-  roving(picture);
+  roving(picture, (name) => pick(nodes.find((each) => each.name === name)));
 }
 
 function describe(root, node, go) {

@@ -34,4 +34,5 @@ export function tally(records) {
 export const attempts = (run) => [
   ...run.steps.map((each) => ({ ...each, kind: "run" })),
   ...run.compensations.map((each) => ({ ...each, kind: "undo" })),
-].filter((each) => each.started).sort((a, b) => Date.parse(a.started) - Date.parse(b.started) || a.node.localeCompare(b.node));
+].filter((each) => each.started).map((each) => ({ ...each, from: Date.parse(each.started), to: each.ended ? Date.parse(each.ended) : null }))
+  .sort((a, b) => a.from - b.from || (a.node < b.node ? -1 : 1));

@@ -10,7 +10,7 @@ import { stages } from "/page/stages.js";
 import { timeline } from "/page/timeline.js";
 import { isOver, moment, runWord, short, span, took } from "/page/words.js";
 
-const CALM_MS = 200;
+const CALM_MS = 200; // and more where there is more to draw
 const AGAIN_MS = 10000; // for runs of other instances, of which nothing is heard here
 
 /** What is known of the plan when it is not kept any more. */
@@ -116,7 +116,7 @@ export async function show({ root, argument, query, signal, go, linked, failed }
     drawn.choose(first);
     readNode();
   } else panel.replaceChildren(h("p", { class: "dim" }, "Choose a node to see what it was given, what it gave and what it said."));
-  const redraw = calmly(draw, CALM_MS, signal);
+  const redraw = calmly(draw, CALM_MS + plan.stages.flat().length, signal);
   const readSoon = calmly(readAll, 1000, signal);
   listen(run.run, signal, (kind, told) => {
     if (kind === "hello") return readSoon();

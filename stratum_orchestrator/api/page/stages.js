@@ -12,12 +12,10 @@ const LETTERS = 24;
 
 const cut = (name) => (name.length > LETTERS ? `${name.slice(0, LETTERS - 1)}…` : name);
 
-function box(name, at, label, pick) {
+function box(name, at, label) {
   const sign = s("text", { x: 14, y: 32, class: "said" });
   const group = s("g", {
     class: "node dim", transform: `translate(${at.x} ${at.y})`, tabindex: "-1", role: "button", "data-node": name,
-    onclick: () => pick(name),
-    onkeydown: (event) => (event.key === "Enter" || event.key === " ") && (event.preventDefault(), pick(name)),
   },
   s("title", {}, label),
   s("rect", { width: BOX.width, height: BOX.height, rx: 7, class: "box" }),
@@ -62,11 +60,11 @@ export function stages(root, plan, pick) {
   const curves = ways.map(({ from, to }) => curve(at(from), at(to)));
   const edges = curves.length > MANY_EDGES ? [s("path", { class: "edge forth many", d: curves.join("") })] : curves.map((d) => path("forth", d));
   const chosen = s("g", {});
-  for (const name of placed.nodes.keys()) forth.set(name, box(name, at(name), name, pick));
+  for (const name of placed.nodes.keys()) forth.set(name, box(name, at(name), name));
   picture.append(s("defs", {}, tip("forth"), tip("back"), tip("hot")), ...heads, ...edges, chosen, ...[...forth.values()].map((each) => each.group), below);
   const counts = h("p", { class: "tally", "aria-live": "polite" });
   root.replaceChildren(counts, h("div", { class: "scroll", tabindex: "0" }, picture));
-  roving(picture);
+  roving(picture, pick);
 
   // the reflection: a node stands as far below the axis as it stands above it
   const mirror = (name) => ({ ...at(name), y: HEAD + placed.height + AXIS + (placed.height - placed.nodes.get(name).y - BOX.height) });
@@ -74,7 +72,7 @@ export function stages(root, plan, pick) {
   function reflect(records) {
     const fresh = [...records.keys()].filter((name) => !undone.has(name) && placed.nodes.has(name));
     if (fresh.length) {
-      for (const name of fresh) undone.set(name, box(name, mirror(name), `undo ${name}`, pick));
+      for (const name of fresh) undone.set(name, box(name, mirror(name), `undo ${name}`));
       const both = ways.filter(({ from, to }) => undone.has(from) && undone.has(to));
       const curves = both.map(({ from, to }) => back(mirror(to), mirror(from)));
       const axis = HEAD + placed.height + AXIS / 2;
@@ -110,8 +108,15 @@ export function stages(root, plan, pick) {
   };
 }
 
-/** One stop for the tab key, the arrows go from box to box. */
-export function roving(picture) {
+/** One stop for the tab key, the arrows go from box to box; `pick(name)` is told of a choice. */
+export function roving(picture, pick) {
+  const chosen = (event) => event.target.closest?.(".node")?.dataset.node;
+  picture.addEventListener("click", (event) => chosen(event) && pick(chosen(event)));
+  picture.addEventListener("keydown", (event) => {
+    if ((event.key !== "Enter" && event.key !== " ") || !chosen(event)) return;
+    event.preventDefault();
+    pick(chosen(event));
+  });
   const first = picture.querySelector(".node");
   first?.setAttribute("tabindex", "0");
   picture.addEventListener("keydown", (event) => {

@@ -8,6 +8,8 @@ import { clock, mark, span, took } from "/page/words.js";
 const ROW = 28;
 const MOST = 520;
 const LETTER = 7; // about, in px
+const NAMES = 272; // what the names of the rows take, in px
+const NAMES_NARROW = 154;
 
 /** Draw into root; gives `{update(run)}`. */
 export function timeline(root, pick) {
@@ -15,6 +17,10 @@ export function timeline(root, pick) {
   const scroll = h("div", { class: "lines", tabindex: "0", onscroll: () => draw() }, rows);
   const scale = h("div", { class: "scale" });
   root.replaceChildren(scale, scroll);
+  new ResizeObserver(([seen]) => {
+    width = seen.contentRect.width - (seen.contentRect.width < 600 ? NAMES_NARROW : NAMES);
+    draw();
+  }).observe(root);
   let all = [];
   let folded = fold([]);
   let now = 0;
@@ -22,8 +28,8 @@ export function timeline(root, pick) {
 
   function row(each, n) {
     const [sign, tone] = mark(each.status);
-    const left = folded.at(Date.parse(each.started));
-    const right = folded.at(each.ended ? Date.parse(each.ended) : now);
+    const left = folded.at(each.from);
+    const right = folded.at(each.to ?? now);
     const bar = h("span", { class: `span ${tone}` });
     bar.style.left = `${left * 100}%`;
     bar.style.width = `max(3px, ${(right - left) * 100}%)`;
@@ -56,7 +62,7 @@ export function timeline(root, pick) {
     update(run) {
       all = attempts(run);
       now = run.ended ? Date.parse(run.ended) : Date.now();
-      folded = fold(all.map((each) => [Date.parse(each.started), each.ended ? Date.parse(each.ended) : now]));
+      folded = fold(all.map((each) => [each.from, each.to ?? now]));
       rows.style.height = `${all.length * ROW}px`;
       scroll.style.maxHeight = `${MOST}px`;
       const first = all[0]?.started;
@@ -68,7 +74,6 @@ export function timeline(root, pick) {
           return said;
         }), h("span", { class: "end" }, `+${span(now - Date.parse(first))}`)),
       ] : [h("span", { class: "dim" }, "Nothing has begun yet.")]));
-      width = scale.lastElementChild?.clientWidth ?? 0;
       draw();
     },
   };
