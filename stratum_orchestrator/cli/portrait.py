@@ -36,6 +36,8 @@ class Painter:
             back = "↩ " if self.unicode else "< "
             lines += [[], [Span(f"  {back}undone, last stage first", "undo")]]
             lines += self._undone(run)
+        if run.credentials:
+            lines += [[], [Span("  lent, and taken back", "dim")], *self._lent(run)]
         if run.is_over:
             lines += [[], self.verdict(run)]
         return [*lines, [], *needs(run.attention)] if run.attention else lines
@@ -98,6 +100,26 @@ class Painter:
                 rail = self._rail(number, at, len(by_stage[number]))
                 yield [*rail, *self._attempted(undo, columns), *_undid(undo)]
                 yield from self._log(undo)
+
+    def _lent(self, run: Run) -> Iterator[Line]:
+        columns = _name_columns(run)
+        for each in run.credentials:
+            who = f"{'undo ' if each.purpose == 'undo' else ''}{each.node}"
+            rest = (
+                ", ".join(each.names),
+                each.policy or each.provider,
+                f"accessor {each.accessor}" if each.accessor else "",
+                each.detail or "",
+            )
+            took = spent(between(each.issued, each.ended, self.now)) if each.issued else ""
+            yield [
+                Span("  "),
+                self._sign(each.status),
+                Span(f" {who:<{columns + len('undo ')}}  "),
+                word(each.status, _WORD),
+                Span(f"{took:>{_TIME}}  ", "dim"),
+                Span("  ".join(filter(None, rest)), "dim"),
+            ]
 
     def _attempted(self, attempt: Step | Undo, columns: int) -> Line:
         took = between(attempt.started, attempt.ended, self.now)

@@ -48,6 +48,25 @@ class Undo(Struct, frozen=True):
     instruction: Instruction | None = None
 
 
+class Receipt(Struct, frozen=True):
+    """What one process was lent; never a value."""
+
+    node: str
+    stage: int
+    attempt: int
+    purpose: str
+    names: tuple[str, ...]
+    provider: str
+    status: str
+    requested: str
+    policy: str | None = None
+    accessor: str | None = None
+    issued: str | None = None
+    expires: str | None = None
+    ended: str | None = None
+    detail: str | None = None
+
+
 class Event(Struct, frozen=True):
     """The event that opened a run."""
 
@@ -91,6 +110,7 @@ class Run(Struct, frozen=True):
     stages: tuple[tuple[str, ...], ...] = ()
     steps: tuple[Step, ...] = ()
     compensations: tuple[Undo, ...] = ()
+    credentials: tuple[Receipt, ...] = ()
     change: int = 0
 
     @property

@@ -10,7 +10,7 @@ from msgspec import Struct, field
 
 from stratum_orchestrator.audit.fold import Said
 from stratum_orchestrator.cli.moment import parse
-from stratum_orchestrator.cli.reading import Entry
+from stratum_orchestrator.cli.reading import Entry, Receipt
 from stratum_state import canonical
 from stratum_state.model import JournalLine
 from stratum_state.moves import Place
@@ -78,15 +78,20 @@ class Record(Struct, frozen=True):
     waived: bool = False
     instruction: object = None
     trouble: object = None
+    credentials: tuple[Receipt, ...] = ()
     change: int = 0
 
     def said(self) -> Said:
-        """Field by field what is said of the run, its steps and its compensations."""
+        """Field by field what is said of the run, its steps, compensations and leases."""
         said: dict[Place, Mapping[str, object]] = {("run",): self._run()}
         for step in self.steps:
             said[_place("step", step)] = _step(step)
         for undo in self.compensations:
             said[_place("compensation", undo)] = _undo(undo)
+        for each in self.credentials:
+            said["credential_lease", each.stage, each.node, each.attempt, each.purpose] = (
+                _receipt(each)
+            )
         return said
 
     def _run(self) -> Mapping[str, object]:
@@ -135,6 +140,21 @@ def _step(step: Attempt) -> Fields:
 def _undo(undo: Attempt) -> Fields:
     told = _text(undo.instruction)
     return _attempt(undo) | {"outcome": undo.outcome, "instruction": told}
+
+
+def _receipt(each: Receipt) -> Fields:
+    return {
+        "status": each.status,
+        "names": list(each.names),
+        "provider": each.provider,
+        "policy": each.policy,
+        "accessor": each.accessor,
+        "requested": _ms(each.requested),
+        "issued": _ms(each.issued),
+        "expires": _ms(each.expires),
+        "ended": _ms(each.ended),
+        "detail": each.detail,
+    }
 
 
 def _attempt(each: Attempt) -> Fields:

@@ -62,6 +62,7 @@ class Vault:
 
     url: str
     root: str
+    pid: int = 0
 
     @property
     def api(self) -> Api:
@@ -159,6 +160,6 @@ class Vault:
 async def a_vault(folder: Path) -> AsyncIterator[Vault]:
     """A server with a value at `PATH`, and what `a_node()` needs."""
     async with server.openbao(folder) as running:
-        vault = Vault(running.url, running.root)
+        vault = Vault(running.url, running.root, running.process.pid)
         vault.prepare([a_node()], {PATH: {"token": CANARY}})
         yield vault
