@@ -49,6 +49,9 @@ async def prepare_workshop(frame: Frame) -> Workshop:
         log.info("removed what killed processes left half done", extra={"count": left})
     runner = NushellRunner(wanted, content.tree, frame.points.passed, frame.veil)
     await runner.scratch.clear()
+    described = runner.containment.describe()
+    extra = {"containment": described["level"], "gaps": described["gaps"]}
+    log.info("steps are contained", extra=extra)
     frame.health.watch("execution", lambda: (True, _state(runner)))
     return Workshop(runner=runner, content=content, parallel=wanted.parallel)
 

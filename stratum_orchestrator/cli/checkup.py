@@ -16,10 +16,11 @@ from stratum_orchestrator.cli.exits import Stop
 from stratum_orchestrator.cli.options import Face
 from stratum_orchestrator.cli.reading import Health
 from stratum_orchestrator.cli.workspace import Workspace, workspace
-from stratum_orchestrator.config import Execution, Settings
+from stratum_orchestrator.config import Settings
 from stratum_orchestrator.execution import bubblewrap
 from stratum_orchestrator.execution.binary import OLDEST, find
 from stratum_orchestrator.execution.errors import ExecutionError
+from stratum_orchestrator.execution.settings import ExecutionSettings
 from stratum_orchestrator.layout import open_secrets
 
 _PYTHONS = ((3, 11), (3, 14))
@@ -46,7 +47,6 @@ async def examine(face: Face) -> list[Finding]:
         *await _project(face),
         _kernel(),
         _landlock(),
-        _bubblewrap(),
         _user(),
         _disk(face.home),
         _durability(),
@@ -61,6 +61,7 @@ async def _project(face: Face) -> list[Finding]:
             return [
                 Finding("configuration", "ok", "readable"),
                 _nushell(place),
+                _bubblewrap(place.execution(place.project)),
                 _broker(place.settings),
                 *(_open(file) for file in open_secrets(place.settings, place.project)),
             ]
@@ -130,8 +131,8 @@ def _landlock() -> Finding:
     )
 
 
-def _bubblewrap() -> Finding:
-    program, missing = bubblewrap.find(Execution().path)
+def _bubblewrap(wanted: ExecutionSettings) -> Finding:
+    program, missing = bubblewrap.find(wanted.path)
     if not missing:
         return Finding("bubblewrap", "ok", f"{program}: nodes may ask for it")
     why, _, remedy = missing.rpartition(": ")

@@ -40,5 +40,6 @@ def shed() -> None:
     if os.geteuid():
         return
     for capability in range(_MOST):
-        if capability not in _KEPT:
-            _libc.prctl(_PR_CAPBSET_DROP, *map(ctypes.c_ulong, (capability, 0, 0, 0)))
+        arguments = map(ctypes.c_ulong, (capability, 0, 0, 0))
+        if capability not in _KEPT and _libc.prctl(_PR_CAPBSET_DROP, *arguments):
+            return  # the kernel knows no more of them

@@ -32,7 +32,7 @@ def vitals(pid: int) -> Vitals:
     children = _children(pid)
     return Vitals(
         rss=int(stat[21]) * _PAGE,
-        descriptors=sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir()),
+        descriptors=_descriptors(pid),
         threads=int(stat[17]),
         children=len(children),
         zombies=sum(1 for child in children if _is_zombie(child)),
@@ -72,3 +72,9 @@ def _is_zombie(pid: int) -> bool:
         return _stat(pid)[0] == "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def _descriptors(pid: int) -> int:
+    place = Path(f"/proc/{pid}/fd")
+    # since Linux 6.2, and open to everybody: a daemon that hides lets only root list them
+    return place.stat().st_size or sum(1 for _ in place.iterdir())
