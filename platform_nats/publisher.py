@@ -16,6 +16,7 @@ from platform_nats.cloudevent import attributes
 from platform_nats.connection import Connection, ConnectionSettings, connect
 from platform_nats.envelope import Outgoing, seal
 from platform_nats.errors import DuplicateId, NotPermitted, NotPublished
+from platform_nats.statement import EVENT_ID
 from platform_nats.subject import check
 
 _ATTEMPT_S = 5.0
@@ -67,9 +68,23 @@ class Publisher:
         check(subject)
         event = self._event(subject, data, event_id or str(uuid4()), cloudevent=cloudevent)
         headers = seal(self._connection.key, self._audience, event)
+        return await self._receipt(event, headers)
+
+    async def relay(self, subject: str, headers: Mapping[str, str], body: bytes) -> Receipt:
+        """Publish an event that somebody else has signed; its headers name its id.
+
+        Raises BadSubject, DuplicateId, NotPublished, NotPermitted.
+        """
+        check(subject)
+        event = Outgoing(
+            subject=subject, body=body, event_id=headers[EVENT_ID], time_ms=0, headers=headers
+        )
+        return await self._receipt(event, headers)
+
+    async def _receipt(self, event: Outgoing, headers: Mapping[str, str]) -> Receipt:
         ack, is_repeated = await self._stored(event, headers)
         if ack.duplicate and not is_repeated:
-            raise DuplicateId(subject, event.event_id)
+            raise DuplicateId(event.subject, event.event_id)
         return Receipt(
             stream=ack.stream,
             sequence=ack.seq,

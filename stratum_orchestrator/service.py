@@ -1,7 +1,7 @@
 """The daemon as people ask it: the desk behind the API."""
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import anyio
@@ -36,6 +36,10 @@ StoredTime = Callable[[int], Awaitable[int | None]]
 
 Sharing = Callable[[], Awaitable[Sequence[Instance]]]
 """Who shares the database."""
+
+
+Relay = Callable[[str, Mapping[str, str], bytes], Awaitable[int]]
+"""Has the broker store a signed event: subject, headers and payload to sequence."""
 
 
 class Verdicts:
@@ -81,6 +85,7 @@ class Service:
     verdict_news: Verdicts
     news: News
     sharing: Sharing
+    relay: Relay
     stored_time: StoredTime
     operations: Operations
     watchlist: Watchlist
@@ -127,6 +132,9 @@ class Service:
 
     def attention(self, trail: Trail) -> Attention | None:
         return self.watchlist.of(trail)
+
+    async def pass_on(self, subject: str, headers: Mapping[str, str], body: bytes) -> int:
+        return await self.relay(subject, headers, body)
 
     async def instances(self) -> Sequence[Instance]:
         return await self.sharing()

@@ -10,6 +10,7 @@ from aiohttp import web
 from stratum_orchestrator.api.desk import Desk
 from stratum_orchestrator.api.guard import body
 from stratum_orchestrator.api.naming import resolve, unknown
+from stratum_orchestrator.api.once import Once
 from stratum_orchestrator.api.problem import Problem
 from stratum_orchestrator.api.visitor import visitor
 from stratum_orchestrator.errors import Denied, Impossible, UnknownRun
@@ -24,9 +25,10 @@ Command = Callable[[str, str, Wish, bool], Coroutine[object, object, Obeyed]]
 class Commands:
     """The handlers of commands, and the table of their paths."""
 
-    def __init__(self, desk: Desk, read_s: float) -> None:
+    def __init__(self, desk: Desk, read_s: float, once: Once) -> None:
         """`read_s` is how long a body may take to arrive, in seconds."""
         self._desk = desk
+        self._once = once
         self._read_s = read_s
 
     def table(self) -> Sequence[web.RouteDef]:
@@ -50,15 +52,20 @@ class Commands:
         takes = {"reason", "again"} if path.endswith("{run}/retry") else {"reason"}
 
         async def handle(request: web.Request) -> web.Response:
-            asked = _asked(await body(request, self._read_s), takes)
+            given = await body(request, self._read_s)
+            asked = _asked(given, takes)
             asker = visitor().asker
             wish = Wish(by=asker.principal.name, reason=_reason(asked), asker=asker)
             run = await resolve(self._desk, request)
             node = request.match_info.get("node", "")
-            async with _told():
-                obeyed = await command(run, node, wish, asked.get("again") is True)
-            told = {"run": obeyed.run, "detail": obeyed.detail}
-            return web.json_response(told, status=HTTPStatus.ACCEPTED)
+
+            async def obey() -> web.Response:
+                async with _told():
+                    obeyed = await command(run, node, wish, asked.get("again") is True)
+                told = {"run": obeyed.run, "detail": obeyed.detail}
+                return web.json_response(told, status=HTTPStatus.ACCEPTED)
+
+            return await self._once.do(request, given, obey)
 
         return web.post(path, handle)
 

@@ -1,6 +1,6 @@
 """What the API needs of the daemon: what a person may ask of it, and have done."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -122,6 +122,10 @@ class Desk(Protocol):
 
     def attention(self, trail: Trail) -> Attention | None:
         """Why the run needs a person, if it does."""
+        ...
+
+    async def pass_on(self, subject: str, headers: Mapping[str, str], body: bytes) -> int:
+        """Have the broker store a signed event; its sequence. Raises TransportError."""
         ...
 
     async def instances(self) -> Sequence[Instance]:

@@ -91,6 +91,9 @@ class Discreet:
     def attention(self, trail: Trail) -> Attention | None:
         return self._desk.attention(trail)
 
+    async def pass_on(self, subject: str, headers: Mapping[str, str], body: bytes) -> int:
+        return await self._desk.pass_on(subject, headers, body)
+
     async def instances(self) -> Sequence[Instance]:
         return await self._desk.instances()
 

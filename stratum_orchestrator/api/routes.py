@@ -11,9 +11,11 @@ from stratum_orchestrator.api import graph_view, metrics as exposition, views
 from stratum_orchestrator.api.assets import Page
 from stratum_orchestrator.api.commands import Commands
 from stratum_orchestrator.api.desk import Check, SeenDesk
+from stratum_orchestrator.api.emission import Emission
 from stratum_orchestrator.api.guard import Door
 from stratum_orchestrator.api.metrics import Metrics
 from stratum_orchestrator.api.naming import resolve, unknown
+from stratum_orchestrator.api.once import Once
 from stratum_orchestrator.api.problem import Problem
 from stratum_orchestrator.api.question import RUN_FILTERS, Question, whole
 from stratum_orchestrator.api.run_reads import RunReads
@@ -34,7 +36,7 @@ class Routes:
 
     def table(self) -> Sequence[web.RouteDef]:
         """Every path that is answered."""
-        run = "/api/v1/runs/{run}"
+        run, once = "/api/v1/runs/{run}", Once()
         return [
             web.get("/livez", self.livez),
             web.get("/readyz", self.readyz),
@@ -52,7 +54,8 @@ class Routes:
             web.get("/api/v1/whoami", self.whoami),
             *RunReads(self._desk).table(),
             *Stream(self._desk).table(),
-            *Commands(self._desk, self._door.read_s).table(),
+            *Commands(self._desk, self._door.read_s, once).table(),
+            *Emission(self._desk, self._door.read_s, once).table(),
         ]
 
     async def livez(self, _: web.Request) -> web.Response:

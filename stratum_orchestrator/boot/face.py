@@ -1,9 +1,12 @@
 """The step `http`: what people ask and command."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
+from platform_nats.errors import BadSubject
 from platform_nats.lookup import stored_ms
+from platform_nats.publisher import Publisher
+from stratum_graph.subjects import covers
 from stratum_orchestrator.api import http
 from stratum_orchestrator.api.desk import Instance
 from stratum_orchestrator.api.guard import Door
@@ -41,6 +44,9 @@ async def answer(
         verdict_news=frame.verdicts,
         news=news,
         sharing=partial(_sharing, records.store),
+        relay=partial(
+            _relay, broker, Publisher(broker.connection, frame.settings.nats.audience)
+        ),
         stored_time=partial(stored_ms, broker.connection),
         operations=work.operations,
         watchlist=watchlist,
@@ -49,6 +55,16 @@ async def answer(
     )
     serving = http.serve(service, frame.metrics, _door(frame, in_force, work))
     return await frame.stack.enter_async_context(serving)
+
+
+async def _relay(
+    broker: Broker, publisher: Publisher, subject: str, headers: Mapping[str, str], body: bytes
+) -> int:
+    # our own key may publish anything: what is no event must not come through here
+    if not any(covers(wide, subject) for wide in broker.subjects):
+        within = ", ".join(broker.subjects)
+        raise BadSubject(subject, f"it is not within {within}")
+    return (await publisher.relay(subject, headers, body)).sequence
 
 
 async def _sharing(store: SurrealStore) -> Sequence[Instance]:

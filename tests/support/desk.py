@@ -10,6 +10,7 @@ import aiohttp
 import anyio
 from yarl import URL
 
+from platform_nats.errors import TransportError
 from stratum_graph.diagnostics import Diagnostic
 from stratum_graph.generation import Generation, compile_graph
 from stratum_graph.model import Plan, Principal
@@ -101,6 +102,10 @@ class MemoryDesk:
         self.operations = Notebook()
         self.attentions: dict[str, Attention] = {}
         self.news = News(kept=8)
+        self.passed: list[tuple[str, dict[str, str], bytes]] = []
+        """Events that were passed on to the broker."""
+        self.broker: TransportError | None = None
+        """What is wrong with it."""
         self.waiting = 0
         self._change = 0
         self._changed = anyio.Event()
@@ -158,6 +163,12 @@ class MemoryDesk:
 
     def attention(self, trail: Trail) -> Attention | None:
         return self.attentions.get(trail.run.id)
+
+    async def pass_on(self, subject: str, headers: Mapping[str, str], body: bytes) -> int:
+        if self.broker is not None:
+            raise self.broker
+        self.passed.append((subject, dict(headers), body))
+        return len(self.passed)
 
     async def instances(self) -> Sequence[Instance]:
         return [

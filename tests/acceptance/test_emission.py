@@ -1,0 +1,81 @@
+"""Signed events over HTTP, to a real daemon and its real broker."""
+
+import base64
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from platform_nats.envelope import Outgoing, seal
+from platform_nats.nkey import UserKey
+from support.daemon import Daemon, running, write_node
+from support.http import Answer, ask
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(120)]
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    project = tmp_path_factory.mktemp("project")
+    write_node(
+        project,
+        "greet",
+        'trigger = { pipeline = "greet", subjects = ["events.greet"] }, '
+        'produces = ["greet"], handler.script = "run.nu", effect = \'pure',
+    )
+    with running(project) as up:
+        yield up
+
+
+def signed(daemon: Daemon, subject: str, event_id: str) -> dict[str, object]:
+    """An event as its publisher signs it, in the form that the API takes."""
+    key = UserKey((daemon.home / "keys" / "developer.nk").read_text().strip())
+    event = Outgoing(
+        subject=subject,
+        body=b'{"name":"ada"}',
+        event_id=event_id,
+        time_ms=time.time_ns() // 1_000_000,
+        headers={"Content-Type": "application/json"},
+    )
+    headers = seal(key, str(daemon.address["audience"]), event)
+    data = base64.b64encode(event.body).decode()
+    return {"subject": subject, "headers": headers, "data": data}
+
+
+def verdict(daemon: Daemon, told: Answer) -> Answer:
+    return ask(daemon, f"{told['verdict']}?wait=30")
+
+
+def test_a_signed_event_opens_a_run(daemon: Daemon) -> None:
+    told = ask(daemon, "/api/v1/events", signed(daemon, "events.greet", "http-1"))
+
+    assert verdict(daemon, told)["kind"] == "accepted"
+
+
+def test_an_altered_event_is_refused_and_on_record(daemon: Daemon) -> None:
+    event = signed(daemon, "events.greet", "http-2")
+
+    told = ask(daemon, "/api/v1/events", event | {"data": base64.b64encode(b"{}").decode()})
+
+    found = verdict(daemon, told)
+    assert (found["kind"], found["code"]) == ("refused", "bad-signature")
+
+
+def test_an_id_that_is_stored_already_makes_no_second_event(daemon: Daemon) -> None:
+    event = signed(daemon, "events.greet", "http-3")
+    ask(daemon, "/api/v1/events", event)
+
+    again = ask(daemon, "/api/v1/events", event, okay={409})
+
+    assert again["code"] == "duplicate-id"
+
+
+@pytest.mark.parametrize(
+    "subject", ["$JS.API.STREAM.DELETE.STRATUM_EVT", "elsewhere", "events.>", "", "events..x"]
+)
+def test_what_is_no_subject_of_events_is_not_published(daemon: Daemon, subject: str) -> None:
+    event = signed(daemon, "events.greet", "http-4") | {"subject": subject}
+
+    refused = ask(daemon, "/api/v1/events", event, okay={400})
+
+    assert refused["code"] == "bad-subject"
