@@ -51,6 +51,7 @@ class Stratum(LazyGroup):
         "pull": Entry(f"{_HERE}.bundles:pull", "Fetch a bundle, verify and keep it."),
         "verify": Entry(f"{_HERE}.bundles:verify", "Make every check of a bundle."),
         "diff": Entry(f"{_HERE}.bundles:diff", "Show what differs between two bundles."),
+        "vault": Entry(f"{_HERE}.vault:vault", "Say what rights the nodes need at a vault."),
         "keys": Entry(f"{_HERE}.keys:keys", "Make and show publisher keys."),
         "gc": Entry(f"{_HERE}.gc:gc", "Forget what is old, without a daemon."),
         "chaos": Entry(

@@ -43,6 +43,10 @@ class Daemon:
         return self._process.pid
 
     @property
+    def is_up(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
     def log(self) -> str:
         return (self.project / "daemon.log").read_text()
 

@@ -129,4 +129,6 @@ def until_nothing_is_leased(vault: Vault) -> None:
 
 def let_go(daemon: Daemon) -> None:
     """Let what waits go on."""
-    (daemon.home / "pipelines" / "ship" / "go").touch()
+    folder = daemon.home / "pipelines" / "ship"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (folder / "go").touch()

@@ -1,0 +1,139 @@
+"""The daemon is killed at every point of a lease, and nothing that was lent outlives that."""
+
+import json
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from time import monotonic
+
+import pytest
+
+from stratum_orchestrator.crashpoints import POINTS, VARIABLE
+from support.daemon import Daemon, with_patience
+from support.lending import (
+    LASTS_S,
+    a_running_vault,
+    emit,
+    let_go,
+    settings,
+    until_noted,
+    until_nothing_is_leased,
+    write_project,
+)
+from support.vault import CANARY, Vault, needs_openbao
+
+pytestmark = [pytest.mark.crash, pytest.mark.timeout(300), needs_openbao]
+
+DIES_WITHIN_S = 60
+SLACK_S = 2
+OF_A_LEASE = sorted(each for each in POINTS if each.startswith("credential."))
+Record = Callable[[str, object], None]
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> Iterator[Vault]:
+    with a_running_vault(tmp_path / "vault") as vault:
+        yield vault
+
+
+@pytest.fixture
+def daemon(vault: Vault, tmp_path: Path) -> Iterator[Daemon]:
+    project = tmp_path / "project"
+    project.mkdir()
+    write_project(project)
+    made = Daemon(project, settings(vault, tmp_path))
+    yield made
+    made.end()
+
+
+@pytest.mark.parametrize("point", OF_A_LEASE)
+def test_killed_at_each_point_of_a_lease_nothing_stays_alive(
+    vault: Vault, daemon: Daemon, point: str, record_property: Record
+) -> None:
+    die_at(point, vault, daemon)
+
+    daemon.start()
+    began = monotonic()
+    until_nothing_is_leased(vault)
+    record_property("ended_after_s", monotonic() - began)
+    assert monotonic() - began < LASTS_S + SLACK_S
+    let_go(daemon)
+    run = finished(daemon)
+
+    assert run["status"] in {"completed", "compensated"}
+    assert open_leases(run) == []
+    assert vault.leased() == set()
+    daemon.cli("audit", "verify", "--all", wanted=0)
+    assert CANARY not in daemon.log
+
+
+def test_killed_in_the_middle_of_a_step_its_lease_is_ended_at_the_next_start(
+    vault: Vault, daemon: Daemon
+) -> None:
+    daemon.start()
+    emit(daemon, "wait")
+    until_noted(daemon, "got", 1)
+    [left] = vault.leased()
+
+    daemon.kill()
+    assert vault.leased() == {left}
+    daemon.start()
+    until_noted(daemon, "got", 2)
+
+    until_gone(vault, left)
+    let_go(daemon)
+    run = finished(daemon)
+    assert run["status"] == "completed"
+    assert [each["status"] for each in receipts(run)] == ["revoked", "revoked"]
+
+
+def die_at(point: str, vault: Vault, daemon: Daemon) -> None:
+    """Bring a daemon to the point, where it dies."""
+    daemon.environment[VARIABLE] = f"{point}:1"
+    daemon.start()
+    del daemon.environment[VARIABLE]
+    if point.startswith("credential.void"):
+        daemon.cli("emit", "events.strange")
+    elif point.startswith("credential.expired"):
+        expire(vault, daemon)
+    else:
+        emit(daemon, "good")
+    deadline = monotonic() + DIES_WITHIN_S
+    while daemon.is_up and monotonic() < deadline:
+        with_patience()
+    assert f"killed at crash point {point}:1" in daemon.log, daemon.log[-4000:]
+    os.kill(vault.pid, signal.SIGCONT)
+
+
+def expire(vault: Vault, daemon: Daemon) -> None:
+    """Let the vault be away from when the step has its value until that has ended by itself."""
+    emit(daemon, "wait")
+    until_noted(daemon, "got", 1)
+    os.kill(vault.pid, signal.SIGSTOP)
+    let_go(daemon)
+
+
+def finished(daemon: Daemon) -> dict[str, object]:
+    [run] = json.loads(daemon.cli("runs", "--output", "json", wanted=0).stdout)
+    daemon.cli("run", "watch", run["run"])
+    shown = daemon.answer("run", "show", run["run"])
+    while open_leases(shown):
+        with_patience()
+        shown = daemon.answer("run", "show", run["run"])
+    return shown
+
+
+def receipts(run: dict[str, object]) -> list[dict[str, str]]:
+    found = run["credentials"]
+    assert isinstance(found, list)
+    return found
+
+
+def open_leases(run: dict[str, object]) -> list[dict[str, str]]:
+    return [each for each in receipts(run) if each["status"] in {"requested", "issued"}]
+
+
+def until_gone(vault: Vault, accessor: str) -> None:
+    while accessor in vault.accessors():
+        with_patience()
