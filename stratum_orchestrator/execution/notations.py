@@ -11,7 +11,8 @@ SHORTEST = 6
 """Bytes. Less than that is found everywhere, so it cannot be kept out of anything."""
 _LINE = 16
 """Bytes from which a line of a secret, such as one of a PEM file, is a secret itself."""
-_LETTERS_AND_DIGITS = frozenset(map(ord, ascii_letters + digits))
+_CODES = [chr(n) if chr(n) in ascii_letters + digits else f"%{n:02X}" for n in range(256)]
+"""Bytes as the most careful programs write them in URLs."""
 _ESCAPE = re.compile(r"%[0-9A-F]{2}|\\u[0-9a-f]{4}")
 
 
@@ -24,10 +25,12 @@ def _all(value: str) -> Iterator[bytes]:
     raw = value.encode(errors="surrogateescape")
     yield raw
     yield from (line.strip() for line in raw.splitlines() if len(line.strip()) >= _LINE)
-    for text in (*_json(value), *_url(raw)):
+    for text in {*_json(value), *_url(raw)}:
         yield text.encode(errors="surrogateescape")
         yield _other_case(text).encode(errors="surrogateescape")
-    yield from (raw.hex().encode(), raw.hex().upper().encode())
+    hexadecimal = raw.hex().encode()
+    every = b"%" + raw.hex("%").encode()
+    yield from (hexadecimal, hexadecimal.upper(), every, every.upper())
     for offset in range(3):
         yield from _base64(raw, offset)
 
@@ -45,10 +48,7 @@ def _url(raw: bytes) -> Iterator[str]:
     yield quote(raw, safe="")
     yield quote(raw)
     yield quote_plus(raw)
-    every = [f"%{each:02X}" for each in raw]
-    yield "".join(every)
-    plain = _LETTERS_AND_DIGITS
-    yield "".join(chr(b) if b in plain else code for b, code in zip(raw, every, strict=True))
+    yield "".join(_CODES[each] for each in raw)
 
 
 def _other_case(text: str) -> str:
