@@ -16,6 +16,8 @@ from itertools import count
 from random import Random
 from typing import Any, NamedTuple, TypeVarTuple
 
+from anyio._backends._asyncio import _task_states
+
 _STEP_S = 1e-5  # what one callback takes, so that no loop of them stops time
 _UNWINDINGS = 1000
 
@@ -212,6 +214,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
                 _enter_task(self, task)
                 _unwind(task.get_coro())
                 _leave_task(self, task)
+                _task_states.pop(task, None)  # keeps whatever it refers to, and so itself
 
 
 def _process_of(context: Context | None) -> Process | None:
