@@ -50,8 +50,8 @@ async def prepare_workshop(frame: Frame) -> Workshop:
     runner = NushellRunner(wanted, content.tree, frame.points.passed, frame.veil)
     await runner.scratch.clear()
     described = runner.containment.describe()
-    extra = {"containment": described["level"], "gaps": described["gaps"]}
-    log.info("steps are contained", extra=extra)
+    told = {"containment": described["level"], "gaps": described["gaps"]}
+    log.info("steps are contained", extra=told)
     frame.health.watch("execution", lambda: (True, _state(runner)))
     return Workshop(runner=runner, content=content, parallel=wanted.parallel)
 
