@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import uuid4
 
 import anyio
@@ -58,6 +58,7 @@ class Publisher:
         *,
         event_id: str | None = None,
         cloudevent: bool = False,
+        headers: Mapping[str, str] | None = None,
     ) -> Receipt:
         """Sign and publish; return when it is stored.
 
@@ -67,8 +68,8 @@ class Publisher:
         """
         check(subject)
         event = self._event(subject, data, event_id or str(uuid4()), cloudevent=cloudevent)
-        headers = seal(self._connection.key, self._audience, event)
-        return await self._receipt(event, headers)
+        event = replace(event, headers={**event.headers, **(headers or {})})
+        return await self._receipt(event, seal(self._connection.key, self._audience, event))
 
     async def relay(self, subject: str, headers: Mapping[str, str], body: bytes) -> Receipt:
         """Publish an event that somebody else has signed; its headers name its id.

@@ -52,7 +52,12 @@ class Stratum(LazyGroup):
         "verify": Entry(f"{_HERE}.bundles:verify", "Make every check of a bundle."),
         "diff": Entry(f"{_HERE}.bundles:diff", "Show what differs between two bundles."),
         "vault": Entry(f"{_HERE}.vault:vault", "Say what rights the nodes need at a vault."),
-        "keys": Entry(f"{_HERE}.keys:keys", "Make and show publisher keys."),
+        "keys": Entry(f"{_HERE}.keys:keys", "Make, show, change and revoke keys."),
+        "principals": Entry(
+            f"{_HERE}.principals:principals", "Say who may sign events and use the API."
+        ),
+        "tokens": Entry(f"{_HERE}.tokens:tokens", "Make and revoke API tokens."),
+        "grants": Entry(f"{_HERE}.grants:grants", "Let agents act for users, for a time."),
         "gc": Entry(f"{_HERE}.gc:gc", "Forget what is old, without a daemon."),
         "chaos": Entry(
             f"{_HERE}.chaos:chaos", "Kill a copy of everything, and judge what is left."

@@ -17,6 +17,7 @@ from stratum_orchestrator.cli.pursuit import Pursuit, worst
 from stratum_orchestrator.cli.reading import Verdict
 from stratum_orchestrator.cli.screen import Screen
 from stratum_orchestrator.cli.watch import Deadline, State
+from stratum_orchestrator.saga.grant import HEADER
 
 _POLL_S = 20.0
 _VERDICT_S = 10.0  # how long an emit that does not wait for runs looks for its verdict
@@ -33,6 +34,8 @@ class Emission:
     event_id: str | None = None
     who: str = keyring.DEFAULT
     """The name of a key in the home, or the path of a key file."""
+    grant: str = ""
+    """Text, or `@FILE`; empty without one."""
     wait: bool = False
     """Until its runs have ended."""
     watch: bool = False
@@ -63,7 +66,12 @@ def emit(face: Face, emission: Emission) -> Exit:
     daemon, screen = Daemon.at(face.home), face.screen
     data = payload.read(emission.data)
     key = keyring.read(keyring.locate(face.home, emission.who))
-    receipt = publishing.publish(daemon.address, key, emission.subject, data, emission.event_id)
+    headers = {HEADER: payload.text(emission.grant)} if emission.grant else {}
+    receipt = publishing.publish(
+        daemon.address,
+        key,
+        publishing.Letter(emission.subject, data, emission.event_id, headers),
+    )
     _tell_receipt(screen, emission.subject, receipt)
     pursuit = Pursuit(wait=emission.wait, watch=emission.watch, timeout_s=emission.timeout_s)
     follows = pursuit.follows

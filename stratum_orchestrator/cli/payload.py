@@ -1,4 +1,4 @@
-"""An event's payload as it is given on the command line."""
+"""An event's payload and other texts, as they are given on the command line."""
 
 import sys
 from pathlib import Path
@@ -31,6 +31,11 @@ def read(given: str) -> bytes:
     except strict_json.NotStrictJson as problem:
         raise BadData(source, problem.reason) from None
     return payload
+
+
+def text(given: str) -> str:
+    """A text as it is, of `@FILE`, or of stdin for `-`."""
+    return _read(given)[1].decode("utf-8", "replace").strip()
 
 
 def _read(given: str) -> tuple[str, bytes]:

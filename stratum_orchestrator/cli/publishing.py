@@ -1,5 +1,8 @@
 """One event on its way out: signed and stored."""
 
+from collections.abc import Mapping
+from typing import NamedTuple
+
 import anyio
 
 from platform_nats import errors
@@ -20,14 +23,26 @@ _CODES: dict[type[errors.TransportError], Exit] = {
 }
 
 
-def publish(
-    address: Address, key: UserKey, subject: str, payload: bytes, event_id: str | None
-) -> Receipt:
+class Letter(NamedTuple):
+    """What is published."""
+
+    subject: str
+    payload: bytes
+    event_id: str | None = None
+    headers: Mapping[str, str] = {}
+
+
+def publish(address: Address, key: UserKey, letter: Letter) -> Receipt:
     """Sign the event and wait until it is stored; Stop says what stands in its way."""
 
     async def stored() -> Receipt:
         async with publisher(address.nats, key.seed(), address.audience) as out:
-            return await out.publish(subject, payload, event_id=event_id)
+            return await out.publish(
+                letter.subject,
+                letter.payload,
+                event_id=letter.event_id,
+                headers=letter.headers,
+            )
 
     try:
         return anyio.run(stored)

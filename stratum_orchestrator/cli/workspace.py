@@ -15,6 +15,7 @@ from stratum_graph.errors import EvaluationFailed
 from stratum_graph.generation import Generation
 from stratum_graph.model import Principal
 from stratum_orchestrator import config, knowledge, layout
+from stratum_orchestrator.auth.access import Access
 from stratum_orchestrator.auth.cedar import CedarAuthorizer, PolicySet
 from stratum_orchestrator.cli.exits import Exit, Stop
 from stratum_orchestrator.cli.findings import tell
@@ -86,9 +87,12 @@ class Workspace:
 
     async def principals(self) -> tuple[Mapping[str, Principal], tuple[Diagnostic, ...]]:
         """Those who may sign events, by public key, and what is wrong with their file."""
-        if not self.sources.principals.is_file():
+        if not self.sources.principals.is_file() and not self._changed_people():
             return {}, ()
         return await knowledge.load_principals(self.sources, self.content)
+
+    def _changed_people(self) -> bool:
+        return bool(Access.at(self.sources.access).principals.read().principals)
 
     def authorizer(self, generation: Generation) -> CedarAuthorizer:
         """What the policies say about the pipelines; BadPolicies when they do not load."""

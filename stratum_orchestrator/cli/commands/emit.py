@@ -14,6 +14,7 @@ class Asked(TypedDict):
     data: str
     event_id: str | None
     who: str
+    grant: str
     wait: bool
     watch: bool
     timeout_s: float
@@ -32,6 +33,9 @@ class Asked(TypedDict):
     default="developer",
     show_default=True,
     help="Whose key signs it.",
+)
+@click.option(
+    "--grant", default="", metavar="TEXT|@FILE", help="Of the user on whose behalf it is sent."
 )
 @click.option("--wait", is_flag=True, help="Until its runs have ended.")
 @click.option("--watch", is_flag=True, help="Likewise, and show them.")

@@ -53,7 +53,8 @@ def test_a_mistyped_command_is_met_with_the_one_meant() -> None:
     result = CliRunner().invoke(stratum, ["rnus"])
 
     assert result.exit_code == 2
-    assert "Did you mean 'runs'?" in result.output
+    assert "Did you mean" in result.output
+    assert "'runs'" in result.output
 
 
 @pytest.mark.parametrize(
