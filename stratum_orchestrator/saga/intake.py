@@ -8,6 +8,7 @@ from platform_nats.delivery import Answer, Delivery
 from platform_nats.envelope import Limits, open_envelope
 from platform_nats.errors import EnvelopeRefused
 from stratum_graph.model import Principal
+from stratum_graph.subjects import covers
 from stratum_orchestrator.crashpoints import UNARMED, Passed
 from stratum_orchestrator.errors import NoRoom, Refused
 from stratum_orchestrator.ports import Clock
@@ -159,7 +160,10 @@ class Intake:
 
 
 def _check_key(principal: Principal, key: str, delivery: Delivery) -> None:
-    """Refused when the key is the principal's no more: judged by when the event was stored."""
+    """Refused when the key was the principal's no more when the event was stored.
+
+    Or when the principal may not publish under the subject, by whatever way it came.
+    """
     fault = principal.fault_of(key, delivery.stored_ms)
     if fault:
         reason = (
@@ -167,6 +171,11 @@ def _check_key(principal: Principal, key: str, delivery: Delivery) -> None:
             f"{principal.key}"
         )
         raise Refused(f"{fault}-key", reason)
+    allowed = principal.subjects
+    if allowed and not any(covers(each, delivery.subject) for each in allowed):
+        # a server that we run lets nobody so far; others, and what we pass on, have to be asked
+        reason = f"{principal.name} may publish under {', '.join(allowed)}, nothing else"
+        raise Refused("forbidden-subject", reason)
 
 
 def _full(delivery: Delivery, full: NoRoom) -> dict[str, object]:

@@ -17,7 +17,7 @@ from stratum_orchestrator.saga.intake import Intake, Terms
 from stratum_orchestrator.saga.rules import Rules
 from stratum_state.model import PipelineRun, Trail, VerdictRecord
 from support.graph import node
-from support.people import ADA, BOT, BOT_KEY, GRANT, HOUR_MS, Law, granted
+from support.people import ADA, ADA_KEY, BOT, BOT_KEY, GRANT, HOUR_MS, Law, granted
 from support.runner import ScriptedRunner
 from support.saga import START_MS, World, told
 
@@ -228,3 +228,21 @@ async def test_a_former_key_counts_as_long_as_it_should(
     assert verdict.code == code
     if code != "accepted":
         assert ADA.key in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("subjects", "code"),
+    [
+        ((), "accepted"),
+        (("events.*", "x.>"), "accepted"),
+        (("events.other",), "forbidden-subject"),
+    ],
+)
+async def test_a_principal_publishes_under_its_own_subjects(
+    subjects: tuple[str, ...], code: str
+) -> None:
+    place = Place(law=Law(people=(msgspec.structs.replace(ADA, subjects=subjects),)))
+
+    verdict, _ = await place.take(event(key=ADA_KEY))
+
+    assert verdict.code == code
