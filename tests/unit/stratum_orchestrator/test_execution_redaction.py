@@ -16,7 +16,7 @@ from stratum_orchestrator.execution.pipes import Tail
 from stratum_orchestrator.execution.process import Course
 from stratum_orchestrator.execution.redaction import Redactor
 from stratum_orchestrator.execution.verdict import STDERR_KEPT, judge
-from stratum_orchestrator.ports import Ended, Resources
+from stratum_orchestrator.ports import Ended, Kind, Resources
 from support.scripts import Wishes, command
 
 TOKEN = 'hvs.CAESIJ+/5v7Yq0Kx"é\\n-Zt9'  # noqa: S105 - opens nothing
@@ -188,6 +188,13 @@ def test_a_node_may_have_its_outputs_masked_instead() -> None:
 
     assert passed.failure is None
     assert passed.outputs == {"a": ["Bearer [redacted:TOKEN]", 1], "[redacted:TOKEN]": None}
+
+
+def test_what_was_undone_is_undone_whatever_it_says() -> None:
+    undone = ended(TOKEN, Written(stdout=json.dumps({"a": TOKEN}).encode()), kind=Kind.UNDO)
+
+    assert undone.failure is None
+    assert undone.outputs == {"a": "[redacted:TOKEN]"}
 
 
 def test_what_is_not_json_is_quoted_without_secrets() -> None:
