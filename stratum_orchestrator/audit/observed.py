@@ -1,6 +1,6 @@
 """What the oracle looks at, and what it says."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -72,6 +72,8 @@ class Observed:
     believed: Sequence[Trail] = ()
     """What a daemon's cache held at rest."""
     announced: Sequence[Announced] = ()
+    alive: Collection[str] = ()
+    """Accessors of what is alive at the provider of credentials."""
     commits: Sequence[Commit] = ()
     """In the order in which the store accepted them."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol, TypeVar
 
-from stratum_orchestrator.audit import effects, events, fold, outcomes
+from stratum_orchestrator.audit import effects, events, fold, lending, outcomes
 from stratum_orchestrator.audit.chronicle import Chronicle
 from stratum_orchestrator.audit.observed import Observed, Violation
 from stratum_orchestrator.audit.run import check_chronicle
@@ -56,6 +56,7 @@ def _check_runs(observed: Observed) -> Iterator[Violation]:
         run = trail.run.id
         if observed.settled:
             yield from outcomes.check_rest(trail)
+        yield from lending.check_alive(trail, observed.alive, settled=observed.settled)
         if run in believed:
             yield from effects.check_believed(trail, believed[run])
         yield from effects.check_keys(run, happened.get(run, ()))
