@@ -50,6 +50,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     event: object = msgspec.field(default_factory=dict)
     """The payload."""
     inputs: Mapping[str, object] = {}
+    secrets: Mapping[str, str] = {}
+    """By variable: what stands for the node's credentials; the others are made up."""
     steps: tuple[Literal["run", "undo"], ...] = ("run",)
     """Scripts in the order in which they are started, as attempts of one step."""
     outcome: Literal["succeeded", "interrupted", "failed"] | None = None

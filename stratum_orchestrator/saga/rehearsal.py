@@ -2,14 +2,14 @@
 
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 
 from stratum_graph.model import Definition, PlannedNode
 from stratum_orchestrator.errors import BadReference
-from stratum_orchestrator.ports import Ended, Failure, Runner
+from stratum_orchestrator.ports import Command, Ended, Failure, Runner
 from stratum_orchestrator.saga import command
 from stratum_orchestrator.saga.case import Case, Text, Trace
 from stratum_orchestrator.saga.command import Undoing
@@ -65,6 +65,9 @@ async def rehearse(
     given = {"event": context.data, **context.inputs(node)}
     if problems := misfits(node.input_schemas, given):
         return CaseResult(case=case.name, problems=(f"what is given does not fit: {problems}",))
+    if strange := set(case.secrets) - {each.env for each in node.credentials}:
+        why = f"`secrets` has `{min(strange)}`, which is no credential of the node"
+        return CaseResult(case=case.name, problems=(why,))
     ended = await _play(definition, case, context, runner)
     return CaseResult(
         case=case.name, problems=tuple(_problems(case, ended, places)), ended=tuple(ended)
@@ -77,20 +80,30 @@ async def _play(
     planned = PlannedNode(definition=definition, stage=0, triggered=True)
     ended: list[Ended] = []
     last: Ended | None = None
+    secrets = _secrets(definition, case)
     for attempt, step in enumerate(case.steps, start=1):
         try:
             if step == "run":
-                played = await runner.run(command.do(planned, context, attempt))
+                played = await runner.run(_lent(command.do(planned, context, attempt), secrets))
                 last = played = _checked(definition, played)
             else:
-                played = await runner.run(
-                    command.undo(planned, context, attempt, _undoing(case, last))
-                )
+                process = command.undo(planned, context, attempt, _undoing(case, last))
+                played = await runner.run(_lent(process, secrets))
         except (BadReference, ValueError) as error:  # ValueError: nothing undoes this node
             failure = Failure(error_class="bad-input", message=str(error))
             played = Ended(outputs=None, failure=failure)
         ended.append(played)
     return ended
+
+
+def _secrets(definition: Definition, case: Case) -> Mapping[str, str]:
+    """What stands for the node's credentials."""
+    declared = definition.node.credentials
+    return {each.env: case.secrets.get(each.env, f"rehearsed-{each.name}") for each in declared}
+
+
+def _lent(process: Command, secrets: Mapping[str, str]) -> Command:
+    return replace(process, secrets=secrets)
 
 
 def _undoing(case: Case, last: Ended | None) -> Undoing:
