@@ -2,16 +2,23 @@
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hmac import compare_digest
 
 from stratum_graph.model import Principal
-from stratum_orchestrator.api.visitor import Stranger, Visitor, no_token
-from stratum_orchestrator.auth.errors import BadRegister
+from stratum_orchestrator.api.visitor import Question, Stranger, Unanswerable, Visitor, no_token
+from stratum_orchestrator.auth.cedar import CedarAuthorizer
+from stratum_orchestrator.auth.errors import AuthError, BadRegister
+from stratum_orchestrator.auth.explanation import (
+    context_of,
+    explain,
+    pipeline_named,
+    principal_named,
+)
 from stratum_orchestrator.auth.register import Register
 from stratum_orchestrator.auth.tokens import Token, Tokens
 from stratum_orchestrator.ports import Clock, Decision
-from stratum_orchestrator.saga.delegation import Matter, about, decide
+from stratum_orchestrator.saga.delegation import Asker, Matter, about, decide
 from stratum_orchestrator.saga.rules import Rules
 from stratum_state.model import PipelineRun, VerdictRecord
 
@@ -70,6 +77,28 @@ class Receptionist:
         owner = principals.get(fact.publisher)
         told = {"subject": fact.subject, "publisher": owner.key if owner else fact.publisher}
         return {name: value for name, value in told.items() if value}
+
+    def explain(self, asked: Question) -> Mapping[str, object]:
+        """Why somebody may or may not, as things are now."""
+        try:
+            return self._explained(asked)
+        except AuthError as error:
+            raise Unanswerable(str(error)) from None
+
+    def _explained(self, asked: Question) -> Mapping[str, object]:
+        rules = self.rules()
+        people = dict(rules.principals) | {self.operator.key: self.operator}
+        law = replace(rules, principals=people)
+        asker = Asker(principal=principal_named(asked.principal, people), grant=asked.grant)
+        matter = Matter(
+            action=asked.action,
+            pipeline=pipeline_named(asked.resource),
+            now_ms=self.clock.now_ms(),
+            about=context_of(asked.context, people),
+        )
+        if not isinstance(rules.authorizer, CedarAuthorizer):
+            return {}
+        return explain(law, rules.authorizer, asker, matter).view()
 
     def _token(self, digest: str) -> Token:
         try:

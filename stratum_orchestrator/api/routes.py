@@ -20,7 +20,7 @@ from stratum_orchestrator.api.problem import Problem
 from stratum_orchestrator.api.question import RUN_FILTERS, Question, whole
 from stratum_orchestrator.api.run_reads import RunReads
 from stratum_orchestrator.api.stream import Stream
-from stratum_orchestrator.api.visitor import visitor
+from stratum_orchestrator.api.visitor import Question as Asked, Unanswerable, visitor
 from stratum_state.errors import Unavailable
 
 _NAMED = 5  # runs that need a person, where the checks name them
@@ -52,6 +52,7 @@ class Routes:
             web.get("/api/v1/instances", self.instances),
             *Page().table(),
             web.get("/api/v1/whoami", self.whoami),
+            web.get("/api/v1/authz", self.authz),
             *RunReads(self._desk).table(),
             *Stream(self._desk).table(),
             *Commands(self._desk, self._door.read_s, once).table(),
@@ -103,6 +104,17 @@ class Routes:
     async def whoami(self, _: web.Request) -> web.Response:
         """As whom the token acts."""
         return web.json_response(views.visitor(visitor()))
+
+    async def authz(self, request: web.Request) -> web.Response:
+        """Why somebody may do something, or not, as things are now."""
+        given = dict(request.query)
+        fixed = {name: given.pop(name, "") for name in ("principal", "action", "resource")}
+        asked = Asked(**fixed, grant=given.pop("grant", ""), context=given)
+        try:
+            return web.json_response(self._door.reception.explain(asked))
+        except Unanswerable as why:
+            remedy = "?principal=&action=&resource=, and keys of the policies' context"
+            raise Problem(HTTPStatus.BAD_REQUEST, "bad-question", str(why), remedy) from None
 
     async def instances(self, _: web.Request) -> web.Response:
         """Everybody who shares the database, lane by lane."""

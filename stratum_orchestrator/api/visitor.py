@@ -48,6 +48,21 @@ def no_token() -> Stranger:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """Whether somebody may do something, asked by somebody else."""
+
+    principal: str
+    action: str
+    resource: str
+    context: Mapping[str, str]
+    grant: str = ""
+
+
+class Unanswerable(Exception):
+    """A question about somebody or something unknown."""
+
+
 class Reception(Protocol):
     """Knows the tokens, and asks the policies."""
 
@@ -59,6 +74,10 @@ class Reception(Protocol):
         self, visitor: Visitor, action: str, pipeline: str, about: Mapping[str, str]
     ) -> Decision:
         """Whether the visitor may, as things are now: a token may have ended meanwhile."""
+        ...
+
+    def explain(self, asked: Question) -> Mapping[str, object]:
+        """Who says what to that; Unanswerable."""
         ...
 
     def is_welcome(self, visitor: Visitor) -> bool:

@@ -6,7 +6,7 @@ nothing went wrong on the way.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
@@ -16,8 +16,23 @@ import cedarpy
 from stratum_graph.model import Principal
 from stratum_orchestrator.auth import cases, entities, policy_files
 from stratum_orchestrator.auth.entities import PipelineFacts
-from stratum_orchestrator.auth.errors import BadPolicies
+from stratum_orchestrator.auth.errors import BadPolicies, UnusableContext
 from stratum_orchestrator.ports import Decision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opinion:
+    """What one policy by itself says of a request."""
+
+    policy: str
+    effect: str
+    """`permit` or `forbid`."""
+    applies: bool
+    error: str
+    """Why it could not be evaluated: then the answer is no, whatever the others say."""
+    place: str
+    """File and line."""
+    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +43,7 @@ class PolicySet:
     """`sha256:…` over schema and policies."""
     ids: tuple[str, ...]
     _policies: cedarpy.PolicySet
+    _single: Mapping[str, policy_files.Single]
     _schema: cedarpy.Schema
 
     @classmethod
@@ -38,7 +54,11 @@ class PolicySet:
         """
         files = policy_files.read(folder)
         loaded = cls(
-            digest=files.digest, ids=files.ids, _policies=files.policies, _schema=files.schema
+            digest=files.digest,
+            ids=files.ids,
+            _policies=files.policies,
+            _single=files.single,
+            _schema=files.schema,
         )
         examples = cases.read(folder)
         authorizer = CedarAuthorizer(loaded, pipelines=examples.pipelines)
@@ -52,6 +72,24 @@ class PolicySet:
         """Cedar's answer; ValueError when the entities do not fit the schema."""
         known = cedarpy.Entities.from_json_str(json.dumps(about), self._schema)
         return cedarpy.is_authorized(dict(request), self._policies, known, self._schema)
+
+    def opinions(
+        self, request: Mapping[str, object], about: Sequence[entities.Entity]
+    ) -> Iterator[Opinion]:
+        """What each policy by itself says; ValueError as above."""
+        known = cedarpy.Entities.from_json_str(json.dumps(about), self._schema)
+        for name in self.ids:
+            one = self._single[name]
+            said = cedarpy.is_authorized(dict(request), one.policies, known, self._schema)
+            errors = said.diagnostics.errors
+            yield Opinion(
+                policy=name,
+                effect=one.effect,
+                applies=bool(said.diagnostics.reasons),
+                error=str(errors[0]) if errors else "",
+                place=f"{one.file}:{one.line}",
+                text=one.text,
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +126,20 @@ class CedarAuthorizer:
             return self._denied(f"evaluation error: {error}", errors=(str(error),))
         return self._decision(answer)
 
+    def opinions(
+        self,
+        principal: Principal,
+        action: str,
+        pipeline: str,
+        context: Mapping[str, object],
+    ) -> tuple[Opinion, ...]:
+        """What each policy says; none when the question is out of shape."""
+        try:
+            asked = self._asked(principal, action, pipeline, context)
+            return tuple(self.policies.opinions(*asked))
+        except (ValueError, UnusableContext):
+            return ()
+
     def _ask(
         self,
         principal: Principal,
@@ -95,6 +147,15 @@ class CedarAuthorizer:
         pipeline: str,
         context: Mapping[str, object],
     ) -> cedarpy.AuthzResult:
+        return self.policies.ask(*self._asked(principal, action, pipeline, context))
+
+    def _asked(
+        self,
+        principal: Principal,
+        action: str,
+        pipeline: str,
+        context: Mapping[str, object],
+    ) -> tuple[Mapping[str, object], Sequence[entities.Entity]]:
         resource = self._resource(pipeline)
         request = {
             "principal": entities.principal_reference(principal),
@@ -102,7 +163,7 @@ class CedarAuthorizer:
             "resource": resource["uid"],
             "context": entities.declared(context),
         }
-        return self.policies.ask(request, [*entities.principal_entities(principal), resource])
+        return request, [*entities.principal_entities(principal), resource]
 
     def _resource(self, pipeline: str) -> entities.Entity:
         if not pipeline:

@@ -29,6 +29,20 @@ class PolicyFiles:
     ids: tuple[str, ...]
     digest: str
     """`sha256:…` over the names and texts of the schema and the policy files."""
+    single: Mapping[str, "Single"]
+    """Each policy by itself, by id."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Single:
+    """A set with one policy in it, and where that one is written."""
+
+    file: str
+    line: int
+    text: str
+    effect: str
+    """`permit` or `forbid`."""
+    policies: cedarpy.PolicySet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +84,7 @@ def read(folder: Path) -> PolicyFiles:
         schema=schema,
         policies=_policy_set(policies),
         ids=tuple(sorted(policies)),
+        single={name: _single(name, policies[name], places[name]) for name in policies},
         digest=canonical.digest(canonical.text(schemas | texts)),
     )
 
@@ -150,6 +165,18 @@ def _parse(statement: _Statement, schema: cedarpy.Schema) -> tuple[str, object]:
         messages = dict.fromkeys(_POSITION.sub("", each.error) for each in validation.errors)
         raise BadPolicies([statement.fault(f"{name}: {message}") for message in messages])
     return name, policy
+
+
+def _single(name: str, policy: object, place: _Statement) -> Single:
+    effect = policy.get("effect") if isinstance(policy, dict) else ""
+    lead = _LEADING.match(place.text)
+    return Single(
+        file=place.file,
+        line=place.line,
+        text=place.text[lead.end() if lead else 0 :].strip(),
+        effect=str(effect),
+        policies=_policy_set({name: policy}),
+    )
 
 
 def _policy_set(policies: Mapping[str, object]) -> cedarpy.PolicySet:

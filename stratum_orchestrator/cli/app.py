@@ -43,6 +43,7 @@ class Stratum(LazyGroup):
         "ui": Entry(f"{_HERE}.ui:ui", "Print the address of the page."),
         "plan": Entry(f"{_HERE}.plan:plan", "Show the stages that an event would run."),
         "explain": Entry(f"{_HERE}.explain:explain", "Say what an event would do, and why."),
+        "authz": Entry(f"{_HERE}.authz:authz", "Ask the policies who may do what, and why."),
         "lint": Entry(f"{_HERE}.lint:lint", "Check definitions and report all findings."),
         "graph": Entry(f"{_HERE}.graph:graph", "Draw the graph of capabilities."),
         "new": Entry(f"{_HERE}.new:new", "Write a new node."),

@@ -17,6 +17,7 @@ from stratum_graph.model import Principal
 from stratum_orchestrator import config, knowledge, layout
 from stratum_orchestrator.auth.access import Access
 from stratum_orchestrator.auth.cedar import CedarAuthorizer, PolicySet
+from stratum_orchestrator.auth.grants import KeptGrants
 from stratum_orchestrator.cli.exits import Exit, Stop
 from stratum_orchestrator.cli.findings import tell
 from stratum_orchestrator.cli.options import Face
@@ -90,6 +91,11 @@ class Workspace:
         if not self.sources.principals.is_file() and not self._changed_people():
             return {}, ()
         return await knowledge.load_principals(self.sources, self.content)
+
+    @property
+    def grants(self) -> KeptGrants:
+        """What users have granted to agents, and what was revoked."""
+        return KeptGrants(Access.at(self.sources.access).grants, self.settings.nats.audience)
 
     def _changed_people(self) -> bool:
         return bool(Access.at(self.sources.access).principals.read().principals)

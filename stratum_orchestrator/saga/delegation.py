@@ -44,7 +44,7 @@ class Matter:
     pipeline: str
     """Empty is the daemon."""
     now_ms: int
-    about: Mapping[str, str]
+    about: Mapping[str, object]
     """Keys of the policies' context."""
 
     @property
@@ -119,7 +119,7 @@ def lapsed(law: Law, run: PipelineRun, now_ms: int, *, is_defined: bool) -> str 
 def _with(law: Law, agent: Principal, signed: Signed, matter: Matter) -> Decision:
     """Agent, user and scope together."""
     grant = signed.grant
-    subject = matter.about.get("subject", "")
+    subject = str(matter.about.get("subject", ""))
     why = _fault(law, agent, grant, matter.now_ms)
     why = why or grant.outside(matter.action, matter.pipeline, subject)
     user = law.principals.get(grant.user)

@@ -19,7 +19,7 @@ from stratum_orchestrator.api.guard import Door
 from stratum_orchestrator.api.http import serve
 from stratum_orchestrator.api.metrics import Metrics
 from stratum_orchestrator.api.news import News
-from stratum_orchestrator.api.visitor import Reception, Visitor, no_token
+from stratum_orchestrator.api.visitor import Question, Reception, Visitor, no_token
 from stratum_orchestrator.errors import OrchestratorError
 from stratum_orchestrator.ports import Decision
 from stratum_orchestrator.saga.attention import Attention, Needy
@@ -50,6 +50,9 @@ class Doorman:
         self, visitor: Visitor, action: str, pipeline: str, about: Mapping[str, str]
     ) -> Decision:
         return Everyone().decide(visitor.principal, action, pipeline, about)
+
+    def explain(self, asked: Question) -> Mapping[str, object]:
+        return {"asked": asked.principal}
 
     def is_welcome(self, visitor: Visitor) -> bool:
         return visitor.principal.active

@@ -11,10 +11,8 @@ import click
 from stratum_graph.generation import UNKNOWN, Generation
 from stratum_graph.model import Principal
 from stratum_orchestrator import strict_json
-from stratum_orchestrator.auth.access import Access
 from stratum_orchestrator.auth.cedar import CedarAuthorizer
 from stratum_orchestrator.auth.errors import BadPolicies
-from stratum_orchestrator.auth.grants import KeptGrants
 from stratum_orchestrator.cli import keyring, payload, plan_picture
 from stratum_orchestrator.cli.commands.plan import opened
 from stratum_orchestrator.cli.exits import Exit, Stop
@@ -96,9 +94,7 @@ async def _judged(face: Face, question: Question) -> tuple[Principal, tuple[Judg
             generation=generation,
             principals=people,
             authorizer=_authorizer(face, place, generation),
-            grants=KeptGrants(
-                Access.at(place.sources.access).grants, place.settings.nats.audience
-            ),
+            grants=place.grants,
         )
         now_ms = time.time_ns() // 1_000_000
         return principal, judge(rules, principal, question.subject, question.data, now_ms)
