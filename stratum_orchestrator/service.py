@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import anyio
 
@@ -12,6 +12,7 @@ from stratum_graph.generation import Generation
 from stratum_graph.model import Plan
 from stratum_orchestrator.api.desk import Check, Instance, Status
 from stratum_orchestrator.api.news import News
+from stratum_orchestrator.distribution.activation import Activations
 from stratum_orchestrator.saga.attention import Attention, Needy, Watchlist
 from stratum_orchestrator.saga.live import LiveRuns
 from stratum_orchestrator.saga.operations import Operations
@@ -88,9 +89,10 @@ class Service:
     relay: Relay
     stored_time: StoredTime
     operations: Operations
+    activations: Activations
     watchlist: Watchlist
     look: Callable[[], Sequence[Check]]
-    diagnostics: Sequence[Diagnostic] = field(default=())
+    findings: Callable[[], Sequence[Diagnostic]]
 
     async def runs(
         self, wanted: RunFilter, *, after: str | None, limit: int
@@ -151,7 +153,7 @@ class Service:
             instance=self.instance,
             started=self.started,
             generation=self.rules().generation.digest,
-            diagnostics=tuple(self.diagnostics),
+            diagnostics=tuple(self.findings()),
             live_runs=len(self.live),
             checks=tuple(self.look()),
         )

@@ -53,17 +53,17 @@ class Commands:
 
         async def handle(request: web.Request) -> web.Response:
             given = await body(request, self._read_s)
-            asked = _asked(given, takes)
+            asked = fields_of(given, takes)
             asker = visitor().asker
-            wish = Wish(by=asker.principal.name, reason=_reason(asked), asker=asker)
+            wish = Wish(by=asker.principal.name, reason=reason_of(asked), asker=asker)
             run = await resolve(self._desk, request)
             node = request.match_info.get("node", "")
 
             async def obey() -> web.Response:
-                async with _told():
+                async with told():
                     obeyed = await command(run, node, wish, asked.get("again") is True)
-                told = {"run": obeyed.run, "detail": obeyed.detail}
-                return web.json_response(told, status=HTTPStatus.ACCEPTED)
+                answer = {"run": obeyed.run, "detail": obeyed.detail}
+                return web.json_response(answer, status=HTTPStatus.ACCEPTED)
 
             return await self._once.do(request, given, obey)
 
@@ -71,7 +71,7 @@ class Commands:
 
 
 @asynccontextmanager
-async def _told() -> AsyncIterator[None]:
+async def told() -> AsyncIterator[None]:
     """What stands in a command's way, as a Problem."""
     try:
         yield
@@ -84,25 +84,27 @@ async def _told() -> AsyncIterator[None]:
         raise Problem(HTTPStatus.CONFLICT, why.code, str(why), why.remedy) from None
 
 
-def _asked(given: bytes, takes: set[str]) -> dict[str, object]:
+def fields_of(given: bytes, takes: set[str]) -> dict[str, object]:
+    """The fields of a command; a Problem when one is not among those that it takes."""
     try:
-        asked = json.loads(given)
+        found = json.loads(given)
     except ValueError:
-        asked = None
-    if not isinstance(asked, dict):
-        asked = {}
-    unknown_ones = sorted(set(asked) - takes)
-    if unknown_ones or not isinstance(asked.get("again", False), bool):
+        found = None
+    if not isinstance(found, dict):
+        found = {}
+    unknown_ones = sorted(set(found) - takes)
+    if unknown_ones or not isinstance(found.get("again", False), bool):
         raise Problem(
             HTTPStatus.BAD_REQUEST,
             "bad-field",
             f"the field {(unknown_ones or ['again'])[0]!r} is unknown here or has a bad value",
             f"known are {', '.join(sorted(takes))}; `again` is true or false",
         )
-    return asked
+    return found
 
 
-def _reason(asked: dict[str, object]) -> str:
+def reason_of(asked: dict[str, object]) -> str:
+    """Why somebody wants it; a Problem when nobody says."""
     reason = asked.get("reason")
     if not isinstance(reason, str) or not 0 < len(reason.strip()) <= _MAX_REASON:
         raise Problem(

@@ -10,6 +10,7 @@ from stratum_graph.model import Plan
 from stratum_orchestrator.api.news import News
 from stratum_orchestrator.saga.attention import Attention, Needy
 from stratum_orchestrator.saga.instruction import Obeyed, Wish
+from stratum_state.activation import ActivationRecord
 from stratum_state.model import Fact, JournalLine, PipelineRun, Trail, VerdictRecord
 from stratum_state.store import RunFilter, VerdictFilter
 
@@ -53,6 +54,40 @@ class Instance:
     """Whether it is the one that answers."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """A bundle that is or was in force here."""
+
+    digest: str
+    generation: str
+    signer: str
+    activated: int
+    """When it last came into force, Unix milliseconds."""
+    by: str
+    is_active: bool
+    is_cached: bool
+    live_runs: int
+    """Runs under way that began with it and end with it."""
+    runs: tuple[str, ...]
+    """The newest of them."""
+
+
+class Activations(Protocol):
+    """What can be done about the bundle in force. Raises Denied and Impossible."""
+
+    async def activate(self, wanted: str, wish: Wish) -> ActivationRecord: ...
+
+    async def rollback(self, wish: Wish) -> ActivationRecord: ...
+
+    async def versions(self) -> Sequence[Version]:
+        """The bundles of the source that were in force here, the latest first."""
+        ...
+
+    async def history(self) -> Sequence[ActivationRecord]:
+        """Every activation that is on record, newest first."""
+        ...
+
+
 class Operations(Protocol):
     """What can be done about a run. Each raises UnknownRun, Denied, Impossible, Unavailable."""
 
@@ -74,6 +109,9 @@ class Desk(Protocol):
 
     @property
     def operations(self) -> Operations: ...
+
+    @property
+    def activations(self) -> Activations: ...
 
     @property
     def news(self) -> News:

@@ -5,10 +5,11 @@ from typing import TypeVar
 
 from stratum_graph.generation import Generation
 from stratum_graph.model import Plan
-from stratum_orchestrator.api.desk import Check, Desk, Instance, Operations, Status
+from stratum_orchestrator.api.desk import Activations, Check, Desk, Instance, Operations, Status
 from stratum_orchestrator.api.news import News
 from stratum_orchestrator.api.visitor import VISITOR, Reception, Visitor
 from stratum_orchestrator.saga.attention import Attention, Needy
+from stratum_state.activation import ActivationRecord
 from stratum_state.model import Fact, JournalLine, PipelineRun, Trail, VerdictRecord
 from stratum_state.store import RunFilter, VerdictFilter
 
@@ -31,6 +32,11 @@ class Discreet:
     def operations(self) -> Operations:
         """These ask the policies themselves."""
         return self._desk.operations
+
+    @property
+    def activations(self) -> Activations:
+        """Whoever may view the daemon may view these; changes ask the policies themselves."""
+        return self._desk.activations
 
     @property
     def news(self) -> News:
@@ -113,6 +119,8 @@ class Discreet:
                 return sight.run(fact)
             case VerdictRecord():
                 return sight.verdict(fact)
+            case ActivationRecord():
+                return sight.daemon
             case _:  # only told to who has seen its run, as long as they are anybody
                 return sight.is_welcome
 
@@ -131,6 +139,10 @@ class _Sight:
     @property
     def is_welcome(self) -> bool:
         return self._visitor is not None and self._reception.is_welcome(self._visitor)
+
+    @property
+    def daemon(self) -> bool:
+        return self._may_view("", {})
 
     def run(self, run: PipelineRun) -> bool:
         return self._may_view(run.pipeline, self._reception.about(run))

@@ -9,6 +9,7 @@ from aiohttp import web
 from stratum_graph.generation import Generation
 from stratum_orchestrator.api import graph_view, metrics as exposition, views
 from stratum_orchestrator.api.assets import Page
+from stratum_orchestrator.api.bundles import Bundles
 from stratum_orchestrator.api.commands import Commands
 from stratum_orchestrator.api.desk import Check, SeenDesk
 from stratum_orchestrator.api.emission import Emission
@@ -57,6 +58,7 @@ class Routes:
             *Stream(self._desk).table(),
             *Commands(self._desk, self._door.read_s, once).table(),
             *Emission(self._desk, self._door.read_s, once).table(),
+            *Bundles(self._desk, self._door.read_s, once).table(),
         ]
 
     async def livez(self, _: web.Request) -> web.Response:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from stratum_graph.diagnostics import Diagnostic
 from stratum_graph.model import Plan
-from stratum_orchestrator.api.desk import Check, Instance, Status
+from stratum_orchestrator.api.desk import Check, Instance, Status, Version
 from stratum_orchestrator.api.visitor import Visitor
 from stratum_orchestrator.saga.attention import Attention
 from stratum_state.activation import ActivationRecord
@@ -110,6 +110,21 @@ def stages(plan: Plan) -> list[list[str]]:
     """The names of the nodes, stage by stage."""
     names = [planned.definition.node.name for planned in plan.nodes]
     return [[names[index] for index in stage] for stage in plan.stages]
+
+
+def version(found: Version) -> View:
+    """A bundle that is or was in force."""
+    return {
+        "digest": found.digest,
+        "generation": found.generation,
+        "signer": found.signer or None,
+        "activated": iso(found.activated),
+        "by": found.by,
+        "active": found.is_active,
+        "cached": found.is_cached,
+        "live_runs": found.live_runs,
+        "runs": list(found.runs),
+    }
 
 
 def activation(record: ActivationRecord) -> View:

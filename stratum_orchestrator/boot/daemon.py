@@ -98,7 +98,7 @@ class Daemon:
         with step("execution"):
             workshop = await prepare_workshop(frame)
         with step("definitions"):
-            in_force = await load_definitions(frame, broker, workshop)
+            in_force = await load_definitions(frame, broker, workshop, records)
             await follow_access(frame, broker, in_force, workshop)
         with step("credentials"):
             lender = await prepare_lending(frame, records)

@@ -11,6 +11,7 @@ from stratum_orchestrator.api import http
 from stratum_orchestrator.api.desk import Instance
 from stratum_orchestrator.api.guard import Door
 from stratum_orchestrator.api.news import News
+from stratum_orchestrator.boot.activations import follow_activations
 from stratum_orchestrator.boot.broker import Broker
 from stratum_orchestrator.boot.definitions import InForce
 from stratum_orchestrator.boot.frame import Frame
@@ -49,9 +50,10 @@ async def answer(
         ),
         stored_time=partial(stored_ms, broker.connection),
         operations=work.operations,
+        activations=await follow_activations(frame, records, broker, in_force, work),
         watchlist=watchlist,
         look=frame.health.checks,
-        diagnostics=in_force.diagnostics,
+        findings=lambda: in_force.diagnostics,
     )
     serving = http.serve(service, frame.metrics, _door(frame, in_force, work))
     return await frame.stack.enter_async_context(serving)

@@ -6,7 +6,9 @@ import anyio
 
 from stratum_orchestrator import layout
 from stratum_orchestrator.boot.frame import Frame
+from stratum_orchestrator.distribution.activation import configured, latest
 from stratum_orchestrator.distribution.supply import Resolved, Supply
+from stratum_state.tracker import StateTracker
 
 log = logging.getLogger(__name__)
 
@@ -17,22 +19,49 @@ class Provision:
     def __init__(self, supply: Supply) -> None:
         self.supply = supply
         self.resolved = Resolved(sources=supply.local)
+        self.trouble = ""
+        """Why what is on record is not in force here, if it is not."""
+
+    async def active(self, tracker: StateTracker) -> str:
+        """Digest of the bundle that was activated last; empty when the settings decide."""
+        if not self.supply.is_bundle:
+            return ""
+        found = await latest(tracker, self.supply.name)
+        return found.digest if found else ""
 
     async def resolve(self, active: str = "") -> Resolved:
         """The folders to load, of the active digest if there is one; DistributionError."""
+        resolved = await self.read(active)
+        self.took(resolved)
+        return resolved
+
+    async def read(self, active: str) -> Resolved:
+        """As `resolve`, of what does not count as being in force yet."""
         resolved = await anyio.to_thread.run_sync(self.supply.resolve, active)
         for warning in resolved.warnings:
             log.warning("bundle questioned", extra={"why": warning})
         if resolved.digest:
             facts = {"source": self.supply.name, "digest": resolved.digest}
             log.info("bundle verified", extra={**facts, "signer": resolved.signer})
-        self.resolved = resolved
         return resolved
+
+    def took(self, resolved: Resolved) -> None:
+        """It is in force from now on."""
+        self.resolved, self.trouble = resolved, ""
+
+    async def remember(self, tracker: StateTracker, generation: str, now: int) -> None:
+        """Put on record what the settings brought into force, unless it is there already."""
+        if self.resolved.digest and not await self.active(tracker):
+            first = configured(self.resolved, self.supply.name, generation, now)
+            await tracker.record(first)
 
     def look(self) -> tuple[bool, str]:
         """For readiness: a degraded source keeps nothing out, and is said to be degraded."""
-        warnings = [f"degraded: {each}" for each in self.resolved.warnings]
-        return True, "; ".join((self.resolved.digest, *warnings))
+        found = self.resolved
+        troubles = [*found.warnings, *([self.trouble] if self.trouble else [])]
+        newer = [f"{self.supply.name} is {found.newer} by now"] if found.newer else []
+        said = [found.digest, *newer, *(f"degraded: {each}" for each in troubles)]
+        return True, "; ".join(said)
 
 
 def open_supply(frame: Frame) -> Provision:

@@ -113,9 +113,11 @@ class Daemon:
         target = f"{path}?{urlencode(given)}" if given else path
         return _decoded(self._exchange("GET", target, None, wait_s), shape)
 
-    def command(self, path: str, told: object, shape: type[T]) -> tuple[T, object]:
+    def command(
+        self, path: str, told: object, shape: type[T], *, wait_s: float = _COMMAND_S
+    ) -> tuple[T, object]:
         """POST JSON to a path: the answer decoded, and as plain JSON."""
-        return _decoded(self._exchange("POST", path, json.dumps(told), _COMMAND_S), shape)
+        return _decoded(self._exchange("POST", path, json.dumps(told), wait_s), shape)
 
     def _exchange(self, method: str, target: str, body: str | None, wait_s: float) -> bytes:
         connection = HTTPConnection(self._host, self._port, timeout=_TIMEOUT_S + wait_s)

@@ -194,3 +194,40 @@ class Health(Struct, frozen=True):
 
     version: str
     checks: tuple[Check, ...] = ()
+
+
+class Version(Struct, frozen=True):
+    """A bundle that is or was in force."""
+
+    digest: str
+    generation: str
+    activated: str
+    by: str
+    active: bool
+    cached: bool
+    live_runs: int
+    signer: str | None = None
+    runs: tuple[str, ...] = ()
+
+
+class Versions(Struct, frozen=True):
+    """All of them, the latest first."""
+
+    versions: tuple[Version, ...]
+
+
+class Activation(Struct, frozen=True):
+    """One change of the bundle in force."""
+
+    digest: str
+    kind: str
+    by: str
+    reason: str
+    at: str
+    previous: str | None = None
+
+
+class Activations(Struct, frozen=True):
+    """All of them, the latest first."""
+
+    activations: tuple[Activation, ...]

@@ -32,7 +32,9 @@ class Resolved:
     signer: str = ""
     """Public key; empty where a digest was trusted."""
     warnings: tuple[str, ...] = ()
-    """Why this is not what the source has now, if it is not."""
+    """Why this is not what the source would give, if it is not."""
+    newer: str = ""
+    """What the source's tag stands for by now, if that is something else."""
 
 
 class Supply:
@@ -71,7 +73,8 @@ class Supply:
         wanted = active or self.reference.wanted
         known = self._cached(wanted)
         if known is not None:
-            return self._laid_out(known, self._drift(known.digest))
+            newer, warnings = self._drift(known.digest)
+            return replace(self._laid_out(known, warnings), newer=newer)
         try:
             return self._laid_out(self.fetch(wanted), ())
         except DistributionError as why:
@@ -93,6 +96,15 @@ class Supply:
         for proof in proofs:
             self.cache.put(proof)
         self.cache.put(whole, _mark(reference) if reference.tag else "")
+
+    def verified(self, wanted: str) -> Verified:
+        """A tag or digest that somebody names, from the cache if it is there. Blocks.
+
+        A tag is looked up first, and then it is a digest that somebody named.
+        """
+        digest = pull.resolve(self.origin(), self._reference().at(wanted).wanted)
+        known = self._cached(digest)
+        return known if known is not None else self.fetch(digest)
 
     def cached(self, digest: str) -> Verified:
         """A bundle of the cache, verified again; NotPublished, Untrusted."""
@@ -181,18 +193,14 @@ class Supply:
             return self.cached(pull.resolve(self.cache, _mark(reference)))
         return None
 
-    def _drift(self, digest: str) -> tuple[str, ...]:
-        """Whether the source can be reached, and what its tag stands for by now."""
+    def _drift(self, digest: str) -> tuple[str, tuple[str, ...]]:
+        """What the source's tag stands for by now, and what is wrong with the source."""
         reference = self._reference()
         try:
             now = pull.resolve(self.origin(), reference.wanted)
         except (DistributionError, OSError) as why:
-            return (f"the source is away, the verified cache serves: {why}",)
-        if now != digest and reference.tag:
-            return (
-                f"{reference} is {now} by now; `stratum activate {reference.tag}` takes it",
-            )
-        return ()
+            return "", (f"the source is away, the verified cache serves: {why}",)
+        return now if now != digest and reference.tag else "", ()
 
     def _laid_out(self, found: Verified, warnings: tuple[str, ...]) -> Resolved:
         tree = trees.lay_out(self._cache_root / "trees", found.listing, found.files)

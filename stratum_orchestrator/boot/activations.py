@@ -1,0 +1,60 @@
+"""Part of the step `http`: operators can have another bundle brought into force."""
+
+import logging
+from functools import partial
+
+from platform_nats import notices
+from stratum_graph.model import Principal
+from stratum_orchestrator.boot.broker import Broker
+from stratum_orchestrator.boot.definitions import InForce
+from stratum_orchestrator.boot.frame import Frame
+from stratum_orchestrator.boot.records import Records
+from stratum_orchestrator.boot.work import Work
+from stratum_orchestrator.distribution.activation import Activations
+from stratum_orchestrator.distribution.supply import Resolved
+from stratum_state.activation import ActivationRecord
+
+log = logging.getLogger(__name__)
+
+
+async def follow_activations(
+    frame: Frame, records: Records, broker: Broker, in_force: InForce, work: Work
+) -> Activations:
+    """Follow what is activated, here or elsewhere: new runs begin with it, live ones end."""
+    provision, legislator = in_force.provision, in_force.legislator
+
+    async def check(resolved: Resolved) -> str:
+        rules, _ = await legislator.draft(resolved)
+        return rules.generation.digest
+
+    async def reload(record: ActivationRecord) -> None:
+        if record.digest == provision.resolved.digest:
+            return
+        try:
+            resolved = await provision.read(record.digest)
+            rules, diagnostics = await legislator.draft(resolved)
+        except Exception as why:
+            provision.trouble = f"{record.digest} is on record, and not in force here: {why}"
+            raise
+        await legislator.enact(rules)
+        provision.took(resolved)
+        in_force.rules, in_force.diagnostics = rules, diagnostics
+        log.info("generation replaced", extra={"digest": rules.generation.digest})
+
+    activations = Activations(
+        supply=provision.supply,
+        operator=Principal(
+            key=broker.connection.key.public, name="operator", groups=("operators",)
+        ),
+        rules=lambda: in_force.rules,
+        tracker=records.tracker,
+        clock=frame.clock,
+        check=check,
+        reload=reload,
+        tell=partial(notices.tell, broker.connection),
+        apart=work.live.apart,
+        keep=frame.settings.definitions.keep,
+    )
+    if provision.supply.is_bundle:
+        await frame.beside(partial(notices.listen, broker.connection, activations.overhear))
+    return activations
