@@ -16,7 +16,7 @@ MAX_WAIT_S = 60.0
 _RUN_ID = re.compile(r"[0-9a-f]{1,25}")
 _CURSOR = re.compile(r"[0-9a-f]{1,64}")
 RUN_FILTERS = frozenset({"status", "pipeline", "publisher", "since", "until", "text", "live"})
-_MAX_SEARCH = 200
+MAX_SEARCH = 200
 _MAX_DIGITS = 15  # stream sequences and change numbers stay within 2^53
 
 
@@ -114,8 +114,8 @@ class Question:
 
     def _search(self) -> str | None:
         given = self.text("text")
-        if given is not None and (len(given) > _MAX_SEARCH or not given.isprintable()):
-            raise BadParameter("text", f"at most {_MAX_SEARCH} printable characters")
+        if given is not None and (len(given) > MAX_SEARCH or not given.isprintable()):
+            raise BadParameter("text", f"at most {MAX_SEARCH} printable characters")
         return given
 
     def _flag(self, name: str) -> bool:

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from aiohttp import web
 
 from stratum_graph.generation import Generation
-from stratum_orchestrator.api import graph_view, metrics as exposition, views
+from stratum_orchestrator.api import graph_view, metrics as exposition, openapi, views
 from stratum_orchestrator.api.assets import Page
 from stratum_orchestrator.api.bundles import Bundles
 from stratum_orchestrator.api.commands import Commands
@@ -42,6 +42,7 @@ class Routes:
             web.get("/livez", self.livez),
             web.get("/readyz", self.readyz),
             web.get("/metrics", self.metrics),
+            web.get("/openapi.json", self.openapi),
             web.get("/api/v1/status", self.status),
             web.get("/api/v1/graph", self.graph),
             web.get("/api/v1/runs", self.runs),
@@ -88,6 +89,10 @@ class Routes:
             body=self._metrics.exposition(),
             headers={"Content-Type": exposition.MEDIA_TYPE},
         )
+
+    async def openapi(self, _: web.Request) -> web.Response:
+        """What can be asked here, described for programs."""
+        return web.json_response(openapi.document(self._desk.status().version))
 
     async def status(self, _: web.Request) -> web.Response:
         """The daemon at a glance."""
