@@ -21,6 +21,8 @@ from pathlib import Path
 
 import anyio
 
+from platform_nats.nkey import UserKey
+from stratum_state.head import Signer
 from stratum_state.ledger import Ledger, Stamp
 from stratum_state.model import (
     Fact,
@@ -38,6 +40,7 @@ from stratum_state.surreal.transport import Transport
 from stratum_state.surreal.websocket import Server, connect
 
 STEPS = 4
+KEY = UserKey.generate()
 LIVES = 12  # in one group of the bare commit
 BARE = """
 BEGIN;
@@ -155,6 +158,7 @@ class Place:
             database=f"{name}-{time.time_ns()}",
             user=self.user,
             password=self.password,
+            signer=Signer(KEY.public, "bench", KEY.sign),
         )
 
     def engine(self) -> AbstractAsyncContextManager[Transport]:

@@ -18,6 +18,7 @@ from stratum_orchestrator.saga.live import LiveRuns
 from stratum_orchestrator.saga.operations import Operations
 from stratum_orchestrator.saga.plans import Plans
 from stratum_orchestrator.saga.rules import Rules
+from stratum_state.evidence import Evidence
 from stratum_state.model import (
     Fact,
     JournalLine,
@@ -117,6 +118,9 @@ class Service:
 
     async def journal(self, run_id: str) -> Sequence[JournalLine]:
         return await self.tracker.journal(run_id)
+
+    async def evidence(self, run_id: str) -> Evidence | None:
+        return await self.tracker.evidence(run_id)
 
     async def verdicts(
         self, wanted: VerdictFilter, *, after: str | None, limit: int

@@ -1,10 +1,12 @@
-"""Where the records are, as the settings say."""
+"""Where the records are, and with which key they are signed, as the settings say."""
 
 from contextlib import AbstractAsyncContextManager
 
+from platform_nats.nkey import UserKey
 from stratum_orchestrator.config import Settings
 from stratum_orchestrator.crashpoints import UNARMED, Passed
-from stratum_orchestrator.home import Home
+from stratum_orchestrator.home import DAEMON, Home, read_key
+from stratum_state.head import Signer
 from stratum_state.surreal import SurrealStore, open_store
 
 
@@ -13,8 +15,18 @@ def database_url(settings: Settings, home: Home) -> str:
     return settings.surrealdb.url or f"surrealkv://{home.database}"
 
 
+def key(settings: Settings, home: Home, *, make: bool) -> UserKey:
+    """The daemon's own key; HomeIncomplete, InvalidKey or OSError when it cannot be had."""
+    if settings.nats.seed_file:
+        return read_key(home.project / settings.nats.seed_file)
+    return home.key(DAEMON, make=make)
+
+
 def opening(
-    settings: Settings, home: Home, passed: Passed = UNARMED.passed
+    settings: Settings,
+    home: Home,
+    signer: Signer | None = None,
+    passed: Passed = UNARMED.passed,
 ) -> AbstractAsyncContextManager[SurrealStore]:
     """The store of this home, to be opened; raises what `open_store` raises, and OSError."""
     place = settings.surrealdb
@@ -27,5 +39,6 @@ def opening(
         ttl_s=settings.runs.takeover,
         passed=passed,
         user=place.user or None,
+        signer=signer,
         password=password.read_text().strip() if place.password_file else None,
     )

@@ -12,6 +12,8 @@ from typing import NamedTuple
 from stratum_state import journal, moves
 from stratum_state.credential import CredentialLease
 from stratum_state.errors import IllegalMove, Rejected, Taken
+from stratum_state.evidence import Marked, OfRun
+from stratum_state.head import SignedHead, Signer
 from stratum_state.journal import Head
 from stratum_state.model import (
     CompensationRecord,
@@ -82,6 +84,14 @@ class Account:
     def trail(self) -> Trail | None:
         return Trail.of(row.fact for row in self.rows.values())
 
+    def marked(self) -> tuple[Marked, ...]:
+        """Its rows with the entries that they moved with last."""
+        return tuple(
+            Marked(row.fact, row.head)
+            for row in self.rows.values()
+            if isinstance(row.fact, OfRun)
+        )
+
     def put(self, row: Row) -> None:
         """Set the latest row in its place."""
         where = moves.place(row.fact)
@@ -95,7 +105,9 @@ class Account:
 class Ledger:
     """The accounts of the runs that move; those that ended are kept up to a number."""
 
-    def __init__(self, *, ended: int | None = None) -> None:
+    def __init__(self, *, ended: int | None = None, signer: Signer | None = None) -> None:
+        """`ended` is how many runs that are over are kept, `signer` who signs their ends."""
+        self._signer = signer
         self._accounts: dict[str, Account] = {}
         self._identities: dict[str, str] = {}
         self._ended: OrderedDict[str, None] = OrderedDict()
@@ -179,6 +191,17 @@ class Ledger:
             self.undo(done)
             raise
         return tuple(done)
+
+    def ends(self, done: Sequence[Move], at: int) -> tuple[SignedHead, ...]:
+        """The signed heads of the runs that are over after these moves."""
+        if self._signer is None:
+            return ()
+        moved = {chain: self._accounts[chain] for chain in (each.line.run for each in done)}
+        return tuple(
+            self._signer.signed(chain, account.head.n, account.head.hash, at)
+            for chain, account in moved.items()
+            if account.run is not None and account.run.is_over
+        )
 
     def undo(self, done: Sequence[Move]) -> None:
         """Take back moves that did not become durable, the last one first."""

@@ -7,6 +7,8 @@ from typing import TypeVar
 
 from stratum_state.activation import ActivationRecord
 from stratum_state.credential import CredentialLease
+from stratum_state.evidence import Evidence
+from stratum_state.head import SignedHead, Signer
 from stratum_state.ledger import Ledger, Stamp
 from stratum_state.model import (
     Fact,
@@ -28,11 +30,14 @@ def wall_clock_ms() -> int:
 class MemoryStore:
     """Keeps everything for as long as it lives, and nothing longer."""
 
-    def __init__(self, now_ms: Callable[[], int] = wall_clock_ms) -> None:
+    def __init__(
+        self, now_ms: Callable[[], int] = wall_clock_ms, signer: Signer | None = None
+    ) -> None:
         self.history: list[Fact] = []
         """Every fact that changed something, in the order of writing."""
         self._now_ms = now_ms
-        self._ledger = Ledger()
+        self._ledger = Ledger(signer=signer)
+        self._heads: dict[str, list[SignedHead]] = {}
         self._lines: dict[str, list[JournalLine]] = {}
         self._verdicts: dict[str, VerdictRecord] = {}
         self._activations: dict[str, ActivationRecord] = {}
@@ -40,7 +45,11 @@ class MemoryStore:
 
     async def write(self, facts: Sequence[Fact]) -> None:
         self._batch += 1
-        for move in self._ledger.apply(facts, Stamp(self._batch, self._now_ms())):
+        stamp = Stamp(self._batch, self._now_ms())
+        moves = self._ledger.apply(facts, stamp)
+        for head in self._ledger.ends(moves, stamp.at):
+            self._heads.setdefault(head.run, []).append(head)
+        for move in moves:
             fact = move.after.fact
             self.history.append(fact)
             self._lines.setdefault(move.line.run, []).append(move.line)
@@ -91,6 +100,16 @@ class MemoryStore:
 
     async def journal(self, run_id: str) -> Sequence[JournalLine]:
         return tuple(self._lines.get(run_id, ()))
+
+    async def evidence(self, run_id: str) -> Evidence | None:
+        account = self._ledger.account(run_id)
+        if account is None:
+            return None
+        return Evidence(
+            rows=account.marked(),
+            journal=tuple(await self.journal(run_id)),
+            heads=tuple(self._heads.get(run_id, ())),
+        )
 
 
 def _page(records: list[_Record], after: str | None, limit: int) -> list[_Record]:

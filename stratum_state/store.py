@@ -6,6 +6,7 @@ from typing import Protocol
 
 from stratum_state.activation import ActivationRecord
 from stratum_state.credential import CredentialLease
+from stratum_state.evidence import Evidence
 from stratum_state.model import (
     Fact,
     JournalLine,
@@ -124,3 +125,11 @@ class Store(Protocol):
         ...
 
     async def journal(self, run_id: str) -> Sequence[JournalLine]: ...
+
+    async def evidence(self, run_id: str) -> Evidence | None:
+        """All that is on record of a run, of one moment.
+
+        With each write behind which a run is over, its journal's head is signed, if the store
+        was given a signer.
+        """
+        ...

@@ -13,6 +13,7 @@ from stratum_state import moves
 from stratum_state.activation import ActivationRecord
 from stratum_state.credential import CredentialLease
 from stratum_state.errors import IllegalMove, Rejected
+from stratum_state.evidence import Evidence
 from stratum_state.model import (
     Fact,
     JournalLine,
@@ -204,6 +205,10 @@ class StateTracker:
 
     async def journal(self, run_id: str) -> Sequence[JournalLine]:
         return await self._store.journal(run_id)
+
+    async def evidence(self, run_id: str) -> Evidence | None:
+        """All that is on record of a run, for its audit."""
+        return await self._store.evidence(run_id)
 
     def _believe(self, fact: Fact) -> None:
         if isinstance(fact, moves.LONELY):

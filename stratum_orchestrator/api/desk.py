@@ -11,6 +11,7 @@ from stratum_orchestrator.api.news import News
 from stratum_orchestrator.saga.attention import Attention, Needy
 from stratum_orchestrator.saga.instruction import Obeyed, Wish
 from stratum_state.activation import ActivationRecord
+from stratum_state.evidence import Evidence
 from stratum_state.model import Fact, JournalLine, PipelineRun, Trail, VerdictRecord
 from stratum_state.store import RunFilter, VerdictFilter
 
@@ -143,6 +144,10 @@ class Desk(Protocol):
         ...
 
     async def journal(self, run_id: str) -> Sequence[JournalLine]: ...
+
+    async def evidence(self, run_id: str) -> Evidence | None:
+        """All that is on record of a run, for its audit."""
+        ...
 
     async def verdicts(
         self, wanted: VerdictFilter, *, after: str | None, limit: int

@@ -10,6 +10,7 @@ from stratum_orchestrator.api.news import News
 from stratum_orchestrator.api.visitor import VISITOR, Reception, Visitor
 from stratum_orchestrator.saga.attention import Attention, Needy
 from stratum_state.activation import ActivationRecord
+from stratum_state.evidence import Evidence
 from stratum_state.model import Fact, JournalLine, PipelineRun, Trail, VerdictRecord
 from stratum_state.store import RunFilter, VerdictFilter
 
@@ -69,6 +70,9 @@ class Discreet:
 
     async def journal(self, run_id: str) -> Sequence[JournalLine]:
         return await self._desk.journal(run_id) if await self.trail(run_id) else ()
+
+    async def evidence(self, run_id: str) -> Evidence | None:
+        return await self._desk.evidence(run_id) if await self.trail(run_id) else None
 
     async def verdicts(
         self, wanted: VerdictFilter, *, after: str | None, limit: int

@@ -22,6 +22,7 @@ from stratum_orchestrator.api.question import RUN_FILTERS, Question, whole
 from stratum_orchestrator.api.run_reads import RunReads
 from stratum_orchestrator.api.stream import Stream
 from stratum_orchestrator.api.visitor import Question as Asked, Unanswerable, visitor
+from stratum_orchestrator.audit import dossier
 from stratum_state.errors import Unavailable
 
 _NAMED = 5  # runs that need a person, where the checks name them
@@ -48,6 +49,7 @@ class Routes:
             web.get("/api/v1/runs", self.runs),
             web.get(run, self.run),
             web.get(f"{run}/journal", self.journal),
+            web.get(f"{run}/evidence", self.evidence),
             web.get("/api/v1/verdicts", self.verdicts),
             web.get("/api/v1/verdicts/{sequence}", self.verdict),
             web.get("/api/v1/pipelines", self.pipelines),
@@ -161,6 +163,15 @@ class Routes:
         lines = await self._desk.journal(run_id)
         told: views.View = {"run": run_id, "journal": [views.journal_line(x) for x in lines]}
         return web.json_response(told)
+
+    async def evidence(self, request: web.Request) -> web.Response:
+        """All that is on record of a run, in the form in which it can be verified anywhere."""
+        run_id = await resolve(self._desk, request)
+        evidence = await self._desk.evidence(run_id)
+        if evidence is None:
+            raise unknown(run_id)
+        text = dossier.write(run_id, evidence)
+        return web.Response(text=text, content_type="application/json")
 
     async def verdicts(self, request: web.Request) -> web.Response:
         """What became of events, newest first, a page at a time."""

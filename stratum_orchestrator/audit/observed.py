@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from stratum_graph.model import Plan
+from stratum_state.head import SignedHead
 from stratum_state.model import JournalLine, Trail, VerdictRecord
 
 EffectKind = Literal["do", "undo"]
@@ -76,6 +77,10 @@ class Observed:
     """Accessors of what is alive at the provider of credentials."""
     commits: Sequence[Commit] = ()
     """In the order in which the store accepted them."""
+    heads: Mapping[str, Sequence[SignedHead]] | None = None
+    """By run."""
+    trusted: frozenset[str] = frozenset()
+    """The public keys whose signatures under heads count."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from stratum_orchestrator.audit import effects, events, fold, lending, outcomes
 from stratum_orchestrator.audit.chronicle import Chronicle
 from stratum_orchestrator.audit.observed import Observed, Violation
 from stratum_orchestrator.audit.run import check_chronicle
+from stratum_orchestrator.audit.seals import check_seals
 from stratum_state.errors import BrokenChain
 
 
@@ -65,6 +66,9 @@ def _check_runs(observed: Observed) -> Iterator[Violation]:
         except BrokenChain as broken:
             yield Violation("I17", run, broken.why, broken.n)
             continue
+        if observed.heads is not None:
+            heads = observed.heads.get(run, ())
+            yield from check_seals(chronicle, observed.journals[run], heads, observed.trusted)
         plan = observed.plans.get(trail.run.plan)
         yield from check_chronicle(chronicle, fold.said_by(trail), plan)
         yield from effects.check_announced(chronicle, announced.get(run, ()))

@@ -10,7 +10,6 @@ from platform_nats.permissions import User
 from platform_nats.server_config import ServerSettings
 from stratum_graph.model import Principal
 from stratum_orchestrator.boot.frame import Frame
-from stratum_orchestrator.home import DAEMON, read_key
 from stratum_orchestrator.ports import Clock
 from stratum_orchestrator.telling import announcing
 
@@ -55,13 +54,10 @@ class Broker:
 async def connect_broker(frame: Frame) -> Broker:
     """Start the bundled server unless there is another, connect, and make the streams."""
     nats = frame.settings.nats
-    key = frame.home.key(DAEMON, make=True)
-    if nats.seed_file:
-        key = read_key(frame.home.project / nats.seed_file)
     users, url = None, nats.url
     if not url:
         where = ServerSettings(port=nats.port or -1)
-        starting = server.serve(frame.home.broker, [User.daemon(key.public)], where)
+        starting = server.serve(frame.home.broker, [User.daemon(frame.key.public)], where)
         users = await frame.stack.enter_async_context(starting)
         await frame.beside(users.watch)
         await frame.beside(users.examine)
@@ -69,7 +65,7 @@ async def connect_broker(frame: Frame) -> Broker:
     patience_s = max(frame.settings.instance.patience, _ONE_ATTEMPT_S)
     who = ConnectionSettings(
         url=url,
-        seed=key.seed(),
+        seed=frame.key.seed(),
         name=f"stratum/{frame.settings.instance.name}",
         first_connect_s=patience_s,
     )

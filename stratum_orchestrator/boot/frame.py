@@ -6,7 +6,8 @@ from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
-from stratum_orchestrator import config, crashpoints, layout, logs
+from platform_nats.nkey import UserKey
+from stratum_orchestrator import config, crashpoints, layout, logs, storage
 from stratum_orchestrator.api.metrics import Metrics
 from stratum_orchestrator.auth.access import Access
 from stratum_orchestrator.boot.launch import Launch
@@ -39,6 +40,8 @@ class Frame:
     metrics: Metrics
     veil: Veil
     health: Health
+    key: UserKey
+    """The daemon's own: it connects and signs with it."""
     ears: Ears = field(default_factory=Ears)
     verdicts: Verdicts = field(default_factory=Verdicts)
 
@@ -80,4 +83,5 @@ async def configure(launch: Launch, home: Home, stack: AsyncExitStack) -> Frame:
         metrics=metrics,
         veil=veil,
         health=Health(metrics.check),
+        key=storage.key(settings, home, make=True),
     )

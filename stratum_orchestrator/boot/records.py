@@ -6,6 +6,7 @@ from functools import partial
 from stratum_orchestrator import storage
 from stratum_orchestrator.boot.frame import Frame
 from stratum_orchestrator.startup import patiently
+from stratum_state.head import Signer
 from stratum_state.surreal import SurrealStore
 from stratum_state.tracker import StateTracker
 
@@ -21,7 +22,9 @@ class Records:
 async def open_records(frame: Frame) -> Records:
     """Open the store; a server that is away is waited for, an embedded one is not."""
     url = storage.database_url(frame.settings, frame.home)
-    opening = partial(storage.opening, frame.settings, frame.home, frame.points.passed)
+    key, passed = frame.key, frame.points.passed
+    signer = Signer(key.public, frame.settings.instance.name, key.sign)
+    opening = partial(storage.opening, frame.settings, frame.home, signer, passed)
     store = await patiently(
         lambda: frame.stack.enter_async_context(opening()),
         frame.settings.instance.patience if frame.settings.surrealdb.url else 0,

@@ -113,6 +113,10 @@ class Daemon:
         target = f"{path}?{urlencode(given)}" if given else path
         return _decoded(self._exchange("GET", target, None, wait_s), shape)
 
+    def read(self, path: str) -> str:
+        """GET a path: the answer as it is."""
+        return self._exchange("GET", path, None, 0).decode("utf-8", "surrogateescape")
+
     def command(
         self, path: str, told: object, shape: type[T], *, wait_s: float = _COMMAND_S
     ) -> tuple[T, object]:

@@ -10,7 +10,7 @@ from stratum_state.surreal.ticket import Ticket
 
 _TABLES = (
     *("blob", "inbox", "run", "verdict", "activation"),
-    *("step", "compensation", "credential_lease", "anchor"),
+    *("step", "compensation", "credential_lease", "head", "anchor"),
 )
 _MOST_TICKETS = 200
 _MOST_BYTES = 8 << 20  # a transaction must fit into one file of the log, and into one message
@@ -35,6 +35,7 @@ IF array::len($credential_lease) > 0 {{
   INSERT INTO credential_lease $credential_lease RETURN NONE
 }};
 FOR $each IN $moved {{ UPDATE $each.id MERGE $each.m RETURN NONE }};
+IF array::len($head) > 0 {{ INSERT INTO head $head RETURN NONE }};
 IF array::len($journal) > 0 {{ INSERT INTO journal $journal RETURN NONE }};
 IF array::len($anchor) > 0 {{ INSERT INTO anchor $anchor RETURN NONE }};
 UPDATE $lease SET mark = $seq RETURN NONE;

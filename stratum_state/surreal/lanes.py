@@ -5,13 +5,14 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 import anyio
 from anyio.abc import TaskGroup
 
 from stratum_state import moves
 from stratum_state.errors import NotOurs, Rejected, StateError
+from stratum_state.head import Signer
 from stratum_state.ledger import Ledger
 from stratum_state.model import Fact, PipelineRun, RunStatus
 from stratum_state.surreal.commit import Committer, Patience
@@ -43,17 +44,26 @@ class Held:
         return self.ledger.is_idle
 
 
+class Manner(NamedTuple):
+    """How lanes are served."""
+
+    heartbeat_s: float
+    """An idle lane is heard of so often."""
+    signer: Signer | None = None
+    """Signs the ends of runs."""
+
+
 class Lanes:
     """A run belongs to one lane for its whole life; what is new goes to the first lane."""
 
     def __init__(
-        self, connection: Transport, beside: Reader, tasks: TaskGroup, heartbeat_s: float
+        self, connection: Transport, beside: Reader, tasks: TaskGroup, manner: Manner
     ) -> None:
         self.patience = Patience.fit_for(connection)
         self._connection = connection
         self._reader = beside
         self._tasks = tasks
-        self._heartbeat_s = heartbeat_s
+        self._manner = manner
         self._held: dict[str, Held] = {}
         self._failed = anyio.Event()
         self._failure: StateError | None = None
@@ -83,7 +93,7 @@ class Lanes:
     ) -> Held:
         """Write through the lane from now on."""
         committer = Committer(self._connection, taken, self.patience)
-        ledger = Ledger(ended=_ENDED)
+        ledger = Ledger(ended=_ENDED, signer=self._manner.signer)
         for kept in unfinished:
             ledger.enter(kept.rows)
         read = partial(self._reader.on_record, taken.lane)
@@ -169,7 +179,7 @@ class Lanes:
 
     async def _serve(self, held: Held) -> None:
         with held.alive:
-            await held.writer.serve(self._heartbeat_s)
+            await held.writer.serve(self._manner.heartbeat_s)
         if held.writer.broken is not None:
             self._failure = self._failure or held.writer.broken
             self._failed.set()
@@ -183,12 +193,10 @@ class Lanes:
 
 
 @asynccontextmanager
-async def lanes(
-    connection: Transport, beside: Reader, heartbeat_s: float
-) -> AsyncIterator[Lanes]:
+async def lanes(connection: Transport, beside: Reader, manner: Manner) -> AsyncIterator[Lanes]:
     """No lanes yet; those that are open at the end are given back."""
     async with anyio.create_task_group() as tasks:
-        held = Lanes(connection, beside, tasks, heartbeat_s)
+        held = Lanes(connection, beside, tasks, manner)
         try:
             yield held
         finally:

@@ -6,7 +6,13 @@ from importlib import resources
 from stratum_state.errors import NewerSchema
 from stratum_state.surreal.transport import Transport, insist
 
-STEPS: Sequence[str] = ("schema.surql", "schema-2.surql", "schema-3.surql", "schema-4.surql")
+STEPS: Sequence[str] = (
+    "schema.surql",
+    "schema-2.surql",
+    "schema-3.surql",
+    "schema-4.surql",
+    "schema-5.surql",
+)
 """The files that lead from each version to the next; each can be run again after a crash."""
 
 _INDEXES: Mapping[str, str] = {

@@ -5,8 +5,9 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 from stratum_state.errors import BrokenChain, DiskFailed, Unavailable
+from stratum_state.head import Signer
 from stratum_state.surreal import folder, lease, migrations, replies, transport, websocket
-from stratum_state.surreal.lanes import Held, lanes
+from stratum_state.surreal.lanes import Held, Manner, lanes
 from stratum_state.surreal.lease import Claimant, Lease
 from stratum_state.surreal.reader import Reader
 from stratum_state.surreal.store import SurrealStore, unwatched
@@ -29,15 +30,16 @@ async def open_store(  # noqa: PLR0913 - who, and where: all of them by name
     ttl_s: float = _TTL_S,
     user: str | None = None,
     password: str | None = None,
+    signer: Signer | None = None,
     passed: Callable[[str], None] = unwatched,
 ) -> AsyncIterator[SurrealStore]:
     """Open the store at `surrealkv:///absolute/path`, `mem://` or `ws://host:port`.
 
-    New runs go to a lane of our own. Of an instance that was silent for `ttl_s` seconds the
-    lanes can be adopted; an embedded store has no other instance. `passed` is told of each
-    boundary between durable states in adopting and collecting. On leaving, what was handed
-    over is kept first. The process should then end with `os._exit`. Raises StoreInUse,
-    BadAddress, NotLetIn, NewerSchema, Unavailable, BrokenChain.
+    New runs go to a lane of our own; `signer` signs the ends of runs. Of an instance that was
+    silent for `ttl_s` seconds the lanes can be adopted; an embedded store has no other
+    instance. `passed` is told of each boundary between durable states in adopting and
+    collecting. On leaving, what was handed over is kept first. The process should then end with
+    `os._exit`. Raises StoreInUse, BadAddress, NotLetIn, NewerSchema, Unavailable, BrokenChain.
     """
     where = Server(
         url=url, namespace=namespace, database=database, user=user, password=password
@@ -45,7 +47,9 @@ async def open_store(  # noqa: PLR0913 - who, and where: all of them by name
     with unwrapped():
         async with (
             _connection(where) as connection,
-            over(connection, instance=instance, ttl_s=ttl_s, passed=passed) as store,
+            over(
+                connection, instance=instance, ttl_s=ttl_s, signer=signer, passed=passed
+            ) as store,
         ):
             yield store
 
@@ -56,15 +60,17 @@ async def over(
     *,
     instance: str,
     ttl_s: float = _TTL_S,
+    signer: Signer | None = None,
     passed: Callable[[str], None] = unwatched,
 ) -> AsyncIterator[SurrealStore]:
     """The store over an open connection; see `open_store`."""
     claimant = Claimant(instance, ttl_s)
     beside = Reader(connection)
+    manner = Manner(ttl_s / _HEARTBEATS, signer)
     first: Held | None = None
     with unwrapped():
         try:
-            async with lanes(connection, beside, ttl_s / _HEARTBEATS) as held:
+            async with lanes(connection, beside, manner) as held:
                 held.open(await _claim(connection, claimant))
                 first = held.primary
                 yield SurrealStore(connection, held, beside, claimant, passed)

@@ -8,9 +8,10 @@ import anyio
 from stratum_state import journal, moves
 from stratum_state.activation import ActivationRecord
 from stratum_state.errors import Rejected, Taken, Unavailable
+from stratum_state.evidence import Evidence
 from stratum_state.ledger import Account, Row
 from stratum_state.model import Fact, JournalLine, PipelineRun, Trail, VerdictRecord
-from stratum_state.surreal import replies, rows
+from stratum_state.surreal import evidence, replies, rows
 from stratum_state.surreal.cbor import Id, Range, Unencodable
 from stratum_state.surreal.listing import Listing
 from stratum_state.surreal.transport import Transport
@@ -28,6 +29,14 @@ _RUN = """
 RETURN array::flatten([
   (SELECT * FROM $run), (SELECT * FROM $steps), (SELECT * FROM $undone), (SELECT * FROM $lent)
 ])
+"""
+_EVIDENCE = """
+RETURN {
+  rows: array::flatten([
+    (SELECT * FROM $run), (SELECT * FROM $steps), (SELECT * FROM $undone), (SELECT * FROM $lent)
+  ]),
+  heads: (SELECT * FROM $heads)
+}
 """
 _ACTIVE = "SELECT VALUE id FROM run WHERE active = true AND lane = $lane LIMIT $limit"
 _OPEN = """
@@ -170,6 +179,27 @@ class Reader:
         ]
         return sorted((line for line in lines if line.run == run_id), key=lambda line: line.n)
 
+    async def evidence(self, run_id: str) -> Evidence | None:
+        whole = Range([run_id, None], [run_id, []])
+        params = {**_whole(run_id), "heads": Id("head", whole)}
+        found = cast("dict[str, list[rows.Found]]", await self._call(_EVIDENCE, params))
+        lane = next((str(each["lane"]) for each in found["rows"] if "lane" in each), None)
+        if lane is None:
+            return None
+        numbers = {n for each in found["rows"] for n in cast("list[int]", each["batches"])}
+        identities = [str(each["identity"]) for each in found["rows"] if "identity" in each]
+        return evidence.assess(
+            evidence.Records(
+                run=run_id,
+                lane=lane,
+                rows=found["rows"],
+                heads=found["heads"],
+                batches=await self._select([Id("journal", [lane, n]) for n in sorted(numbers)]),
+                inbox=await self.inbox(identities),
+                texts=await self._texts(found["rows"]),
+            )
+        )
+
     async def query(self, query: str, params: Mapping[str, object]) -> list[dict[str, object]]:
         """The records that a query finds."""
         return replies.rows(await self._call(query, params))
@@ -183,19 +213,15 @@ class Reader:
         return await self._decoded(await self.query(query, params))
 
     async def _found(self, run_id: str) -> list[dict[str, object]]:
-        whole = Range([run_id, None], [run_id, []])  # NONE sorts before, an array after numbers
-        params = {
-            "run": Id("run", run_id),
-            "steps": Id("step", whole),
-            "undone": Id("compensation", whole),
-            "lent": Id("credential_lease", whole),
-        }
-        return await self.query(_RUN, params)
+        return await self.query(_RUN, _whole(run_id))
 
     async def _decoded(self, found: Sequence[rows.Found]) -> list[Row]:
-        blobs = await self._select([blob for each in found for blob in rows.large(each)])
-        texts = {cast("list[str]", _key(each))[1]: str(each["text"]) for each in blobs}
+        texts = await self._texts(found)
         return [rows.decode(each, texts) for each in found]
+
+    async def _texts(self, found: Sequence[rows.Found]) -> Mapping[str, str]:
+        blobs = await self._select([blob for each in found for blob in rows.large(each)])
+        return {cast("list[str]", _key(each))[1]: str(each["text"]) for each in blobs}
 
     async def _select(self, ids: Sequence[Id]) -> list[dict[str, object]]:
         return await self.query("SELECT * FROM $ids", {"ids": list(ids)}) if ids else []
@@ -219,6 +245,17 @@ def trail(found: Sequence[Row]) -> Trail | None:
     for row in sorted(found, key=lambda each: each.head.n):
         account.put(row)
     return account.trail()
+
+
+def _whole(run_id: str) -> dict[str, object]:
+    """The rows of one run."""
+    whole = Range([run_id, None], [run_id, []])  # NONE sorts before, an array after numbers
+    return {
+        "run": Id("run", run_id),
+        "steps": Id("step", whole),
+        "undone": Id("compensation", whole),
+        "lent": Id("credential_lease", whole),
+    }
 
 
 def _key(found: rows.Found) -> object:

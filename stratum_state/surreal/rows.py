@@ -7,6 +7,7 @@ from typing import cast
 from stratum_state import canonical, moves
 from stratum_state.activation import ActivationKind, ActivationRecord
 from stratum_state.credential import CredentialLease, CredentialStatus
+from stratum_state.head import SignedHead
 from stratum_state.journal import Head
 from stratum_state.ledger import Move, Row
 from stratum_state.model import (
@@ -30,6 +31,7 @@ _TEXTS = frozenset({"cause", "detail", "error", "stderr", "reason"})
 _PAYLOADS = frozenset({"data", "outputs"})
 _KEYS = ("run", "stage", "node", "attempt", "purpose")
 """What a row's id says, in this order; not every row has the last."""
+_SIGNED = ("hash", "at", "instance", "signer", "signature")
 _WORDS: Mapping[tuple[str, str], Callable[[str], object]] = {
     ("run", "status"): RunStatus,
     ("run", "compensation"): Compensation,
@@ -74,16 +76,32 @@ def encode(move: Move, lane: str) -> Raw:
     for name, value in move.changed.items():
         if name not in (*_KEYS, "id"):
             _say(said, name, value)
-    if isinstance(fact, PipelineRun):
-        said["active"] = not fact.is_over
-        said["unresolved"] = fact.is_unresolved or None
-    if isinstance(fact, CredentialLease):
-        said["open"] = not fact.is_over
+    said |= filed(fact)
     if move.before is not None:
         return dumps({"id": row_id(fact), "m": said})
     if isinstance(fact, PipelineRun | CredentialLease):
         said["lane"] = lane
     return dumps({"id": row_id(fact), **said})
+
+
+def filed(fact: Fact) -> dict[str, object]:
+    """By what a fact is found: fields of its row that follow from the others."""
+    if isinstance(fact, PipelineRun):
+        return {"active": not fact.is_over, "unresolved": fact.is_unresolved or None}
+    return {"open": not fact.is_over} if isinstance(fact, CredentialLease) else {}
+
+
+def encode_head(head: SignedHead) -> Raw:
+    """The row to insert."""
+    said = {name: getattr(head, name) for name in _SIGNED}
+    return dumps({"id": Id("head", [head.run, head.n]), **said})
+
+
+def decode_head(found: Found) -> SignedHead:
+    """The head of a row."""
+    run, n = cast("tuple[str, int]", cast("Id", found["id"]).key)
+    said = {name: found[name] for name in _SIGNED}
+    return SignedHead(run=run, n=n, **said)  # type: ignore[arg-type]
 
 
 def blob_id(fact: Fact, digest: str) -> Id:

@@ -10,6 +10,7 @@ import anyio
 from stratum_state.activation import ActivationRecord
 from stratum_state.credential import CredentialLease
 from stratum_state.errors import Unavailable
+from stratum_state.evidence import Evidence
 from stratum_state.model import Fact, JournalLine, PipelineRun, Trail, VerdictRecord
 from stratum_state.store import EVERY_VERDICT, RunFilter, VerdictFilter
 from stratum_state.surreal import lease, reader, replies
@@ -212,6 +213,9 @@ class SurrealStore:
 
     async def journal(self, run_id: str) -> Sequence[JournalLine]:
         return await self._reader.journal(run_id)
+
+    async def evidence(self, run_id: str) -> Evidence | None:
+        return await self._reader.evidence(run_id)
 
     async def _orphaned(self) -> Sequence[lease.Seen]:
         """The lanes that others gave back, or were silent about for too long.

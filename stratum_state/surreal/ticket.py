@@ -9,6 +9,7 @@ import anyio
 
 from stratum_state import canonical, moves
 from stratum_state.errors import StateError
+from stratum_state.head import SignedHead
 from stratum_state.ledger import Ledger, Move, Stamp
 from stratum_state.model import Fact, PipelineRun
 from stratum_state.surreal import cbor, rows
@@ -75,6 +76,7 @@ class Write(Ticket):
 
     facts: tuple[Fact, ...]
     moves: tuple[Move, ...] = ()
+    heads: tuple[SignedHead, ...] = ()
 
     @property
     def name(self) -> str:
@@ -82,11 +84,12 @@ class Write(Ticket):
 
     def judge(self, ledger: Ledger, stamp: Stamp) -> bool:
         self.moves = ledger.apply(self.facts, stamp)
+        self.heads = ledger.ends(self.moves, stamp.at)
         return bool(self.moves) or ledger.awaits(self.facts)
 
     def take_back(self, ledger: Ledger) -> None:
         ledger.undo(self.moves)
-        self.moves = ()
+        self.moves, self.heads = (), ()
 
     def settle(self, ledger: Ledger) -> None:
         ledger.settle(self.moves)
@@ -106,6 +109,7 @@ class Write(Ticket):
                 taken = {"id": Id("inbox", fact.identity), "run": fact.id}
                 inserts.append(("inbox", cbor.dumps(taken)))
             inserts.append((rows.row_id(fact).table, row))
+        inserts += [("head", rows.encode_head(head)) for head in self.heads]
         return Encoded(inserts, moved, lines=[move.line.body for move in self.moves])
 
 
@@ -170,5 +174,6 @@ class Removal(Ticket):
 def _all_of(run: str, identity: str) -> list[Id]:
     """Every record of a run but those of the journal, which it shares with others."""
     whole = Range([run, None], [run, []])
-    parts = [Id(table, whole) for table in ("step", "compensation", "credential_lease", "blob")]
+    tables = ("step", "compensation", "credential_lease", "blob", "head")
+    parts = [Id(table, whole) for table in tables]
     return [*parts, Id("inbox", identity), Id("run", run)]

@@ -8,6 +8,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from platform_nats.nkey import verify
 from stratum_state import canonical, journal
 from stratum_state.credential import CredentialStatus
 from stratum_state.errors import IllegalMove, Rejected, Taken
@@ -15,14 +16,16 @@ from stratum_state.memory import MemoryStore
 from stratum_state.model import (
     Compensation,
     CompensationStatus,
+    PipelineRun,
     RunStatus,
+    StepRecord,
     StepStatus,
     Trail,
     VerdictKind,
 )
 from stratum_state.store import RunFilter, Store, VerdictFilter
 from stratum_state.surreal import open_store
-from support import bridge, engines, records
+from support import bridge, engines, records, signing
 from support.bridge import Bridge
 from support.records import a_compensation, a_lease, a_run, a_step, a_verdict, an_activation
 
@@ -44,9 +47,15 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Brid
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> AbstractAsyncContextManager[Store]:
     match request.param:
         case "memory":
-            return nullcontext(MemoryStore())
+            return nullcontext(MemoryStore(signer=signing.SIGNER))
         case "surreal-memory":
-            return open_store("mem://", instance="one", namespace="test", database="test")
+            return open_store(
+                "mem://",
+                instance="one",
+                namespace="test",
+                database="test",
+                signer=signing.SIGNER,
+            )
         case "surreal-file":
             return engines.in_folder(tmp_path / "state")
         case _:
@@ -574,3 +583,64 @@ async def test_activations_are_listed_newest_first_and_never_change(store: Store
     assert await store.activations(limit=1) == [newer]
     with pytest.raises(IllegalMove):
         await store.write([replace(older, by="somebody else")])
+
+
+async def test_the_end_of_a_run_is_signed_with_it(store: Store) -> None:
+    run = a_run()
+    running = records.running(run)
+    await store.write([run, running, a_step(run)])
+    await store.write([records.succeeded(a_step(run)), records.completed(running)])
+
+    evidence = await store.evidence(run.id)
+
+    assert evidence is not None
+    [head] = evidence.heads
+    last = evidence.journal[-1]
+    assert (head.run, head.n, head.hash) == (run.id, last.n, last.hash)
+    assert verify(signing.PUBLIC, head.statement(), head.raw())
+    assert evidence.faults == ()
+
+
+async def test_a_run_that_is_under_way_is_not_signed(store: Store) -> None:
+    await store.write([a_run(), records.running(a_run())])
+
+    evidence = await store.evidence(a_run().id)
+
+    assert evidence is not None
+    assert evidence.heads == ()
+    assert evidence.trail == await store.trail(a_run().id)
+    assert list(evidence.journal) == list(await store.journal(a_run().id))
+
+
+async def test_each_end_of_a_run_is_signed_and_what_is_said_of_it_afterwards(
+    store: Store,
+) -> None:
+    back = records.compensating(records.running(a_run()))
+    ended = records.compensated(back, Compensation.PARTIAL)
+    again = ended.to(RunStatus.COMPENSATING, compensation=None, ended=None)
+    for fact in (a_run(), records.running(a_run()), back, ended, ended.told("{}"), again):
+        await store.write([fact])
+    await store.write([records.compensated(again)])
+
+    evidence = await store.evidence(a_run().id)
+
+    assert evidence is not None
+    assert [head.n for head in evidence.heads] == [4, 5, 7]
+
+
+async def test_rows_name_the_entries_that_they_moved_with(store: Store) -> None:
+    step = a_step(a_run())
+    await store.write([a_run(), step, records.running(a_run())])
+    await store.write([records.succeeded(step)])
+
+    evidence = await store.evidence(a_run().id)
+
+    assert evidence is not None
+    assert [(type(fact), head.n) for fact, head in evidence.rows] == [
+        (PipelineRun, 3),
+        (StepRecord, 4),
+    ]
+
+
+async def test_there_is_no_evidence_of_an_unknown_run(store: Store) -> None:
+    assert await store.evidence(a_run().id) is None

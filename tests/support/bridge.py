@@ -22,6 +22,7 @@ import pytest
 
 from stratum_state.surreal import SurrealStore, open_store
 from stratum_state.surreal.websocket import Server, WebSocket, connect
+from support import signing
 
 USER = PASSWORD = "root"  # noqa: S105 - of a server on loopback, for a test
 _SOURCES = Path(__file__).with_name("bridge")
@@ -129,6 +130,7 @@ async def an_instance(
         ttl_s=ttl_s,
         user=USER,
         password=PASSWORD,
+        signer=signing.SIGNER,
     ) as store:
         yield store
 

@@ -25,9 +25,11 @@ from stratum_orchestrator.errors import OrchestratorError
 from stratum_orchestrator.ports import Decision
 from stratum_orchestrator.saga.attention import Attention, Needy
 from stratum_orchestrator.saga.instruction import Obeyed, Wish
+from stratum_state.evidence import Evidence
 from stratum_state.memory import MemoryStore
 from stratum_state.model import Fact, JournalLine, PipelineRun, Trail, VerdictRecord
 from stratum_state.store import RunFilter, VerdictFilter
+from support import signing
 from support.graph import node
 from support.saga import Everyone
 
@@ -98,7 +100,7 @@ class MemoryDesk:
     """Answers from a store in memory; each write is a change."""
 
     def __init__(self) -> None:
-        self.store = MemoryStore()
+        self.store = MemoryStore(signer=signing.SIGNER)
         self.found: list[Check] = [Check(name="nats", ok=True), Check(name="store", ok=True)]
         self.generation: Generation | None = compile_graph(
             [node("lint", gives="linted", on="events.push"), node("build", needs="linted")]
@@ -147,6 +149,9 @@ class MemoryDesk:
 
     async def journal(self, run_id: str) -> Sequence[JournalLine]:
         return await self.store.journal(run_id)
+
+    async def evidence(self, run_id: str) -> Evidence | None:
+        return await self.store.evidence(run_id)
 
     async def verdicts(
         self, wanted: VerdictFilter, *, after: str | None, limit: int

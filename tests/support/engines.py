@@ -12,6 +12,7 @@ from stratum_state.surreal.batch import COMMIT
 from stratum_state.surreal.cbor import Id, Range
 from stratum_state.surreal.replies import Lost, SurrealError
 from stratum_state.surreal.transport import Transport
+from support import signing
 
 Found = Mapping[str, Any]
 
@@ -58,7 +59,11 @@ async def in_memory() -> AsyncIterator[Faulty]:
 async def in_folder(path: Path) -> AsyncIterator[SurrealStore]:
     """The store in a folder."""
     async with opening.open_store(
-        f"surrealkv://{path}", instance=INSTANCE, namespace="test", database="test"
+        f"surrealkv://{path}",
+        instance=INSTANCE,
+        namespace="test",
+        database="test",
+        signer=signing.SIGNER,
     ) as store:
         yield store
 

@@ -30,6 +30,7 @@ from stratum_state.model import (
     run_id,
 )
 from stratum_state.tracker import StateTracker
+from support import signing
 from support.runner import ScriptedRunner
 
 START_MS = 1_790_000_000_000
@@ -94,13 +95,16 @@ class Everyone:
         )
 
 
+_PERMIT = '{"allowed":true,"policies":["test.everyone"],"policy_set":"sha256:test"}'
+
+
 @dataclass
 class World:
     """Everything around the saga, which outlives a daemon that is killed."""
 
     definitions: Sequence[Definition]
     runner: Runner = field(default_factory=ScriptedRunner)
-    store: MemoryStore = field(default_factory=MemoryStore)
+    store: MemoryStore = field(default_factory=lambda: MemoryStore(signer=signing.SIGNER))
     blobs: MemoryBlobs = field(default_factory=MemoryBlobs)
     clock: TickingClock = field(default_factory=TickingClock)
     limit_s: float = 3600
@@ -164,7 +168,7 @@ class World:
             data=data,
             plan=plan.digest,
             generation="sha256:g",
-            authorization="{}",
+            authorization=_PERMIT,
             accepted=self.clock.now_ms(),
         )
         live.keep(plan)

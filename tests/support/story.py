@@ -90,7 +90,7 @@ class Story:
 def told(name: str) -> Story:
     """What was recorded and seen in a simulated history, with as little around as possible."""
     outcome = play(name)
-    around = replace(outcome.observed, believed=(), announced=(), commits=())
+    around = replace(outcome.observed, believed=(), announced=(), commits=(), heads=None)
     return Story(tuple(outcome.facts), around)
 
 

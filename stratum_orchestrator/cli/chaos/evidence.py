@@ -12,7 +12,7 @@ from platform_nats.streams import STATUS, STATUS_PREFIX
 from stratum_graph.definitions.content import ContentStore
 from stratum_graph.errors import GraphError
 from stratum_graph.model import Plan
-from stratum_orchestrator import config
+from stratum_orchestrator import config, storage
 from stratum_orchestrator.audit.observed import Announced, Observed
 from stratum_orchestrator.home import DAEMON, Home
 from stratum_orchestrator.saga.plans import Plans
@@ -50,9 +50,15 @@ async def _collect(home: Home) -> Observed:
     async with opening as store:
         trails = [each async for each in _trails(store)]
         journals = {each.run.id: await store.journal(each.run.id) for each in trails}
+        kept = {each.run.id: await store.evidence(each.run.id) for each in trails}
         verdicts = [each async for each in _verdicts(store)]
     return Observed(
-        trails=trails, journals=journals, verdicts=verdicts, plans=_plans(home, trails)
+        trails=trails,
+        journals=journals,
+        verdicts=verdicts,
+        plans=_plans(home, trails),
+        heads={run: each.heads for run, each in kept.items() if each is not None},
+        trusted=frozenset({storage.key(loaded.settings, home, make=False).public}),
     )
 
 

@@ -1,6 +1,7 @@
 """`stratum audit`: what is on record of runs, verified where it is read."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set as AbstractSet
+from pathlib import Path
 from typing import NamedTuple
 
 import click
@@ -8,41 +9,45 @@ import click
 from stratum_graph.definitions.content import ContentStore
 from stratum_graph.errors import GraphError
 from stratum_graph.model import Plan
+from stratum_orchestrator.audit import dossier
 from stratum_orchestrator.audit.observed import Violation
-from stratum_orchestrator.audit.run import audit_run
+from stratum_orchestrator.audit.run import audit_evidence
 from stratum_orchestrator.cli.client import Daemon
 from stratum_orchestrator.cli.exits import Exit, Stop
 from stratum_orchestrator.cli.ink import Span
 from stratum_orchestrator.cli.marks import sign
 from stratum_orchestrator.cli.options import Face, faced
-from stratum_orchestrator.cli.reading import Journal, Runs
-from stratum_orchestrator.cli.recorded import Record, line
+from stratum_orchestrator.cli.reading import Runs
 from stratum_orchestrator.cli.screen import Screen
+from stratum_orchestrator.cli.trust import trusted
 from stratum_orchestrator.home import Home
 from stratum_orchestrator.saga.plans import Plans
 
 _PAGE = 200
-_LOOKS = 10
 
 
 class Audited(NamedTuple):
     """What came of one run's audit."""
 
-    record: Record
+    run: str
+    pipeline: str
+    status: str
     entries: int
     planned: bool
     """Whether its plan is here, so that it was judged by it."""
+    signers: tuple[str, ...]
+    """Who signed its ends."""
     violations: tuple[Violation, ...]
 
 
-class Restless(Stop):
-    """A run moves on faster than it can be read."""
+class Unreadable(Stop):
+    """There is no such file, or it is not ours to read."""
 
-    def __init__(self, run: str) -> None:
+    def __init__(self, file: Path, error: OSError) -> None:
         super().__init__(
-            f"run {run} moves on while it is read",
-            remedy=f"wait until it is over: stratum run watch {run}",
-            code=Exit.TIMEOUT,
+            f"{file} cannot be read: {error.strerror}",
+            remedy="`stratum audit export ID` writes one",
+            code=Exit.NOT_FOUND,
         )
 
 
@@ -54,22 +59,65 @@ def audit() -> None:
 @audit.command()
 @click.argument("run_id", metavar="[ID]", required=False)
 @click.option("--all", "every", is_flag=True, help="Every run that is on record.")
+@click.option(
+    "--file",
+    "exported",
+    type=click.Path(path_type=Path),
+    help="What `stratum audit export` wrote; no daemon is asked.",
+)
+@click.option(
+    "--key",
+    "keys",
+    multiple=True,
+    metavar="U…",
+    help="Public key of a daemon whose signature counts.  [default: this home's own]",
+)
 @faced
-def verify(face: Face, run_id: str | None, *, every: bool) -> None:
+def verify(
+    face: Face, run_id: str | None, exported: Path | None, keys: tuple[str, ...], *, every: bool
+) -> None:
     """Hold a run's journal against what is on record of it, and against what is promised.
 
-    The journal has to be one whole chain of hashes, its moves legal and the same as the
-    record; permission, plan, order, outcomes and compensations are judged by docs/audit.md.
-    Exit code 1 when anything is wrong.
+    The journal has to be one whole chain of hashes, its end signed by a daemon that is
+    trusted, its moves legal and the same as the record; permission, plan, order, outcomes and
+    compensations are judged by docs/audit.md. Exit code 1 when anything is wrong.
     """
-    if every == (run_id is not None):
-        message = "name one run, or say --all"
+    if [every, run_id is not None, exported is not None].count(True) != 1:
+        message = "name one run, or say --all, or name a --file"
         raise click.UsageError(message)
-    daemon = Daemon.at(face.home)
-    ids = _every(daemon) if run_id is None else [run_id]
-    good = _tell(face.screen, _audited(daemon, ids))
+    texts = [_text(exported)] if exported else _texts(face, run_id)
+    plans = _Kept(face.home)
+    whom = trusted(face, keys)
+    good = _tell(face.screen, (_audited(text, whom, plans) for text in texts))
     if not good:
         raise SystemExit(Exit.FAILED)
+
+
+@audit.command()
+@click.argument("run_id", metavar="ID")
+@faced
+def export(face: Face, run_id: str) -> None:
+    """Write all that is on record of a run, to be verified anywhere and at any time.
+
+    That is its journal with the signed heads, and its rows with the event's payload and the
+    outputs of its steps. `stratum audit verify --file FILE --key U…` needs nothing else.
+    """
+    text = Daemon.at(face.home).read(f"/api/v1/runs/{run_id}/evidence")
+    click.echo(text, nl=False)
+
+
+def _text(exported: Path) -> str:
+    try:
+        return exported.read_bytes().decode("utf-8", "surrogateescape")
+    except OSError as error:
+        raise Unreadable(exported, error) from None
+
+
+def _texts(face: Face, run_id: str | None) -> Iterator[str]:
+    daemon = Daemon.at(face.home)
+    ids = _every(daemon) if run_id is None else iter([run_id])
+    for each in ids:
+        yield daemon.read(f"/api/v1/runs/{each}/evidence")
 
 
 def _every(daemon: Daemon) -> Iterator[str]:
@@ -82,34 +130,27 @@ def _every(daemon: Daemon) -> Iterator[str]:
             return
 
 
-def _audited(daemon: Daemon, ids: Iterable[str]) -> Iterator[Audited]:
-    plans = _Kept(daemon)
-    for run_id in ids:
-        record, journal = _read(daemon, run_id)
-        plan = plans.get(record.plan)
-        lines = [line(entry) for entry in journal.journal]
-        found = audit_run(record.run, lines, record.said(), plan)
-        yield Audited(record, len(lines), plan is not None, found)
-
-
-def _read(daemon: Daemon, run_id: str) -> tuple[Record, Journal]:
-    """A run and its journal, both of the same moment."""
-    path = f"/api/v1/runs/{run_id}"
-    record, _ = daemon.ask(path, Record)
-    for _ in range(_LOOKS):
-        journal, _ = daemon.ask(f"{path}/journal", Journal)
-        again, _ = daemon.ask(path, Record)
-        if again == record:
-            return record, journal
-        record = again
-    raise Restless(record.run)
+def _audited(text: str, whom: AbstractSet[str], plans: "_Kept") -> Audited:
+    found = dossier.read(text)
+    trail = found.evidence.trail
+    run = trail.run if trail else None
+    plan = plans.get(run.plan) if run else None
+    return Audited(
+        run=found.run,
+        pipeline=run.pipeline if run else "",
+        status=str(run.status) if run else "",
+        entries=len(found.evidence.journal),
+        planned=plan is not None,
+        signers=tuple(sorted({head.signer for head in found.evidence.heads})),
+        violations=found.violations or audit_evidence(found.run, found.evidence, whom, plan),
+    )
 
 
 class _Kept:
     """The plans in the daemon's folder, where it is here."""
 
-    def __init__(self, daemon: Daemon) -> None:
-        content = Home(daemon.home).content
+    def __init__(self, home: Path) -> None:
+        content = Home(home).content
         self._plans = Plans(ContentStore(content)) if content.is_dir() else None
 
     def get(self, digest: str) -> Plan | None:
@@ -139,13 +180,14 @@ def _tell(screen: Screen, audited: Iterable[Audited]) -> bool:
 
 
 def _draw(screen: Screen, each: Audited) -> None:
-    record, good = each.record, not each.violations
+    good = not each.violations
+    signed = f", signed by {', '.join(x[:8] for x in each.signers)}" if each.signers else ""
     judged = "" if each.planned else ", its plan is not here"
     screen.line(
         sign("ok" if good else "fail", unicode=screen.unicode),
-        Span(f" {record.run}  ", "strong"),
-        Span(f"{record.pipeline}  {record.status}  ", "dim"),
-        Span(f"{each.entries} entries{judged}", "good" if good else "bad"),
+        Span(f" {each.run}  ", "strong"),
+        Span(f"{each.pipeline}  {each.status}  ", "dim"),
+        Span(f"{each.entries} entries{signed}{judged}", "good" if good else "bad"),
     )
     for found in each.violations:
         where = f"entry {found.n}: " if found.n else ""
@@ -154,11 +196,12 @@ def _draw(screen: Screen, each: Audited) -> None:
 
 def _view(each: Audited) -> object:
     return {
-        "run": each.record.run,
-        "pipeline": each.record.pipeline,
-        "status": each.record.status,
+        "run": each.run,
+        "pipeline": each.pipeline,
+        "status": each.status,
         "entries": each.entries,
         "plan": each.planned,
+        "signers": list(each.signers),
         "violations": _violations(each.violations),
     }
 

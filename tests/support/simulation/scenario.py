@@ -17,6 +17,7 @@ from stratum_orchestrator.audit.oracle import check
 from stratum_state.errors import Fenced, Unavailable
 from stratum_state.model import Fact, Trail
 from stratum_state.store import RunFilter
+from support import signing
 from support.simulation.broker import Stream
 from support.simulation.daemon import AUDIENCE, Daemon, Setting
 from support.simulation.graphs import plans
@@ -211,6 +212,7 @@ class Scenario:
         runs = await store.runs(RunFilter(), after=None, limit=_ALL)
         found = [await store.trail(each.id) for each in runs]
         trails = [each for each in found if each is not None]
+        kept = {each.id: await store.evidence(each.id) for each in runs}
         return Observed(
             trails=trails,
             journals={each.id: await store.journal(each.id) for each in runs},
@@ -222,6 +224,8 @@ class Scenario:
             believed=believed,
             announced=self._world.announced,
             commits=self._world.commits,
+            heads={run: each.heads for run, each in kept.items() if each is not None},
+            trusted=frozenset({signing.PUBLIC}),
         )
 
     def _check_limits(self, trails: Sequence[Trail]) -> Iterator[Violation]:

@@ -10,6 +10,7 @@ from stratum_orchestrator.audit.observed import Commit
 from stratum_state import moves
 from stratum_state.activation import ActivationRecord
 from stratum_state.errors import Fenced, StateError, Unavailable
+from stratum_state.evidence import Evidence
 from stratum_state.model import Fact, JournalLine, PipelineRun, Trail, VerdictRecord
 from stratum_state.store import EVERY_VERDICT, RunFilter, VerdictFilter
 from support.simulation.lanes import TTL_S, Lane, Lanes
@@ -142,6 +143,9 @@ class SimulatedStore(Port):
 
     async def journal(self, run_id: str) -> Sequence[JournalLine]:
         return await self._store.journal(run_id)
+
+    async def evidence(self, run_id: str) -> Evidence | None:
+        return await self._store.evidence(run_id)
 
     async def _arrive(self, facts: Sequence[Fact]) -> None:
         """Become durable after a while, or in spite of a kill, or never."""

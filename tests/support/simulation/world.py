@@ -10,6 +10,7 @@ from platform_nats.delivery import Delivery
 from stratum_orchestrator.audit.observed import Announced, Commit, Effect
 from stratum_state.memory import MemoryStore
 from stratum_state.model import PipelineRun
+from support import signing
 from support.saga import START_MS, MemoryBlobs
 from support.simulation.fate import YEARS_MS, Fate, Faults
 from support.simulation.loop import Process, VirtualLoop
@@ -66,7 +67,7 @@ class World:
         self.chance = Random(f"world {seed}")  # noqa: S311 - to be repeatable is its purpose
         self.fate = fate
         self.faults = faults
-        self.store = MemoryStore(self.true_ms)
+        self.store = MemoryStore(self.true_ms, signing.SIGNER)
         self.blobs = MemoryBlobs()
         self.effects: list[Effect] = []
         self.announced: list[Announced] = []

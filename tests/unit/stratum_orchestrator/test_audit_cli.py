@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from platform_nats.nkey import UserKey
 from stratum_orchestrator.cli.exits import Exit
+from stratum_orchestrator.home import write_secret
 from stratum_state.model import Fact, JournalLine, PipelineRun, VerdictRecord
+from support import signing
 from support.desk import MemoryDesk, served
 from support.shell import Shell, announce
 from support.story import told
@@ -20,6 +23,7 @@ DIAMOND, ORDER = told("diamond"), told("order")
 async def shell(tmp_path: Path) -> AsyncIterator[Shell]:
     async with served() as api:
         announce(tmp_path, api.url)
+        write_secret(tmp_path / "keys" / "daemon.nk", signing.KEY.seed())
         yield Shell(tmp_path, api.desk)
 
 
@@ -92,6 +96,49 @@ async def test_a_run_that_nobody_permitted_fails(shell: Shell) -> None:
 
     assert result.exit_code == Exit.FAILED
     assert "I16  entry 1: no policy on record allows it" in result.stdout
+
+
+async def test_an_exported_trail_is_verified_without_a_daemon(
+    shell: Shell, tmp_path: Path
+) -> None:
+    await record(shell.desk, *DIAMOND.facts)
+    text = (await shell.run("audit", "export", DIAMOND.run)).stdout
+    (tmp_path / "trail.json").write_text(text)
+    alone = Shell(tmp_path / "elsewhere", shell.desk)
+
+    words = ("audit", "verify", "--file", str(tmp_path / "trail.json"))
+    result = await alone.run(*words, "--key", signing.PUBLIC)
+    other = await alone.run(*words, "--key", UserKey.generate().public)
+
+    assert json.loads(text)["run"] == DIAMOND.run
+    assert result.exit_code == 0, result.output
+    assert f"signed by {signing.PUBLIC[:8]}" in result.stdout
+    assert other.exit_code == Exit.FAILED
+    assert "I23" in other.stdout
+
+
+@pytest.mark.parametrize("keys", [[], ["--key", "nonsense"]])
+async def test_without_a_key_nothing_is_believed(
+    shell: Shell, tmp_path: Path, keys: list[str]
+) -> None:
+    (tmp_path / "trail.json").write_text("{}")
+    alone = Shell(tmp_path / "elsewhere", shell.desk)
+
+    result = await alone.run("audit", "verify", "--file", str(tmp_path / "trail.json"), *keys)
+
+    assert result.exit_code == Exit.USAGE
+    assert "--key U…" in result.output
+
+
+async def test_an_altered_file_is_named_line_by_line(shell: Shell, tmp_path: Path) -> None:
+    await record(shell.desk, *DIAMOND.facts)
+    text = (await shell.run("audit", "export", DIAMOND.run)).stdout
+    (tmp_path / "trail.json").write_text(text.replace("step.started", "step.strated", 1))
+
+    result = await shell.run("audit", "verify", "--file", str(tmp_path / "trail.json"))
+
+    assert result.exit_code == Exit.FAILED
+    assert "I17  entry " in result.stdout
 
 
 @pytest.mark.parametrize("words", [[], ["ffff", "--all"]])

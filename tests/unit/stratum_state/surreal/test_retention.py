@@ -11,13 +11,13 @@ from stratum_state.store import RunFilter
 from stratum_state.surreal import SurrealStore, opening
 from stratum_state.surreal.retention import Collected, removal
 from stratum_state.surreal.ticket import Stretch
-from support import engines, records
+from support import engines, records, signing
 from support.engines import INSTANCE, Faulty
 from support.records import NOW, a_compensation, a_run, a_step, a_verdict
 
 LATER = 2**53
 EVERY = RunFilter()
-TABLES = ("run", "step", "compensation", "blob", "inbox", "verdict")
+TABLES = ("run", "step", "compensation", "blob", "inbox", "verdict", "head")
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ async def engine() -> AsyncIterator[Faulty]:
 
 @pytest.fixture
 async def store(engine: Faulty) -> AsyncIterator[SurrealStore]:
-    async with opening.over(engine, instance=INSTANCE) as store:
+    async with opening.over(engine, instance=INSTANCE, signer=signing.SIGNER) as store:
         yield store
 
 
