@@ -10,7 +10,7 @@ import click
 
 from stratum_graph.generation import UNKNOWN, Generation
 from stratum_graph.model import Principal
-from stratum_orchestrator import strict_json
+from stratum_orchestrator import lenders, strict_json
 from stratum_orchestrator.auth.cedar import CedarAuthorizer
 from stratum_orchestrator.auth.errors import BadPolicies
 from stratum_orchestrator.cli import keyring, payload, plan_picture
@@ -94,6 +94,7 @@ async def _judged(face: Face, question: Question) -> tuple[Principal, tuple[Judg
             generation=generation,
             principals=people,
             authorizer=_authorizer(face, place, generation),
+            nothing_lent=lenders.missing(place.settings.credentials, dev=True),
             grants=place.grants,
         )
         now_ms = time.time_ns() // 1_000_000

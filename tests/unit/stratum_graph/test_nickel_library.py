@@ -74,6 +74,21 @@ REFUSED = {
     '{ name = "a", schema = s.maybe s.string } | stratum.Capability': "`maybe` marks a field",
 }
 
+ITSELF = '{ name = "a", env = "A", engine = "token" }'
+CREDENTIALS = {
+    '{ name = "a", env = "A", path = "kv/a" }': "no `field`, which the engine 'kv needs",
+    '{ name = "a", env = "A", field = "x" }': "no `path`, which the engine 'kv needs",
+    '{ name = "a", env = "A", path = "a", field = "x" }': "a path in the vault",
+    '{ name = "a", env = "a", path = "kv/a", field = "x" }': "name of an environment variable",
+    '{ name = "a", env = "A", engine = "consul" }': "expected one of kv, dynamic, token",
+    '{ name = "a", env = "STRATUM_A", engine = "token" }': "`STRATUM_...` are",
+    '{ name = "a", env = "A", engine = "token", ttl = "1h" }': "only the engine 'dynamic knows",
+    f"{ITSELF}, {ITSELF}": "two `credentials` have the same `name`, `a`",
+    '{ name = "a", env = "A", engine = \'dynamic, path = "d/a", field = "p", ttl = "1m" }': (
+        "may end before its step"
+    ),
+}
+
 
 def units(texts: Mapping[str, object]) -> dict[str, str]:
     start = (
@@ -131,3 +146,17 @@ def test_the_contract_and_the_model_have_the_same_defaults(tmp_path: Path) -> No
         compensate=Compensate(script="undo.nu"),
     )
     assert (found.handler.limits, found.retry) == (Limits(), Retry())
+
+
+@pytest.mark.parametrize("text", CREDENTIALS)
+def test_a_credential_that_cannot_be_lent_is_refused(tmp_path: Path, text: str) -> None:
+    for file in LIBRARY.glob("*.ncl"):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    declared = node("lint", f"credentials = [{text}],")
+    unit = f'({declared}) | (import "node.ncl").ActionNode'
+    job = Job(units={"node": unit}, jail=tmp_path, paths=[tmp_path], limits=LOW_LIMITS)
+
+    found = anyio.run(workers.evaluate, job)["node"]
+
+    assert isinstance(found, Failed)
+    assert CREDENTIALS[text] in found.error
