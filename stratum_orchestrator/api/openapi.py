@@ -88,6 +88,7 @@ CATALOG: Mapping[tuple[Method, str], Operation] = {
     ("GET", f"{_RUN}/nodes/{{node}}"): _read("A node.", shapes.NodeOfRun, fails=_OF_RUN),
     ("GET", f"{_RUN}/logs"): _read("Its logs.", shapes.Logs, "node", fails=_OF_RUN),
     ("GET", f"{_RUN}/journal"): _read("Its audit.", shapes.Journal, fails=_OF_RUN),
+    ("GET", f"{_RUN}/evidence"): _read("All of it.", shapes.Evidence, fails=_OF_RUN),
     ("GET", "/api/v1/verdicts"): _read(
         "What became of events, newest first.", shapes.Verdicts, "kind", "text", *_PAGES
     ),

@@ -252,6 +252,14 @@ class Journal(Shape, frozen=True):
     journal: list[Entry]
 
 
+class Evidence(Shape, frozen=True):
+    """Everything on record of a run: entries, rows and signed heads, one in each."""
+
+    format: Literal["stratum-trail-v1"]
+    run: RunId
+    rows: list[dict[str, Json]]
+
+
 class Verdict(Shape, frozen=True):
     """What became of one event."""
 

@@ -116,6 +116,7 @@ def test_every_answer_is_as_the_document_says(url: str, operation: APIOperation)
         (f"/api/v1/runs/{RUN.id}/nodes/lint", shapes.NodeOfRun),
         (f"/api/v1/runs/{RUN.id}/logs", shapes.Logs),
         (f"/api/v1/runs/{RUN.id}/journal", shapes.Journal),
+        (f"/api/v1/runs/{RUN.id}/evidence", shapes.Evidence),
         ("/api/v1/verdicts", shapes.Verdicts),
         ("/api/v1/verdicts/1", shapes.Verdict),
     ],
