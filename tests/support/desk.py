@@ -15,7 +15,7 @@ from platform_nats.errors import TransportError
 from stratum_graph.diagnostics import Diagnostic
 from stratum_graph.generation import Generation, compile_graph
 from stratum_graph.model import Plan, Principal
-from stratum_orchestrator.api.desk import Check, Instance, Status
+from stratum_orchestrator.api.desk import Check, Instance, Status, Version
 from stratum_orchestrator.api.guard import Door
 from stratum_orchestrator.api.http import serve
 from stratum_orchestrator.api.metrics import Metrics
@@ -25,12 +25,14 @@ from stratum_orchestrator.errors import OrchestratorError
 from stratum_orchestrator.ports import Decision
 from stratum_orchestrator.saga.attention import Attention, Needy
 from stratum_orchestrator.saga.instruction import Obeyed, Wish
+from stratum_state.activation import ActivationRecord
 from stratum_state.evidence import Evidence
 from stratum_state.memory import MemoryStore
 from stratum_state.model import Fact, JournalLine, PipelineRun, Trail, VerdictRecord
 from stratum_state.store import RunFilter, VerdictFilter
 from support import signing
 from support.graph import node
+from support.records import an_activation
 from support.saga import Everyone
 
 TOKEN = "let-me-in"  # noqa: S105 - guards nothing
@@ -96,6 +98,41 @@ class Notebook:
         return Obeyed(run=run_id, detail="it is done (permitted by operators.runs)")
 
 
+class Registrar:
+    """Notes what is to be in force, or refuses."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, Wish]] = []
+        self.refusal: Exception | None = None
+
+    async def activate(self, wanted: str, wish: Wish) -> ActivationRecord:
+        self.asked.append((wanted, wish))
+        if self.refusal is not None:
+            raise self.refusal
+        return an_activation(1_750_000_000_000, by=wish.by, reason=wish.reason)
+
+    async def rollback(self, wish: Wish) -> ActivationRecord:
+        return await self.activate("rollback", wish)
+
+    async def versions(self) -> Sequence[Version]:
+        return [
+            Version(
+                digest="sha256:" + "a" * 64,
+                generation="sha256:graph",
+                signer="",
+                activated=1_750_000_000_000,
+                by="olga",
+                is_active=True,
+                is_cached=True,
+                live_runs=7,
+                runs=("1", "2"),
+            )
+        ]
+
+    async def history(self) -> Sequence[ActivationRecord]:
+        return [an_activation(1_750_000_000_000)]
+
+
 class MemoryDesk:
     """Answers from a store in memory; each write is a change."""
 
@@ -106,6 +143,7 @@ class MemoryDesk:
             [node("lint", gives="linted", on="events.push"), node("build", needs="linted")]
         ).generation
         self.operations = Notebook()
+        self.activations = Registrar()
         self.attentions: dict[str, Attention] = {}
         self.news = News(kept=8)
         self.passed: list[tuple[str, dict[str, str], bytes]] = []
