@@ -103,6 +103,8 @@ class Revocations:
             log.info("credential ended", extra={**_place(lease), "status": str(ended.status)})
         except (IllegalMove, NotOurs, Rejected) as why:  # somebody else has it, or ended it
             log.debug("credential ended elsewhere", extra={**_place(lease), "why": str(why)})
+        except Unavailable:
+            return
         self._waiting.pop(_key(lease), None)
 
     async def _ended(self, lease: CredentialLease) -> CredentialLease | None:
