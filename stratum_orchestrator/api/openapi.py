@@ -40,6 +40,10 @@ _PARAMETERS: Mapping[str, tuple[str, Kept]] = {
     "seen": ("The `change` that is known already.", _WHOLE),
     "node": ("Of one node.", _TEXT),
     "run": ("Of one run.", {"type": "string", "pattern": "^[0-9a-f]{1,25}$"}),
+    "principal": ("Who.", _TEXT),
+    "action": ("What is to be done.", _TEXT),
+    "resource": ("To which pipeline.", _TEXT),
+    "grant": ("The grant that is shown.", _TEXT),
     "sequence": ("In the event stream.", _WHOLE),
 }
 _FILTERS = ("status", "pipeline", "publisher", "since", "until", "text", "live", "attention")
@@ -69,9 +73,9 @@ def _read(says: str, gives: type, *asks: str, fails: tuple[int, ...] = ()) -> Op
     return Operation(says=says, gives=gives, asks=asks, fails=fails)
 
 
-def _command(says: str, takes: type = shapes.Wish) -> Operation:
+def _command(says: str, takes: type = shapes.Wish, gives: type = shapes.Obeyed) -> Operation:
     fails = (404, 408, 409, 413, 415, 422)
-    return Operation(says=says, gives=shapes.Obeyed, takes=takes, fails=fails)
+    return Operation(says=says, gives=gives, takes=takes, fails=fails)
 
 
 Method = Literal["GET", "POST"]
@@ -89,6 +93,11 @@ CATALOG: Mapping[tuple[Method, str], Operation] = {
     ("GET", f"{_RUN}/logs"): _read("Its logs.", shapes.Logs, "node", fails=_OF_RUN),
     ("GET", f"{_RUN}/journal"): _read("Its audit.", shapes.Journal, fails=_OF_RUN),
     ("GET", f"{_RUN}/evidence"): _read("All of it.", shapes.Evidence, fails=_OF_RUN),
+    ("GET", "/api/v1/versions"): _read("Bundles that were in force.", shapes.Versions),
+    ("GET", "/api/v1/activations"): _read("What came into force.", shapes.History),
+    ("GET", "/api/v1/authz"): _read(
+        "Why somebody may, or not.", shapes.Open, "principal", "action", "resource", "grant"
+    ),
     ("GET", "/api/v1/verdicts"): _read(
         "What became of events, newest first.", shapes.Verdicts, "kind", "text", *_PAGES
     ),
@@ -103,6 +112,12 @@ CATALOG: Mapping[tuple[Method, str], Operation] = {
         gives=shapes.Stored,
         takes=Envelope,
         fails=(408, 409, 413, 415, 422),
+    ),
+    ("POST", "/api/v1/activate"): _command(
+        "Bring a bundle into force.", shapes.ActivationWish, shapes.Activation
+    ),
+    ("POST", "/api/v1/rollback"): _command(
+        "Bring back what was before.", gives=shapes.Activation
     ),
     ("POST", f"{_RUN}/cancel"): _command("Turn it back."),
     ("POST", f"{_RUN}/abandon"): _command("End it and undo nothing."),

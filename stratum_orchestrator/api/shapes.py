@@ -271,7 +271,7 @@ class Verdict(Shape, frozen=True):
     kind: str
     code: str
     reason: str
-    runs: list[RunId]
+    runs: list[str]
     authorization: Json
     stored: Moment | None
     at: Moment | None
@@ -388,6 +388,52 @@ class Visitor(Shape, frozen=True):
     token: str
 
 
+class Open(Struct, frozen=True):
+    """An object that says by itself what it holds."""
+
+
+class Version(Shape, frozen=True):
+    """A bundle that is or was in force."""
+
+    digest: str
+    generation: str
+    signer: str | None
+    activated: Moment | None
+    by: str
+    active: bool
+    cached: bool
+    live_runs: int
+    runs: list[str]
+
+
+class Versions(Shape, frozen=True):
+    """The latest first."""
+
+    versions: list[Version]
+
+
+class Activation(Shape, frozen=True):
+    """One change of the bundle in force."""
+
+    id: str
+    source: str
+    digest: str
+    previous: str | None
+    generation: str
+    signer: str | None
+    kind: Literal["configured", "activated", "rolled-back"]
+    by: str
+    reason: str
+    authorization: Json
+    at: Moment | None
+
+
+class History(Shape, frozen=True):
+    """Newest first."""
+
+    activations: list[Activation]
+
+
 class Wish(Shape, frozen=True):
     """Why an operator wants it; it goes into the journal."""
 
@@ -398,6 +444,12 @@ class RetryWish(Wish, frozen=True):
     """Likewise; `again`: also when the run completed."""
 
     again: bool = False
+
+
+class ActivationWish(Wish, frozen=True):
+    """Likewise; `wanted` is a tag or a digest."""
+
+    wanted: Annotated[str, Meta(min_length=1, max_length=200)]
 
 
 class Obeyed(Shape, frozen=True):

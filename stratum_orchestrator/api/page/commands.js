@@ -7,13 +7,13 @@ import { isOver } from "/page/words.js";
 function possible(run) {
   if (!isOver(run)) {
     return [
-      run.status === "compensating" ? null : { name: "Cancel", path: "/cancel", line: "cancel", says: "Stop it and undo everything that has happened." },
-      { name: "Retry", path: "/retry", line: "retry", says: "Take it up again, if it is stuck." },
-      { name: "Abandon", path: "/abandon", line: "abandon", says: "End it where it is. Nothing is undone.", danger: true },
+      run.status === "compensating" ? null : { name: "Cancel", path: runPath(run.run, "/cancel"), line: `stratum run cancel ${run.run}`, says: "Stop it and undo everything that has happened." },
+      { name: "Retry", path: runPath(run.run, "/retry"), line: `stratum run retry ${run.run}`, says: "Take it up again, if it is stuck." },
+      { name: "Abandon", path: runPath(run.run, "/abandon"), line: `stratum run abandon ${run.run}`, says: "End it where it is. Nothing is undone.", danger: true },
     ].filter(Boolean);
   }
   const again = run.status === "completed" ? { again: true } : {};
-  return [{ name: "Run again", path: "/retry", line: `retry${again.again ? " --again" : ""}`, says: "Begin it anew with the same event, as a new run.", more: again }];
+  return [{ name: "Run again", path: runPath(run.run, "/retry"), line: `stratum run retry ${run.run}${again.again ? " --again" : ""}`, says: "Begin it anew with the same event, as a new run.", more: again }];
 }
 
 function undoing(run) {
@@ -21,12 +21,13 @@ function undoing(run) {
   for (const each of run.compensations) if (each.attempt >= (latest.get(each.node)?.attempt ?? 0)) latest.set(each.node, each);
   if (!isOver(run)) return [];
   return [...latest.values()].filter((each) => each.status === "failed").flatMap(({ node }) => [
-    { name: `Undo ${node} again`, path: `/compensations/${encodeURIComponent(node)}/retry`, full: `stratum compensation retry ${run.run} ${node}`, says: "Run its compensation once more." },
-    { name: `Waive ${node}`, path: `/compensations/${encodeURIComponent(node)}/waive`, full: `stratum compensation waive ${run.run} ${node}`, says: "Accept that it was not undone." },
+    { name: `Undo ${node} again`, path: runPath(run.run, `/compensations/${encodeURIComponent(node)}/retry`), line: `stratum compensation retry ${run.run} ${node}`, says: "Run its compensation once more." },
+    { name: `Waive ${node}`, path: runPath(run.run, `/compensations/${encodeURIComponent(node)}/waive`), line: `stratum compensation waive ${run.run} ${node}`, says: "Accept that it was not undone." },
   ]);
 }
 
-function ask(run, offer, go, done) {
+/** Ask for a reason, then have it done: `{name, says, path, line, more}`; `done(told)` afterwards. */
+export function ask(offer, done) {
   const reason = h("input", { id: "reason", required: true, maxlength: 500, autocomplete: "off" });
   const trouble = h("p", { class: "bad", role: "alert" });
   const send = h("button", { class: offer.danger ? "danger" : "primary", type: "submit" }, offer.name);
@@ -36,10 +37,9 @@ function ask(run, offer, go, done) {
         event.preventDefault();
         send.disabled = true;
         try {
-          const told = await post(runPath(run.run, offer.path), { reason: reason.value.trim(), ...offer.more });
+          const told = await post(offer.path, { reason: reason.value.trim(), ...offer.more });
           dialog.close();
-          if (told.run !== run.run) go(`/runs/${told.run}`);
-          else done();
+          done(told);
         } catch (error) {
           trouble.textContent = [error.message, error.remedy].filter(Boolean).join(" – ");
           send.disabled = false;
@@ -49,7 +49,7 @@ function ask(run, offer, go, done) {
     h("h2", {}, `${offer.name}?`), h("p", {}, offer.says),
     h("label", { for: "reason" }, "Why? It goes into the journal."), reason, trouble,
     h("div", { class: "buttons" }, h("button", { type: "button", onclick: () => dialog.close() }, "Leave it"), send),
-    h("p", { class: "dim" }, "The same on the command line:"), command(`${offer.full ?? `stratum run ${offer.line} ${run.run}`} --reason "…"`)));
+    h("p", { class: "dim" }, "The same on the command line:"), command(`${offer.line} --reason "…"`)));
   document.body.append(dialog);
   dialog.showModal();
   reason.focus();
@@ -57,4 +57,4 @@ function ask(run, offer, go, done) {
 
 /** The buttons for what can be done about the run as it stands. */
 export const offers = (run, go, failed, done) => [...possible(run), ...undoing(run)].map((offer) =>
-  h("button", { type: "button", class: offer.danger ? "danger" : "", title: offer.says, onclick: () => ask(run, offer, go, done) }, offer.name));
+  h("button", { type: "button", class: offer.danger ? "danger" : "", title: offer.says, onclick: () => ask(offer, (told) => (told.run === run.run ? done() : go(`/runs/${told.run}`))) }, offer.name));

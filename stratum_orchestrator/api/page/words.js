@@ -11,7 +11,7 @@ const MARKS = {
   skipped: ["◌", "dim"], waiting: ["·", "dim"], "not reached": ["·", "dim"],
   requested: ["○", "busy"], issued: ["●", "busy"], revoked: ["✔", "good"], expired: ["■", "warn"], void: ["◌", "dim"],
   duplicate: ["=", "dim"], "no-pipeline": ["∅", "warn"],
-  ok: ["✔", "good"], "not ok": ["✖", "bad"], error: ["✖", "bad"], warning: ["!", "warn"],
+  ok: ["✔", "good"], "in force": ["✔", "good"], "not ok": ["✖", "bad"], error: ["✖", "bad"], warning: ["!", "warn"],
 };
 
 /** The sign and the tone of a state. */
