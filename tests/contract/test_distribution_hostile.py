@@ -32,7 +32,7 @@ from support.bundles import (
     trusting,
     with_manifest,
 )
-from support.hostile import Hostile, hostile
+from support.hostile import Hostile, Reply, hostile
 
 
 @pytest.fixture
@@ -404,3 +404,40 @@ def test_nobody_there_is_away() -> None:
 def test_an_unknown_tag_is_said_to_be_unknown(there: Hostile) -> None:
     with pytest.raises(NotPublished):
         shelf(there).manifest("v1")
+
+
+def guarded_by_tokens(there: Hostile, realm: str) -> None:
+    """Ask for a bearer token wherever none is shown."""
+    manifest = f"manifests/{parcel().digest}"
+    honest = there.reply(f"/v2/{REPOSITORY}/{manifest}")
+    challenge = {"WWW-Authenticate": f'Bearer realm="{realm}",service="x",scope="pull"'}
+
+    def answer() -> Reply:
+        known = there.asked[-1].authorization == "Bearer abc"
+        return honest if known else Reply(status=401, headers=challenge)
+
+    there.lies[manifest] = answer
+
+
+def test_a_token_is_fetched_with_the_password_and_shown_without_it(there: Hostile) -> None:
+    there.offer(parcel())
+    guarded_by_tokens(there, f"http://{there.host}/token")
+    there.lie("scope=pull", body=b'{"token": "abc"}')
+    access = Access(user="ann", password="open sesame", answer_s=1)  # noqa: S106
+
+    assert pull.fetch(shelf(there, access), parcel().digest, PINNED).files == FILES
+    shown = {each.path.partition("?")[0]: each.authorization for each in there.asked}
+    assert shown["/token"].startswith("Basic ")
+    assert shown[f"/v2/{REPOSITORY}/manifests/{parcel().digest}"] == "Bearer abc"
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b'{"token": 1}', b'{"token": "a\\r\\nX: y"}', b"x" * 100_000]
+)
+def test_a_token_that_is_none(there: Hostile, body: bytes) -> None:
+    there.offer(parcel())
+    guarded_by_tokens(there, f"http://{there.host}/token")
+    there.lie("scope=pull", body=body)
+
+    with pytest.raises(RegistryDenied):
+        pull.fetch(shelf(there), parcel().digest, PINNED)
