@@ -11,6 +11,7 @@ from pathlib import Path
 
 import anyio
 
+from platform_nats import credentials
 from platform_nats.errors import TransportError
 from platform_nats.publisher import Receipt, publisher
 
@@ -24,7 +25,9 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("subject", help="for example events.repo.push")
     parser.add_argument("--url", required=True, help="of the NATS server")
-    parser.add_argument("--seed-file", required=True, type=Path, help="holds the NKey's seed")
+    parser.add_argument(
+        "--seed-file", required=True, type=Path, help="holds the NKey's seed; or a .creds file"
+    )
     parser.add_argument("--audience", required=True, help="the deployment it is meant for")
     parser.add_argument("--id", help="the event's id; give it again when you try again")
     parser.add_argument("--cloudevent", action="store_true", help="add ce-* headers")
@@ -32,7 +35,9 @@ def _arguments() -> argparse.Namespace:
 
 
 async def _publish(arguments: argparse.Namespace, seed: str, body: bytes) -> Receipt:
-    async with publisher(arguments.url, seed, arguments.audience) as ours:
+    creds = arguments.seed_file if arguments.seed_file.suffix == credentials.SUFFIX else None
+    seed = credentials.key_in(seed).seed() if creds else seed
+    async with publisher(arguments.url, seed, arguments.audience, creds) as ours:
         return await ours.publish(
             arguments.subject, body, event_id=arguments.id, cloudevent=arguments.cloudevent
         )

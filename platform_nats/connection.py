@@ -5,6 +5,7 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from ssl import SSLContext
 
 import anyio
@@ -35,6 +36,8 @@ class ConnectionSettings:
     """One or more, separated by commas."""
     seed: str = field(repr=False)
     """Of the user's NKey."""
+    creds_file: Path | None = None
+    """Its JWT and the same seed, for a server in operator mode; read at each connection."""
     name: str = "stratum"
     """Shown in the server's list of connections."""
     first_connect_s: float = 10.0
@@ -115,7 +118,8 @@ class Connection:
                     closed_cb=self._on_closed,
                     reconnected_cb=self._on_reconnected,
                     name=settings.name,
-                    nkeys_seed_str=self.key.seed(),
+                    nkeys_seed_str=None if settings.creds_file else settings.seed,
+                    user_credentials=settings.creds_file and str(settings.creds_file),
                     inbox_prefix=inbox(self.key.public),
                     max_reconnect_attempts=-1,
                     reconnect_time_wait=settings.reconnect_wait_s,  # type: ignore[arg-type]

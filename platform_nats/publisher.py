@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from uuid import uuid4
 
 import anyio
@@ -156,10 +157,14 @@ def _json(data: object) -> bytes:
 
 
 @asynccontextmanager
-async def publisher(url: str, seed: str, audience: str) -> AsyncIterator[Publisher]:
+async def publisher(
+    url: str, seed: str, audience: str, creds_file: Path | None = None
+) -> AsyncIterator[Publisher]:
     """Connect as the seed's key and publish for the audience; closes behind itself.
 
-    Raises InvalidKey, NoServer, NotAuthorized.
+    A server in operator mode wants the `.creds` file that holds the same seed. Raises
+    InvalidKey, NoServer, NotAuthorized.
     """
-    async with connect(ConnectionSettings(url=url, seed=seed, name="publisher")) as connection:
+    who = ConnectionSettings(url=url, seed=seed, name="publisher", creds_file=creds_file)
+    async with connect(who) as connection:
         yield Publisher(connection, audience)

@@ -2,6 +2,7 @@
 
 from contextlib import AbstractAsyncContextManager
 
+from platform_nats import credentials
 from platform_nats.nkey import UserKey
 from stratum_orchestrator.config import Settings
 from stratum_orchestrator.crashpoints import UNARMED, Passed
@@ -17,6 +18,8 @@ def database_url(settings: Settings, home: Home) -> str:
 
 def key(settings: Settings, home: Home, *, make: bool) -> UserKey:
     """The daemon's own key; HomeIncomplete, InvalidKey or OSError when it cannot be had."""
+    if settings.nats.creds_file:
+        return credentials.read(home.project / settings.nats.creds_file)
     if settings.nats.seed_file:
         return read_key(home.project / settings.nats.seed_file)
     return home.key(DAEMON, make=make)

@@ -66,6 +66,7 @@ async def connect_broker(frame: Frame) -> Broker:
     who = ConnectionSettings(
         url=url,
         seed=frame.key.seed(),
+        creds_file=frame.home.project / nats.creds_file if nats.creds_file else None,
         name=f"stratum/{frame.settings.instance.name}",
         first_connect_s=patience_s,
     )

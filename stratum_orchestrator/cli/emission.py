@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import NamedTuple
 
+from platform_nats import credentials
 from platform_nats.publisher import Receipt
 from stratum_orchestrator.cli import keyring, payload, publishing
 from stratum_orchestrator.cli.client import Daemon, Refusal
@@ -65,12 +66,19 @@ def emit(face: Face, emission: Emission) -> Exit:
     """Publish, tell the verdict, and follow the runs as far as asked for."""
     daemon, screen = Daemon.at(face.home), face.screen
     data = payload.read(emission.data)
-    key = keyring.read(keyring.locate(face.home, emission.who))
+    place = keyring.locate(face.home, emission.who)
+    key = keyring.read(place)
     headers = {HEADER: payload.text(emission.grant)} if emission.grant else {}
     receipt = publishing.publish(
         daemon.address,
         key,
-        publishing.Letter(emission.subject, data, emission.event_id, headers),
+        publishing.Letter(
+            emission.subject,
+            data,
+            emission.event_id,
+            headers,
+            place if place.suffix == credentials.SUFFIX else None,
+        ),
     )
     _tell_receipt(screen, emission.subject, receipt)
     pursuit = Pursuit(wait=emission.wait, watch=emission.watch, timeout_s=emission.timeout_s)

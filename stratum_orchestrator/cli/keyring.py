@@ -4,13 +4,14 @@ import os
 import stat
 from pathlib import Path
 
+from platform_nats import credentials
 from platform_nats.errors import InvalidKey
 from platform_nats.nkey import UserKey
 from stratum_orchestrator.cli.exits import Exit, Stop
 
 SUFFIX = ".nk"
 DEFAULT = "developer"
-_MAX_FILE = 4096
+_MAX_FILE = 16384
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -62,7 +63,7 @@ class KeyExists(Stop):
 
 def locate(home: Path, named: str) -> Path:
     """The key file that a name in the home's `keys` folder, or a path, stands for."""
-    if "/" in named or named.endswith(SUFFIX):
+    if "/" in named or named.endswith((SUFFIX, credentials.SUFFIX)):
         return Path(named)
     return home / "keys" / f"{named}{SUFFIX}"
 
@@ -78,10 +79,12 @@ def read(file: Path) -> UserKey:
         raise NoKey(file) from None
     except OSError as error:
         raise BadKey(file, error.strerror or "it cannot be read") from None
-    lines = text.decode("ascii", "replace").splitlines()
+    legible = text.decode("ascii", "replace")
+    lines = legible.splitlines()
     seed = next((each for each in lines if each and not each.startswith("#")), "")
     try:
-        return UserKey(seed)
+        is_creds = file.suffix == credentials.SUFFIX
+        return credentials.key_in(legible) if is_creds else UserKey(seed)
     except InvalidKey as error:
         raise BadKey(file, error.why) from None
 

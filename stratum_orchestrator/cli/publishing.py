@@ -1,6 +1,7 @@
 """One event on its way out: signed and stored."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 import anyio
@@ -30,13 +31,16 @@ class Letter(NamedTuple):
     payload: bytes
     event_id: str | None = None
     headers: Mapping[str, str] = {}
+    creds_file: Path | None = None
+    """Of a server in operator mode."""
 
 
 def publish(address: Address, key: UserKey, letter: Letter) -> Receipt:
     """Sign the event and wait until it is stored; Stop says what stands in its way."""
 
     async def stored() -> Receipt:
-        async with publisher(address.nats, key.seed(), address.audience) as out:
+        door = publisher(address.nats, key.seed(), address.audience, letter.creds_file)
+        async with door as out:
             return await out.publish(
                 letter.subject,
                 letter.payload,

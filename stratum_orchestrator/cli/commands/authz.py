@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict, Unpack
 
 import anyio
 import click
@@ -19,13 +19,21 @@ from stratum_orchestrator.cli.client import Daemon
 from stratum_orchestrator.cli.commands.explain import NoPolicies
 from stratum_orchestrator.cli.exits import Exit
 from stratum_orchestrator.cli.findings import tell
-from stratum_orchestrator.cli.ink import Span
+from stratum_orchestrator.cli.ink import Span, Style
 from stratum_orchestrator.cli.marks import sign
 from stratum_orchestrator.cli.options import Face, faced
 from stratum_orchestrator.cli.people import telling
 from stratum_orchestrator.cli.workspace import graph_of, workspace
 from stratum_orchestrator.saga.delegation import Asker, Matter
 from stratum_orchestrator.saga.rules import Rules
+
+
+class Wanted(TypedDict):
+    """The arguments."""
+
+    principal: str
+    action: str
+    resource: str
 
 
 class Asked(NamedTuple):
@@ -51,22 +59,15 @@ def authz() -> None:
 @click.option("--grant", default="", metavar="TEXT|@FILE", help="That an agent presents.")
 @click.option("--daemon", is_flag=True, help="Ask the daemon that runs, not the files.")
 @faced
-def explain(  # noqa: PLR0913 - its arguments
-    face: Face,
-    principal: str,
-    action: str,
-    resource: str,
-    context: tuple[str, ...],
-    grant: str,
-    *,
-    daemon: bool,
+def explain(
+    face: Face, context: tuple[str, ...], grant: str, *, daemon: bool, **wanted: Unpack[Wanted]
 ) -> None:
     """Say whether PRINCIPAL may do ACTION to RESOURCE, a pipeline or `daemon`, and why.
 
     Ends with exit code 4 when the answer is no.
     """
     said = dict(_pair(each) for each in context)
-    asked = Asked(principal, action, resource, said, payload.text(grant) if grant else "")
+    asked = Asked(**wanted, context=said, grant=payload.text(grant) if grant else "")
     told = _online(face, asked) if daemon else anyio.run(_offline, face, asked)
     if face.screen.for_people:
         _tell(face, told)
@@ -133,13 +134,12 @@ def _tell_policies(face: Face, policies: Sequence[Mapping[str, Any]]) -> None:
     for each in sorted(policies, key=lambda x: (not (x["applies"] or x["error"]), x["policy"])):
         applies = "applies" if each["applies"] else "does not apply"
         how = each["error"] or applies
-        style = (
-            "bad" if each["error"] or (each["applies"] and each["effect"] == "forbid") else ""
-        )
+        stops = each["error"] or (each["applies"] and each["effect"] == "forbid")
+        style: Style = "bad" if stops else "good" if each["applies"] else "dim"
         face.screen.line(
             Span(f"  {each['effect']} ", "dim"),
             Span(each["policy"], "strong" if each["applies"] else "dim"),
-            Span(f"  {how}", style or ("good" if each["applies"] else "dim")),  # type: ignore[arg-type]
+            Span(f"  {how}", style),
             Span(f"  {each['place']}", "dim"),
         )
         if each["applies"]:

@@ -246,3 +246,15 @@ async def test_metrics_and_reasons_can_be_reserved(tmp_path: Path, path: str) ->
         assert [each.status for each in (unknown, known, unfit)] == [401, 200, 403]
         assert (await office.served.get("/livez", Authorization=None)).status == 200
         assert (await office.served.get("/readyz", Authorization=None)).status == 200
+
+
+async def test_decisions_are_explained_as_things_are_now(office: Office) -> None:
+    asked = "/api/v1/authz?principal=ada&action=cancel&resource=build&publisher=ada"
+
+    answer = await office.get("olga", asked)
+    unknown = await office.get("olga", asked.replace("principal=ada", "principal=adda"))
+    unfit = await office.get("ada", asked)
+
+    assert (answer.status, answer.json["policies"]) == (200, ["owner.view-and-cancel"])
+    assert (unknown.status, unknown.json["code"]) == (400, "bad-question")
+    assert unfit.status == 403

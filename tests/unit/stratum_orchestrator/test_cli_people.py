@@ -140,3 +140,60 @@ def test_a_grant_is_signed_stored_and_revoked(project: Path) -> None:
     assert (signed["actions"], signed["pipelines"]) == (["trigger"], ["build"])
     assert [each["id"] for each in stored] == [signed["id"]]
     assert (left[0]["id"], left[0]["reason"]) == (signed["id"], "done")
+
+
+def opinions(project: Path, *words: str, code: int) -> tuple[str, set[str]]:
+    result = run(project, "authz", "explain", *words, "-o", "json")
+    assert result.exit_code == code, result.output
+    answer = json.loads(result.stdout)
+    applying = {
+        each["policy"]
+        for part in answer["asked"]
+        for each in part["policies"]
+        if each["applies"]
+    }
+    return answer["reason"], applying
+
+
+def test_a_decision_is_explained_policy_by_policy(project: Path) -> None:
+    run(project, "new", "node", "hello", "--pipeline", "greet")
+    asked = ("ada", "trigger", "greet")
+
+    allowed = opinions(project, *asked, code=0)
+    denied = opinions(project, *asked, "-c", "signed=false", code=4)
+
+    assert allowed == ("permitted by publishers.trigger", {"publishers.trigger"})
+    assert denied == ("forbidden by guard.signed", {"publishers.trigger", "guard.signed"})
+
+
+def test_with_a_grant_both_are_explained(project: Path) -> None:
+    run(project, "new", "node", "hello", "--pipeline", "greet")
+    run(project, "principals", "add", "bot", "--kind", "agent")
+    signed = told(project, "grants", "sign", "--to", "bot", "--as", "ada")
+
+    _, applying = opinions(
+        project, "bot", "trigger", "greet", "--grant", str(signed["text"]), code=0
+    )
+
+    assert applying == {"agents.delegated", "publishers.trigger"}
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "why"),
+    [
+        (("nobody", "trigger", "greet"), 6, "no principal"),
+        (("ada", "fly", "greet"), 4, "does not exist"),
+        (("ada", "trigger", "great"), 4, "no pipeline `great`"),
+        (("ada", "trigger", "greet", "-c", "payload=x"), 6, "no key of a context"),
+        (("ada", "trigger", "greet", "-c", "now=soon"), 6, "must be of type int"),
+        (("ada", "trigger", "greet", "-c", "now"), 2, "KEY=VALUE"),
+    ],
+)
+def test_a_question_that_makes_no_sense_says_why(
+    project: Path, words: tuple[str, ...], code: int, why: str
+) -> None:
+    run(project, "new", "node", "hello", "--pipeline", "greet")
+
+    result = run(project, "authz", "explain", *words)
+
+    assert (result.exit_code, why in result.output) == (code, True), result.output
