@@ -41,6 +41,10 @@ _NOT_TAKEN = "did not take the changed configuration"
 _RELOADED, _NOT_RELOADED = "Reloaded server configuration", "Failed to reload"
 
 
+_UNLESS_ORPHANED = 'test "$PPID" = "$0" && exec "$@"'
+"""Whoever dies before its child asks to be told of it leaves a child that is never told."""
+
+
 class Running:
     """A server that runs, and is started again on the same ports while watched."""
 
@@ -179,7 +183,8 @@ class Running:
     def _command(self) -> list[str]:
         program = find_program(self._settings.program)
         setpriv = shutil.which("setpriv")
-        ends_with_us = [setpriv, "--pdeathsig", "TERM", "--"] if setpriv else []
+        tied = [setpriv, "--pdeathsig", "TERM", "--", "sh", "-c", _UNLESS_ORPHANED]
+        ends_with_us = [*tied, str(os.getpid())] if setpriv else []
         files = ["-c", self._config, "-l", self._log, "--ports_file_dir", self._folder]
         return [*ends_with_us, str(program), *map(str, files)]
 

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import shutil
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -140,6 +141,34 @@ async def test_the_server_of_a_killed_daemon_makes_room_for_the_next(tmp_path: P
 
     async with serve(tmp_path, []) as running:
         assert running.pid != orphan
+
+
+LATE = """#!/bin/sh
+touch {seen}
+while kill -0 {parent} 2>/dev/null; do sleep 0.01; done
+exec {setpriv} "$@"
+"""
+"""Comes to the point only when the daemon is dead, as on a busy machine."""
+
+
+async def test_a_daemon_killed_while_its_server_begins_leaves_none_behind(
+    tmp_path: Path,
+) -> None:
+    tools, seen, folder = tmp_path / "tools", tmp_path / "seen", tmp_path / "nats"
+    tools.mkdir()
+    late = tools / "setpriv"
+    text = LATE.format(seen=seen, parent="$PPID", setpriv=shutil.which("setpriv"))
+    late.write_text(text)
+    late.chmod(0o755)
+    command = [sys.executable, "-c", DAEMON, str(folder)]
+    path = {**os.environ, "PATH": f"{tools}:{os.environ['PATH']}"}  # noqa: TID251 - handed on
+
+    async with await anyio.open_process(command, cwd=PROJECT, env=path, stderr=None) as daemon:
+        await until(seen.exists)
+        daemon.kill()
+
+    async with serve(folder, []) as running:
+        assert is_alive(running.pid)
 
 
 async def test_one_folder_serves_one_server(
