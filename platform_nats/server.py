@@ -25,6 +25,7 @@ from platform_nats.errors import ServerFailed, ServerNotFound
 from platform_nats.permissions import User
 from platform_nats.server_config import ServerSettings, render
 from platform_nats.server_lock import lock
+from platform_nats.tether import tethered
 
 log = logging.getLogger(__name__)
 
@@ -39,10 +40,6 @@ _NEVER_STARTED = "was never started"
 _NOT_READY = "was not ready in time"
 _NOT_TAKEN = "did not take the changed configuration"
 _RELOADED, _NOT_RELOADED = "Reloaded server configuration", "Failed to reload"
-
-
-_UNLESS_ORPHANED = 'test "$PPID" = "$0" && exec "$@"'
-"""Whoever dies before its child asks to be told of it leaves a child that is never told."""
 
 
 class Running:
@@ -182,11 +179,8 @@ class Running:
 
     def _command(self) -> list[str]:
         program = find_program(self._settings.program)
-        setpriv = shutil.which("setpriv")
-        tied = [setpriv, "--pdeathsig", "TERM", "--", "sh", "-c", _UNLESS_ORPHANED]
-        ends_with_us = [*tied, str(os.getpid())] if setpriv else []
         files = ["-c", self._config, "-l", self._log, "--ports_file_dir", self._folder]
-        return [*ends_with_us, str(program), *map(str, files)]
+        return [*tethered("TERM"), str(program), *map(str, files)]
 
     async def _ports_file(self) -> str:
         """Return what the server writes when it is ready."""

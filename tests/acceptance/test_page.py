@@ -107,12 +107,12 @@ async def test_a_wrong_token_is_turned_away_and_a_right_one_let_in(
 ) -> None:
     await tab.open(f"{daemon.address['http']}/runs#token=wrong")
     await tab.sees("does not know that token")
-    tab.complaints.clear()  # the browser notes the 401
-
     await tab.type(daemon.token)
     await tab.press("Enter")
 
     await tab.until("document.querySelector('h1')?.textContent === 'Runs'")
+    # the browser notes each 401, some of them late
+    tab.complaints[:] = [each for each in tab.complaints if "401" not in each]
 
 
 async def test_a_run_is_watched_from_its_start_to_the_end_of_its_way_back(

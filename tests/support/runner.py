@@ -45,13 +45,13 @@ class ScriptedRunner:
                 outputs=None,
                 failure=failure,
                 exit_code=1,
-                level="limits",
+                level="limits, network open",
                 resources=NOTHING_USED,
             )
         return Ended(
             outputs=self._outputs.get(name, {}),
             exit_code=0,
-            level="limits",
+            level="limits, network open",
             resources=NOTHING_USED,
         )
 
@@ -69,4 +69,6 @@ class ScriptedRunner:
         failure = Failure(
             error_class="timeout", message=f"timed out after {command.timeout_s} s"
         )
-        return Ended(outputs=None, failure=failure, level="limits", resources=NOTHING_USED)
+        return Ended(
+            outputs=None, failure=failure, level="limits, network open", resources=NOTHING_USED
+        )

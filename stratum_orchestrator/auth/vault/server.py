@@ -16,6 +16,7 @@ from typing import BinaryIO
 import anyio
 from anyio.abc import Process
 
+from platform_nats.tether import tethered
 from stratum_orchestrator.auth.errors import OpenBaoFailed, OpenBaoMissing
 
 log = logging.getLogger(__name__)
@@ -83,11 +84,9 @@ async def openbao(folder: Path) -> AsyncIterator[Running]:
 
 
 def _command(program: Path, port: int) -> list[str]:
-    setpriv = shutil.which("setpriv")
-    ends_with_us = [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []
     listening = f"-dev-listen-address=127.0.0.1:{port}"
     quiet = ("-dev-no-store-token", "-log-format=json", "-log-level=warn")
-    return [*ends_with_us, str(program), "server", "-dev", listening, *quiet]
+    return [*tethered("KILL"), str(program), "server", "-dev", listening, *quiet]
 
 
 async def _answering(process: Process, port: int) -> None:
