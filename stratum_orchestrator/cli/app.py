@@ -33,8 +33,9 @@ class Stratum(LazyGroup):
         "dev": Entry(f"{_HERE}.daemon:dev", "Run everything here, for development."),
         "serve": Entry(f"{_HERE}.daemon:serve", "Run the daemon."),
         "emit": Entry(f"{_HERE}.emit:emit", "Sign an event and publish it."),
+        "why": Entry(f"{_HERE}.why:why", "Say what became of an event, and why."),
         "runs": Entry(f"{_HERE}.runs:runs", "List runs, newest first."),
-        "run": Entry(f"{_HERE}.run:run", "Show or watch one run; cancel, retry, abandon it."),
+        "run": Entry(f"{_HERE}.run:run", "Show, watch, await one run; cancel, retry it."),
         "compensation": Entry(
             f"{_HERE}.compensation:compensation", "Look after a compensation that failed."
         ),

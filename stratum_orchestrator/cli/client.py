@@ -43,10 +43,11 @@ class Refusal(Stop):
 
     def __init__(self, status: int, complaint: Complaint) -> None:
         known = status in set(HTTPStatus)
+        code = _CODES.get(HTTPStatus(status), Exit.FAILED) if known else Exit.FAILED
         super().__init__(
             complaint.detail or f"the daemon answered {status}",
             remedy=complaint.remedy,
-            code=_CODES.get(HTTPStatus(status), Exit.FAILED) if known else Exit.FAILED,
+            code=Exit.USAGE if complaint.code == "ambiguous-run" else code,
         )
         self.status = status
 
@@ -76,16 +77,22 @@ class Garbled(Stop):
 class Daemon:
     """A running daemon: its address, its token, and questions to it."""
 
-    def __init__(self, home: Path, address: Address, token: str) -> None:
+    def __init__(
+        self, home: Path, address: Address, token: str, patience_s: float = _TIMEOUT_S
+    ) -> None:
         self.address = address
+        self._patience_s = patience_s
         self.home = home
         self._token = token
         place = urlsplit(address.http)
         self._host, self._port = place.hostname or "127.0.0.1", place.port or 80
 
     @classmethod
-    def at(cls, home: Path) -> Self:
-        """The daemon that serves this home; Unreachable when none says so."""
+    def at(cls, home: Path, *, patience_s: float = _TIMEOUT_S) -> Self:
+        """The daemon that serves this home; Unreachable when none says so.
+
+        An answer may take so long, and as much longer as the question says.
+        """
         run = home / "run"
         try:
             address = msgspec.json.decode((run / "daemon.json").read_bytes(), type=Address)
@@ -96,7 +103,7 @@ class Daemon:
             raise Locked(error.filename) from None
         except (OSError, ValueError, msgspec.DecodeError) as error:
             raise Unreachable(home, f"its address in {run} cannot be read ({error})") from None
-        return cls(home, address, token)
+        return cls(home, address, token, patience_s)
 
     @property
     def page(self) -> str:
@@ -124,7 +131,7 @@ class Daemon:
         return _decoded(self._exchange("POST", path, json.dumps(told), wait_s), shape)
 
     def _exchange(self, method: str, target: str, body: str | None, wait_s: float) -> bytes:
-        connection = HTTPConnection(self._host, self._port, timeout=_TIMEOUT_S + wait_s)
+        connection = HTTPConnection(self._host, self._port, timeout=self._patience_s + wait_s)
         headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
         if body is not None:
             headers["Content-Type"] = "application/json"

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-Times = Literal["relative", "iso"]
+Times = Literal["relative", "utc", "local", "unix"]
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _TEN = 10
 
@@ -14,20 +14,32 @@ def parse(iso: str) -> datetime:
 
 
 def when(iso: str | None, times: Times, now: datetime) -> str:
-    """The moment as `3m ago` or as it stands; `-` for none."""
+    """The moment as `3m ago`, in UTC, in this machine's time or in seconds; `-` for none."""
     if iso is None:
         return "-"
-    if times == "iso":
-        return iso
-    age = (now - parse(iso)).total_seconds()
-    return "now" if age < 1 else f"{coarse(age)} ago"
+    match times:
+        case "utc":
+            return iso
+        case "local":
+            return parse(iso).astimezone().isoformat(timespec="milliseconds")
+        case "unix":
+            return _unix(iso)
+        case "relative":
+            age = (now - parse(iso)).total_seconds()
+            return "now" if age < 1 else f"{coarse(age)} ago"
 
 
-def clock(iso: str | None) -> str:
-    """The time of day in UTC with milliseconds, for lines that follow each other."""
+def clock(iso: str | None, times: Times = "utc") -> str:
+    """The time of day with milliseconds, for lines that follow each other.
+
+    In UTC, unless local time or seconds are asked for.
+    """
     if iso is None:
         return " " * 12
-    return parse(iso).astimezone(UTC).strftime("%H:%M:%S.%f")[:-3]
+    if times == "unix":
+        return _unix(iso)
+    zone = None if times == "local" else UTC
+    return parse(iso).astimezone(zone).strftime("%H:%M:%S.%f")[:-3]
 
 
 def between(start: str | None, end: str | None, now: datetime) -> timedelta | None:
@@ -57,3 +69,7 @@ def coarse(seconds: float) -> str:
         if seconds >= unit:
             return f"{int(seconds // unit)}{name}"
     return f"{int(seconds)}s"
+
+
+def _unix(iso: str) -> str:
+    return f"{parse(iso).timestamp():.3f}"

@@ -78,10 +78,10 @@ _SHARED = (
     ),
     click.option(
         "--time",
-        type=click.Choice(["relative", "iso"]),
+        type=click.Choice(["relative", "utc", "local", "unix"]),
         expose_value=False,
         callback=_remember,
-        help="How times are told.  [default: relative on a terminal]",
+        help="How times are told.  [default: relative on a terminal, else utc]",
     ),
 )
 

@@ -118,9 +118,39 @@ class Run(Struct, frozen=True):
         return self.status in {"completed", "compensated", "abandoned"}
 
 
+class Log(Struct, frozen=True):
+    """What one attempt's script said on stderr."""
+
+    node: str
+    script: str
+    attempt: int
+    status: str
+    started: str
+    ended: str | None
+    stderr: str
+
+
+class Logs(Struct, frozen=True):
+    """What a run's scripts said, attempt by attempt."""
+
+    logs: tuple[Log, ...]
+
+
+class Decision(Struct, frozen=True):
+    """What the policies said about one pipeline; fields are None when none were asked."""
+
+    pipeline: str
+    code: str = ""
+    reason: str = ""
+    allowed: bool | None = None
+    policies: tuple[str, ...] = ()
+    policy_set: str | None = None
+
+
 class Verdict(Struct, frozen=True):
     """What became of one event."""
 
+    id: str
     sequence: int
     subject: str
     event_id: str
@@ -130,6 +160,22 @@ class Verdict(Struct, frozen=True):
     reason: str
     runs: tuple[str, ...]
     at: str
+    stored: str
+    authorization: tuple[Decision, ...] = ()
+
+
+class Pipeline(Struct, frozen=True):
+    """What can be triggered, and by which subjects."""
+
+    name: str = field(name="pipeline")
+    subjects: tuple[str, ...]
+    nodes: int = 0
+
+
+class Pipelines(Struct, frozen=True):
+    """All that can be triggered."""
+
+    pipelines: tuple[Pipeline, ...]
 
 
 class Entry(Struct, frozen=True):

@@ -22,7 +22,7 @@ class Screen:
     """What stdout is, and in which form it wants to be told."""
 
     output: Output = "table"
-    times: Times = "iso"
+    times: Times = "utc"
     terminal: bool = False
     color: bool = False
     unicode: bool = True
@@ -33,7 +33,7 @@ class Screen:
         terminal = sys.stdout.isatty()
         return cls(
             output=output,
-            times=times or ("relative" if terminal else "iso"),
+            times=times or ("relative" if terminal else "utc"),
             terminal=terminal,
             color=color and terminal,
             unicode=_speaks_unicode(sys.stdout.encoding or "ascii"),

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from stratum_orchestrator.cli.ink import Line, Span
 from stratum_orchestrator.cli.marks import sign, word
-from stratum_orchestrator.cli.moment import between, clock, parse, spent
+from stratum_orchestrator.cli.moment import Times, between, clock, parse, spent
 from stratum_orchestrator.cli.portrait import complaint, summary, undid
 from stratum_orchestrator.cli.reading import Run, Step, Undo
 
@@ -18,7 +18,7 @@ class Beat(NamedTuple):
     line: Line
 
 
-def story(run: Run, *, unicode: bool = True) -> list[Beat]:
+def story(run: Run, *, unicode: bool = True, times: Times = "utc") -> list[Beat]:
     """Everything that has happened in the run, in order."""
     beats = [
         *_beginning(run),
@@ -28,7 +28,11 @@ def story(run: Run, *, unicode: bool = True) -> list[Beat]:
     ]
     beats.sort(key=lambda beat: beat.at)  # stable: what shares a moment stays in this order
     return [
-        Beat(key, at, [Span(f"{clock(at)}  ", "dim"), sign(status, unicode=unicode), *line])
+        Beat(
+            key,
+            at,
+            [Span(f"{clock(at, times)}  ", "dim"), sign(status, unicode=unicode), *line],
+        )
         for key, at, status, line in [*beats, *_ending(run)]
     ]
 

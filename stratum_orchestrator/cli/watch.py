@@ -155,7 +155,7 @@ class _Lines:
         self._told: set[str] = set()
 
     def show(self, state: State) -> None:
-        for beat in story(state.run, unicode=self._screen.unicode):
+        for beat in story(state.run, unicode=self._screen.unicode, times=self._screen.times):
             if beat.key not in self._told:
                 self._told.add(beat.key)
                 self._screen.lines([beat.line])

@@ -16,6 +16,7 @@ from stratum_orchestrator.cli.client import Daemon
 from stratum_orchestrator.cli.exits import Exit, Stop
 from stratum_orchestrator.cli.ink import Span
 from stratum_orchestrator.cli.marks import sign
+from stratum_orchestrator.cli.names import RUN
 from stratum_orchestrator.cli.options import Face, faced
 from stratum_orchestrator.cli.reading import Runs
 from stratum_orchestrator.cli.screen import Screen
@@ -57,7 +58,7 @@ def audit() -> None:
 
 
 @audit.command()
-@click.argument("run_id", metavar="[ID]", required=False)
+@click.argument("run_id", metavar="[ID]", required=False, type=RUN)
 @click.option("--all", "every", is_flag=True, help="Every run that is on record.")
 @click.option(
     "--file",
@@ -94,7 +95,7 @@ def verify(
 
 
 @audit.command()
-@click.argument("run_id", metavar="ID")
+@click.argument("run_id", metavar="ID", type=RUN)
 @faced
 def export(face: Face, run_id: str) -> None:
     """Write all that is on record of a run, to be verified anywhere and at any time.

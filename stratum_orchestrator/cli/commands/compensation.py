@@ -12,6 +12,7 @@ from stratum_orchestrator.cli.decree import (
     tell,
     tell_and_follow,
 )
+from stratum_orchestrator.cli.names import NODE, RUN
 from stratum_orchestrator.cli.options import Face, faced
 
 
@@ -21,8 +22,8 @@ def compensation() -> None:
 
 
 @compensation.command()
-@click.argument("run_id", metavar="ID")
-@click.argument("node")
+@click.argument("run_id", metavar="ID", type=RUN)
+@click.argument("node", type=NODE)
 @reason
 @following
 @faced
@@ -37,8 +38,8 @@ def retry(face: Face, run_id: str, node: str, reason: str, **far: Unpack[Followe
 
 
 @compensation.command()
-@click.argument("run_id", metavar="ID")
-@click.argument("node")
+@click.argument("run_id", metavar="ID", type=RUN)
+@click.argument("node", type=NODE)
 @reason
 @faced
 def waive(face: Face, run_id: str, node: str, reason: str) -> None:
@@ -50,4 +51,4 @@ def waive(face: Face, run_id: str, node: str, reason: str) -> None:
 
 
 def _path(run_id: str, node: str, verb: str) -> str:
-    return f"{quote(run_id, safe='')}/compensations/{quote(node, safe='')}/{verb}"
+    return f"{run_id}/compensations/{quote(node, safe='')}/{verb}"

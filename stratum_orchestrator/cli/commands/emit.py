@@ -5,6 +5,7 @@ from typing import TypedDict, Unpack
 import click
 
 from stratum_orchestrator.cli.emission import Emission, emit as publish_and_follow
+from stratum_orchestrator.cli.names import KEY
 from stratum_orchestrator.cli.options import Face, faced
 
 
@@ -31,6 +32,7 @@ class Asked(TypedDict):
     "who",
     metavar="NAME|KEYFILE",
     default="developer",
+    type=KEY,
     show_default=True,
     help="Whose key signs it.",
 )

@@ -7,6 +7,8 @@ import click
 
 from stratum_orchestrator.cli.audit import Broken, checked
 from stratum_orchestrator.cli.client import Daemon
+from stratum_orchestrator.cli.commands.run_logs import logs
+from stratum_orchestrator.cli.commands.run_wait import wait
 from stratum_orchestrator.cli.decree import (
     Followed,
     following,
@@ -18,6 +20,7 @@ from stratum_orchestrator.cli.exits import Exit
 from stratum_orchestrator.cli.ink import Span, compact
 from stratum_orchestrator.cli.marks import sign
 from stratum_orchestrator.cli.moment import clock
+from stratum_orchestrator.cli.names import RUN
 from stratum_orchestrator.cli.options import Face, faced
 from stratum_orchestrator.cli.portrait import Painter
 from stratum_orchestrator.cli.pursuit import tell_end
@@ -33,8 +36,12 @@ def run() -> None:
     """Show, watch, cancel, retry or abandon one run. An ID may be a unique beginning."""
 
 
+run.add_command(logs)
+run.add_command(wait)
+
+
 @run.command()
-@click.argument("run_id", metavar="ID")
+@click.argument("run_id", metavar="ID", type=RUN)
 @faced
 def show(face: Face, run_id: str) -> None:
     """Show a run: its stages, what came back, what was undone."""
@@ -47,7 +54,7 @@ def show(face: Face, run_id: str) -> None:
 
 
 @run.command()
-@click.argument("run_id", metavar="ID")
+@click.argument("run_id", metavar="ID", type=RUN)
 @click.option("--timeout", type=click.FloatRange(0), help="Seconds to watch at most.")
 @faced
 def watch(face: Face, run_id: str, timeout: float | None) -> None:
@@ -59,7 +66,7 @@ def watch(face: Face, run_id: str, timeout: float | None) -> None:
 
 
 @run.command()
-@click.argument("run_id", metavar="ID")
+@click.argument("run_id", metavar="ID", type=RUN)
 @reason
 @faced
 def cancel(face: Face, run_id: str, reason: str) -> None:
@@ -68,7 +75,7 @@ def cancel(face: Face, run_id: str, reason: str) -> None:
 
 
 @run.command()
-@click.argument("run_id", metavar="ID")
+@click.argument("run_id", metavar="ID", type=RUN)
 @reason
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @faced
@@ -91,7 +98,7 @@ def abandon(face: Face, run_id: str, reason: str, *, yes: bool) -> None:
 
 
 @run.command()
-@click.argument("run_id", metavar="ID")
+@click.argument("run_id", metavar="ID", type=RUN)
 @reason
 @click.option("--again", is_flag=True, help="Also when it completed.")
 @following
@@ -108,7 +115,7 @@ def retry(
 
 
 @run.command()
-@click.argument("run_id", metavar="ID")
+@click.argument("run_id", metavar="ID", type=RUN)
 @faced
 def journal(face: Face, run_id: str) -> None:
     """Show a run's journal and verify its chain of hashes."""
@@ -144,7 +151,7 @@ def _tell(face: Face, entries: tuple[Entry, ...], broken: Broken | None) -> None
             [
                 sign("fail" if broken and each.n >= broken.n else "ok", unicode=unicode),
                 Span(str(each.n)),
-                Span(clock(each.at) if face.screen.terminal else each.at, "dim"),
+                Span(_at(face, each), "dim"),
                 Span(each.kind, "strong"),
                 Span(each.hash[:12], "dim"),
                 Span(_facts(each.body), "dim"),
@@ -157,6 +164,11 @@ def _tell(face: Face, entries: tuple[Entry, ...], broken: Broken | None) -> None
     else:
         intact = f" {len(entries)} entries, the chain is whole"
         face.screen.line(sign("ok", unicode=unicode), Span(intact, "good"))
+
+
+def _at(face: Face, entry: Entry) -> str:
+    screen = face.screen
+    return clock(entry.at, screen.times) if screen.terminal else screen.when(entry.at)
 
 
 def _facts(body: str) -> str:

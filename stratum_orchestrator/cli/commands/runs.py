@@ -6,13 +6,16 @@ from typing import TypedDict, Unpack
 import click
 
 from stratum_orchestrator.cli.client import Daemon, Query
+from stratum_orchestrator.cli.exits import Exit, Stop
 from stratum_orchestrator.cli.ink import Span
 from stratum_orchestrator.cli.marks import sign, word
+from stratum_orchestrator.cli.meant import meant
 from stratum_orchestrator.cli.moment import between, spent
+from stratum_orchestrator.cli.names import PIPELINE
 from stratum_orchestrator.cli.options import Face, faced
 from stratum_orchestrator.cli.pages import gather
 from stratum_orchestrator.cli.portrait import needs
-from stratum_orchestrator.cli.reading import Run, Runs
+from stratum_orchestrator.cli.reading import Pipelines, Run, Runs
 from stratum_orchestrator.cli.screen import Screen
 
 STATUSES = (
@@ -27,6 +30,15 @@ STATUSES = (
 _HEADS = ("", "run", "status", "pipeline", "accepted", "took", "by", "subject", "cause")
 
 
+class NoPipeline(Stop):
+    """There is no such pipeline, and no run of it."""
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        super().__init__(
+            f"no pipeline is called {name!r}", remedy=meant(name, known), code=Exit.NOT_FOUND
+        )
+
+
 class Wanted(TypedDict):
     """The filters."""
 
@@ -36,7 +48,7 @@ class Wanted(TypedDict):
 
 @click.command()
 @click.option("--status", type=click.Choice(STATUSES), help="Only runs of this status.")
-@click.option("--pipeline", help="Only runs of this pipeline.")
+@click.option("--pipeline", type=PIPELINE, help="Only runs of this pipeline.")
 @click.option(
     "--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="How many."
 )
@@ -54,6 +66,8 @@ def runs(face: Face, limit: int, *, attention: bool, **wanted: Unpack[Wanted]) -
         lambda after, size: _page(daemon, {**query, "after": after, "limit": size}),
         limit,
     )
+    if not found and wanted["pipeline"]:
+        _look_for(daemon, wanted["pipeline"])
     if not face.screen.for_people:
         face.screen.values([raw for _, raw in found])
         return
@@ -63,6 +77,14 @@ def runs(face: Face, limit: int, *, attention: bool, **wanted: Unpack[Wanted]) -
     face.screen.table(_HEADS, [_row(run, face.screen) for run, _ in found])
     if not found:
         face.screen.note("no such run; `stratum emit SUBJECT --data JSON` starts one")
+
+
+def _look_for(daemon: Daemon, pipeline: str) -> None:
+    """NoPipeline when nothing is called that."""
+    known, _ = daemon.ask("/api/v1/pipelines", Pipelines)
+    names = [each.name for each in known.pipelines]
+    if pipeline not in names:
+        raise NoPipeline(pipeline, names)
 
 
 def _tell_needs(runs: Sequence[Run], screen: Screen) -> None:

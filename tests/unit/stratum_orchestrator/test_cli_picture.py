@@ -152,6 +152,6 @@ def test_the_exit_code_tells_how_a_run_ended() -> None:
 
 
 def test_times_and_durations_read_well() -> None:
-    assert [when(at(4), "relative", NOW), when(None, "iso", NOW)] == ["6s ago", "-"]
+    assert [when(at(4), "relative", NOW), when(None, "utc", NOW)] == ["6s ago", "-"]
     assert [coarse(each) for each in (59, 61, 7200, 200000)] == ["59s", "1m", "2h", "2d"]
     assert [spent(NOW - NOW.replace(second=each)) for each in (9, 10)] == ["1.00s", "0.00s"]
