@@ -1,6 +1,7 @@
 """The step `intake`: events are taken in from here on."""
 
 import os
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 
@@ -69,3 +70,11 @@ def announce(frame: Frame, broker: Broker, base: str) -> None:
     )
     frame.home.announce(asdict(address))
     frame.stack.callback(frame.home.withdraw)
+    _invite(frame, base)
+
+
+def _invite(frame: Frame, base: str) -> None:
+    """Tell a developer at a terminal where the page is; never a log, which others may read."""
+    if frame.launch.dev and frame.launch.errand is None and sys.stdout.isatty():
+        sys.stdout.write(f"\n  {base}/#token={frame.home.token()}\n\n")
+        sys.stdout.flush()
