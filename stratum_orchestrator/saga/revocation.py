@@ -116,7 +116,7 @@ class Revocations:
             return await self._taken_back(lease)
         except (CredentialsDenied, CredentialsUnavailable) as why:
             now = self._clock.now_ms()
-            if now <= (lease.expires or lease.requested + lease.lasts) + _SLACK_MS:
+            if now <= _end_of(lease):
                 return None
             is_issued = lease.status is CredentialStatus.ISSUED
             status = CredentialStatus.EXPIRED if is_issued else CredentialStatus.VOID
@@ -125,14 +125,23 @@ class Revocations:
     async def _taken_back(self, lease: CredentialLease) -> CredentialLease:
         if lease.accessor is not None:
             await self._broker.revoke(lease.accessor)
+            now = self._clock.now_ms()
+            if now > _end_of(lease):  # whoever revokes what has ended is told that it worked
+                why = "it had ended by itself before it could be taken back"
+                return lease.to(CredentialStatus.EXPIRED, ended=now, detail=why)
             why = "after its process had ended"
-            return lease.to(CredentialStatus.REVOKED, ended=self._clock.now_ms(), detail=why)
+            return lease.to(CredentialStatus.REVOKED, ended=now, detail=why)
         if lease.login is None or lease.login in self._ours:
             why = "nobody holds it, if there is one: it ends by itself"
         else:  # ends what may have been granted under it, and whose accessor nobody noted
             await self._broker.revoke(lease.login)
             why = "the login of the daemon that asked for it was ended"
         return lease.to(CredentialStatus.VOID, ended=self._clock.now_ms(), detail=why)
+
+
+def _end_of(lease: CredentialLease) -> int:
+    """When it has surely ended by itself."""
+    return (lease.expires or lease.requested + lease.lasts) + _SLACK_MS
 
 
 def _key(lease: CredentialLease) -> Key:

@@ -175,11 +175,24 @@ async def test_what_a_killed_daemon_left_behind_is_ended_at_the_next_start() -> 
     await store.write([run, a_lease(run)])
     await store.write([issued])
 
-    await sweep(store, broker)
+    await sweep(store, broker, at=run.accepted + 100)
 
     assert broker.revoked == ["left-behind"]
     [lease] = await trail_leases(store, run.id)
     assert lease.status is CredentialStatus.REVOKED
+
+
+async def test_what_had_ended_by_itself_is_not_said_to_be_taken_back() -> None:
+    broker, store, run = ScriptedBroker("login-2"), MemoryStore(), a_run()
+    issued = records.issued(a_lease(run), "left-behind")
+    await store.write([run, a_lease(run)])
+    await store.write([issued])
+
+    await sweep(store, broker, at=(issued.expires or 0) + 10_000)
+
+    assert broker.revoked == ["left-behind"]
+    [lease] = await trail_leases(store, run.id)
+    assert lease.status is CredentialStatus.EXPIRED
 
 
 async def test_what_may_have_been_granted_unnoted_ends_with_the_login_that_asked() -> None:
@@ -238,9 +251,10 @@ async def test_without_a_provider_a_node_that_needs_one_is_denied() -> None:
     assert step.error_class == "denied"
 
 
-async def sweep(store: MemoryStore, broker: ScriptedBroker) -> None:
+async def sweep(store: MemoryStore, broker: ScriptedBroker, at: int | None = None) -> None:
     """What a daemon does at its start."""
     clock = TickingClock()
+    clock.ms = clock.ms if at is None else at
     await Revocations(broker, StateTracker(store), clock).work()
 
 
