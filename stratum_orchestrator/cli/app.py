@@ -1,7 +1,8 @@
 """The command `stratum`: what can be said to it, by name. Nothing else is imported here."""
 
-from collections.abc import Mapping
-from typing import ClassVar
+import os
+from collections.abc import Mapping, MutableMapping
+from typing import Any, ClassVar
 
 import click
 
@@ -9,6 +10,7 @@ from stratum_orchestrator.cli.lazy import Entry, LazyGroup
 from stratum_orchestrator.cli.options import shared
 
 _HERE = "stratum_orchestrator.cli.commands"
+_COMPLETE = "_STRATUM_COMPLETE"
 _INTERRUPTED = 130  # 128 and the number of SIGINT
 _EXITS = """\b
 Exit codes:
@@ -70,8 +72,20 @@ class Stratum(LazyGroup):
         "compact": Entry(f"{_HERE}.compact:compact", "Shrink an embedded store on disk."),
         "doctor": Entry(f"{_HERE}.doctor:doctor", "Check what Stratum needs of this machine."),
         "config": Entry(f"{_HERE}.config:config", "Show the configuration in effect."),
+        "completions": Entry(f"{_HERE}.completions:completions", "Let a shell complete words."),
         "version": Entry(f"{_HERE}.version:version", "Print the version."),
     }
+
+    def _main_shell_completion(
+        self,
+        ctx_args: MutableMapping[str, Any],
+        prog_name: str,
+        complete_var: str | None = None,
+    ) -> None:
+        # only now is it known that a shell asks, and help has nothing to load
+        if prog_name == "stratum" and _COMPLETE in os.environ:  # noqa: TID251 - the shell's
+            import stratum_orchestrator.cli.completion  # noqa: F401, PLC0415 - adds Nushell
+        super()._main_shell_completion(ctx_args, prog_name, complete_var)
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command; Ctrl-C ends it as the shell expects."""
