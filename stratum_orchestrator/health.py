@@ -6,6 +6,8 @@ from stratum_orchestrator.api.desk import Check
 
 Look = Callable[[], tuple[bool, str]]
 """Whether it holds, and what was found."""
+Weigh = Callable[[], bool]
+"""Whether what holds is degraded all the same."""
 
 
 def _unmeasured(_name: str, _holds: Callable[[], bool]) -> None:
@@ -20,16 +22,16 @@ class Health:
         self._told = told
         self.started = False
         self.stopping = False
-        self._looks: dict[str, Look] = {}
+        self._looks: dict[str, tuple[Look, Weigh]] = {}
 
-    def watch(self, name: str, look: Look) -> None:
-        self._looks[name] = look
+    def watch(self, name: str, look: Look, degraded: Weigh = lambda: False) -> None:
+        self._looks[name] = look, degraded
         self._told(name, lambda: look()[0])
 
     def checks(self) -> Sequence[Check]:
         phase = "stopping" if self.stopping else "serving" if self.started else "starting"
         found = [Check(name="daemon", ok=phase == "serving", detail=phase)]
-        for name, look in self._looks.items():
+        for name, (look, degraded) in self._looks.items():
             ok, detail = look()
-            found.append(Check(name=name, ok=ok, detail=detail))
+            found.append(Check(name=name, ok=ok, detail=detail, degraded=ok and degraded()))
         return found

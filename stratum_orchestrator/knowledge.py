@@ -13,6 +13,8 @@ from stratum_graph.model import Principal
 from stratum_orchestrator.auth.access import Access
 from stratum_orchestrator.auth.cedar import CedarAuthorizer, PolicySet
 from stratum_orchestrator.auth.entities import PipelineFacts
+from stratum_orchestrator.auth.register import Register
+from stratum_orchestrator.auth.roster import Roster
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,8 @@ class Sources:
     """Of the event stream."""
     access: Path
     """Where commands keep what they change about principals."""
+    awaited: tuple[Path, ...] = ()
+    """Folders that take the place of `folders` when they appear."""
 
 
 async def load_graph(
@@ -49,9 +53,15 @@ async def load_principals(
 
     BadRegister when nobody can tell what commands have changed about them.
     """
-    changed = Access.at(sources.access).principals
-    roster = changed.read()
     source = DirectorySource((), library=sources.library, content=content)
+    return await people(sources, source, Access.at(sources.access).principals)
+
+
+async def people(
+    sources: Sources, source: DirectorySource, changed: Register[Roster]
+) -> tuple[Mapping[str, Principal], tuple[Diagnostic, ...]]:
+    """Likewise, from what is known already of both: only what differs is read again."""
+    roster = changed.read()
     declared: tuple[Principal, ...] = ()
     problems: tuple[Diagnostic, ...] = ()
     if sources.principals.is_file() or not roster.principals:

@@ -2,7 +2,7 @@
 
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from stratum_orchestrator import config
@@ -18,11 +18,11 @@ _PUBLIC = ".ca_file"
 def sources(settings: Settings, project: Path, home: Path) -> Sources:
     """Definitions, principals and policies; the shipped nodes where a project has none."""
     chosen, policies = settings.definitions, settings.policies.folder
-    folders = tuple(project / each for each in chosen.folders)
-    if not any(folder.is_dir() for folder in folders):
-        folders = (config.nodes(),)
+    own = tuple(project / each for each in chosen.folders)
+    has_own = any(folder.is_dir() for folder in own)
     return Sources(
-        folders=folders,
+        folders=own if has_own else (config.nodes(),),
+        awaited=() if has_own else own,
         library=project / chosen.library if chosen.library else config.library(),
         principals=project / chosen.principals if chosen.principals else home / PRINCIPALS,
         policies=project / policies if policies else config.policies(),
@@ -35,6 +35,21 @@ def access(settings: Settings, project: Path, home: Path) -> Path:
     """The folder in which commands keep who has access."""
     chosen = settings.policies.access
     return project / chosen if chosen else home / ACCESS
+
+
+class Resolver:
+    """Where the parts lie at each moment. A project's own folders never give way to ours."""
+
+    def __init__(self, look: Callable[[], Sources]) -> None:
+        self._look = look
+        self._own: Sources | None = None
+
+    def __call__(self) -> Sources:
+        """What there is now; folders that are gone are missed, and not replaced."""
+        found = self._look()
+        if not found.awaited:
+            self._own = found
+        return self._own or found
 
 
 def execution(

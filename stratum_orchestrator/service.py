@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import anyio
 
@@ -10,10 +11,11 @@ from stratum_graph.diagnostics import Diagnostic
 from stratum_graph.errors import GraphError
 from stratum_graph.generation import Generation
 from stratum_graph.model import Plan
-from stratum_orchestrator.api.desk import Check, Instance, Status
+from stratum_orchestrator.api.desk import Check, Instance, Outcome, Status
 from stratum_orchestrator.api.news import News
 from stratum_orchestrator.distribution.activation import Activations
 from stratum_orchestrator.saga.attention import Attention, Needy, Watchlist
+from stratum_orchestrator.saga.instruction import Wish
 from stratum_orchestrator.saga.live import LiveRuns
 from stratum_orchestrator.saga.operations import Operations
 from stratum_orchestrator.saga.plans import Plans
@@ -73,6 +75,15 @@ class Verdicts:
         return self._known.get(sequence)
 
 
+class Reloading(Protocol):
+    """What brings definitions into force."""
+
+    diagnostics: tuple[Diagnostic, ...]
+    latest: Outcome | None
+
+    async def reload(self, reason: str) -> Outcome: ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Service:
     """Reads go to the tracker, commands to the operations."""
@@ -93,7 +104,7 @@ class Service:
     activations: Activations
     watchlist: Watchlist
     look: Callable[[], Sequence[Check]]
-    findings: Callable[[], Sequence[Diagnostic]]
+    reloading: Reloading
 
     async def runs(
         self, wanted: RunFilter, *, after: str | None, limit: int
@@ -145,6 +156,9 @@ class Service:
     async def instances(self) -> Sequence[Instance]:
         return await self.sharing()
 
+    async def reload(self, wish: Wish) -> Outcome:
+        return await self.reloading.reload(f"{wish.by}: {wish.reason}")
+
     def graph(self) -> Generation | None:
         return self.rules().generation
 
@@ -157,7 +171,8 @@ class Service:
             instance=self.instance,
             started=self.started,
             generation=self.rules().generation.digest,
-            diagnostics=tuple(self.findings()),
+            diagnostics=tuple(self.reloading.diagnostics),
+            reload=self.reloading.latest,
             live_runs=len(self.live),
             checks=tuple(self.look()),
         )

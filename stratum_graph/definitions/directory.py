@@ -14,7 +14,13 @@ import msgspec
 from stratum_graph.definitions import folders, shape, snapshot
 from stratum_graph.definitions.content import ContentStore
 from stratum_graph.definitions.copies import Copies
-from stratum_graph.definitions.document import Document, evaluate_document, read_library
+from stratum_graph.definitions.document import (
+    Document,
+    Gathered,
+    evaluate_gathered,
+    gather,
+    read_library,
+)
 from stratum_graph.definitions.folders import Folders
 from stratum_graph.definitions.nickel import Evaluated, evaluate
 from stratum_graph.definitions.reading import Reading
@@ -55,6 +61,7 @@ class DirectorySource:
         self._known: Mapping[str, _Known] = {}
         self._surveys: Mapping[bytes, Survey] = {}
         self._trees: Mapping[_Files, str] = {}
+        self._people: tuple[Gathered, _People] | None = None
         self._latest: tuple[Snapshot, Files, Loaded] | None = None
 
     def turn_to(self, folders: Sequence[Path], library: Path) -> None:
@@ -76,14 +83,17 @@ class DirectorySource:
         self._latest = (taken, library, loaded) if settled else None
         return replace(loaded, evaluated=tuple(sorted(fresh)))
 
-    async def load_principals(
-        self, file: Path
-    ) -> tuple[tuple[Principal, ...], tuple[Diagnostic, ...]]:
+    async def load_principals(self, file: Path) -> "_People":
         """Return those who may sign events, or what is wrong with the file that names them."""
         document = Document(file=file, contract="principals", library=self.library)
-        found = await evaluate_document(document, self._limits)
-        named, problems = shape.principals(found.value, str(file))
-        return named, (*found.diagnostics, *problems)
+        gathered = await gather(document)
+        if self._people is None or self._people[0] != gathered:
+            found = await evaluate_gathered(gathered, self._limits)
+            named, problems = shape.principals(found.value, str(file))
+            people = named, (*found.diagnostics, *problems)
+            self._people = (gathered, people) if found.settled else None
+            return people
+        return self._people[1]
 
     def _take(self) -> tuple[Snapshot, Files]:
         return snapshot.take(self._folders, self._copies), read_library(self.library)
@@ -134,6 +144,7 @@ class DirectorySource:
 
 
 _Files = tuple[tuple[str, bytes], ...]
+_People = tuple[tuple[Principal, ...], tuple[Diagnostic, ...]]
 
 
 @dataclass(frozen=True, slots=True)

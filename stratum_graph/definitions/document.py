@@ -31,6 +31,16 @@ class Document:
     fields, never data."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gathered:
+    """All that the evaluation of a document depends on."""
+
+    document: Document
+    files: Files
+    library: Files
+    problems: tuple[Diagnostic, ...]
+
+
 async def evaluate_document(
     document: Document, limits: EvaluationLimits | None = None
 ) -> Evaluated:
@@ -38,14 +48,29 @@ async def evaluate_document(
 
     Raises EvaluationFailed when no worker starts or the library is missing.
     """
-    shelf = await anyio.to_thread.run_sync(read_library, document.library)
-    files, problems = await anyio.to_thread.run_sync(read_document, document.file, shelf)
-    if not problems:
+    return await evaluate_gathered(await gather(document), limits)
+
+
+async def gather(document: Document) -> Gathered:
+    """Read a document and all that it imports. EvaluationFailed without a library."""
+    return await anyio.to_thread.run_sync(_gather_all, document)
+
+
+async def evaluate_gathered(
+    gathered: Gathered, limits: EvaluationLimits | None = None
+) -> Evaluated:
+    """Evaluate what was read. EvaluationFailed when no worker starts."""
+    document = gathered.document
+    if not gathered.problems:
         name = document.file.resolve().name
-        material = Material(files=files, library=shelf, overrides=document.overrides or {})
+        material = Material(
+            files=gathered.files,
+            library=gathered.library,
+            overrides=document.overrides or {},
+        )
         found = (await evaluate(material, {name: document.contract}, limits))[name]
     else:
-        found = Evaluated(diagnostics=tuple(problems))
+        found = Evaluated(diagnostics=gathered.problems)
     folder = document.file.parent
     placed = (
         msgspec.structs.replace(each, file=str(folder / each.file))
@@ -60,6 +85,12 @@ def read_library(folder: Path) -> Files:
     if "stratum.ncl" not in taken.files:
         raise EvaluationFailed(_NO_LIBRARY.format(folder))
     return {name: content for name, content in taken.files.items() if name.endswith(".ncl")}
+
+
+def _gather_all(document: Document) -> Gathered:
+    library = read_library(document.library)
+    files, problems = read_document(document.file, library)
+    return Gathered(document=document, files=files, library=library, problems=tuple(problems))
 
 
 def read_document(file: Path, library: Files) -> tuple[Files, list[Diagnostic]]:

@@ -1,4 +1,4 @@
-"""What operators can have done about a run: one POST for each, with a reason."""
+"""What operators can have done: one POST for each, with a reason."""
 
 import json
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
@@ -7,6 +7,7 @@ from http import HTTPStatus
 
 from aiohttp import web
 
+from stratum_orchestrator.api import views
 from stratum_orchestrator.api.desk import Desk
 from stratum_orchestrator.api.guard import body
 from stratum_orchestrator.api.naming import resolve, unknown
@@ -46,7 +47,21 @@ class Commands:
                 f"{undo}/retry", lambda run, node, wish, _: do.undo_again(run, node, wish)
             ),
             self._post(f"{undo}/waive", lambda run, node, wish, _: do.waive(run, node, wish)),
+            web.post("/api/v1/reload", self._reload),
         ]
+
+    async def _reload(self, request: web.Request) -> web.Response:
+        """Read everything anew; what came of it, whether it is in force or not."""
+        given = await body(request, self._read_s)
+        asker, asked = visitor().asker, fields_of(given, {"reason"})
+        wish = Wish(by=asker.principal.name, reason=reason_of(asked), asker=asker)
+
+        async def obey() -> web.Response:
+            async with told():
+                came = await self._desk.reload(wish)
+            return web.json_response(views.outcome(came), status=HTTPStatus.ACCEPTED)
+
+        return await self._once.do(request, given, obey)
 
     def _post(self, path: str, command: Command) -> web.RouteDef:
         takes = {"reason", "again"} if path.endswith("{run}/retry") else {"reason"}

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from stratum_graph.diagnostics import Diagnostic
 from stratum_graph.generation import Generation
@@ -24,6 +24,36 @@ class Check:
     ok: bool
     detail: str = ""
     """What was found; of a check that fails, why and what to do."""
+    degraded: bool = False
+    """It holds, but somebody should look: events are taken in all the same."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of one attempt at bringing the definitions of now into force."""
+
+    Kind = Literal["live", "unchanged", "refused", "failed"]
+    kind: Kind
+    """`refused` is for what is wrong with what was read, `failed` for a fault elsewhere."""
+    reason: str
+    """Why it was attempted."""
+    generation: str
+    """Digest of what is in force now."""
+    at: int
+    """Unix milliseconds."""
+    took_ms: int = 0
+    evaluated: int = 0
+    """Files that were not known from earlier attempts."""
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    """Names of nodes."""
+    people: bool = False
+    policies: bool = False
+    """Whether principals and policies are others than before."""
+    diagnostics: tuple[Diagnostic, ...] = ()
+    why: str = ""
+    """What is wrong, in a line; empty when it is in force."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +69,8 @@ class Status:
     diagnostics: tuple[Diagnostic, ...] = ()
     """Of the latest load, whether it became the generation or not."""
     live_runs: int = 0
+    reload: Outcome | None = None
+    """The latest attempt that found something new; None before the first."""
     checks: tuple[Check, ...] = ()
 
 
@@ -173,6 +205,10 @@ class Desk(Protocol):
 
     async def instances(self) -> Sequence[Instance]:
         """Everybody who shares the database, lane by lane."""
+        ...
+
+    async def reload(self, wish: Wish) -> Outcome:
+        """Bring the definitions of now into force, or say what stands in the way."""
         ...
 
     def graph(self) -> Generation | None:

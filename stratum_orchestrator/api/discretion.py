@@ -5,10 +5,19 @@ from typing import TypeVar
 
 from stratum_graph.generation import Generation
 from stratum_graph.model import Plan
-from stratum_orchestrator.api.desk import Activations, Check, Desk, Instance, Operations, Status
+from stratum_orchestrator.api.desk import (
+    Activations,
+    Check,
+    Desk,
+    Instance,
+    Operations,
+    Outcome,
+    Status,
+)
 from stratum_orchestrator.api.news import News
 from stratum_orchestrator.api.visitor import VISITOR, Reception, Visitor
 from stratum_orchestrator.saga.attention import Attention, Needy
+from stratum_orchestrator.saga.instruction import Wish
 from stratum_state.activation import ActivationRecord
 from stratum_state.evidence import Evidence
 from stratum_state.model import Fact, JournalLine, PipelineRun, Trail, VerdictRecord
@@ -106,6 +115,9 @@ class Discreet:
 
     async def instances(self) -> Sequence[Instance]:
         return await self._desk.instances()
+
+    async def reload(self, wish: Wish) -> Outcome:
+        return await self._desk.reload(wish)
 
     def graph(self) -> Generation | None:
         return self._desk.graph()

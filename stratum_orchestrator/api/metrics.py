@@ -14,6 +14,7 @@ from prometheus_client import (
     generate_latest,
 )
 
+from stratum_orchestrator.api.desk import Outcome
 from stratum_orchestrator.ports import Clock
 from stratum_state.activation import ActivationRecord
 from stratum_state.credential import CredentialLease, CredentialStatus
@@ -73,8 +74,14 @@ class Metrics:
             registry=where,
         )
         self._reloads = Counter(
-            "stratum_graph_reloads", "Attempts at a new generation.", ["result"], registry=where
+            "stratum_reload", "Attempts at a new generation.", ["outcome"], registry=where
         )
+        self._attempted = Gauge(
+            "stratum_reload_timestamp_seconds",
+            "When definitions were looked through last, Unix time.",
+            registry=where,
+        )
+        self._generation = Info("stratum_generation", "What is in force.", registry=where)
         self._decisions = Counter(
             "stratum_authz_decisions", "What the policies said.", ["decision"], registry=where
         )
@@ -164,15 +171,18 @@ class Metrics:
                 case ActivationRecord():
                     pass  # what it brings into force is counted when it is
 
-    def generation(self, nodes: int) -> None:
+    def generation(self, digest: str, nodes: int) -> None:
         """A generation of so many nodes took over."""
         self._nodes.set(nodes)
+        self._generation.info({"digest": digest})
         self._reloaded.set(self._clock.now_ms() / 1000)
-        self._reloads.labels("adopted").inc()
 
-    def generation_refused(self) -> None:
-        """A generation had errors; the one before it stays."""
-        self._reloads.labels("refused").inc()
+    def reloaded(self, outcome: Outcome, nodes: int) -> None:
+        """Something came of an attempt; so many nodes are in force."""
+        self._attempted.set(outcome.at / 1000)
+        self._reloads.labels(outcome.kind).inc()
+        if outcome.kind == "live":
+            self.generation(outcome.generation, nodes)
 
     def decision(self, *, allowed: bool) -> None:
         """The policies decided once."""

@@ -119,6 +119,7 @@ CATALOG: Mapping[tuple[Method, str], Operation] = {
     ("POST", "/api/v1/rollback"): _command(
         "Bring back what was before.", gives=shapes.Activation
     ),
+    ("POST", "/api/v1/reload"): _command("Read definitions now.", gives=shapes.Reload),
     ("POST", f"{_RUN}/cancel"): _command("Turn it back."),
     ("POST", f"{_RUN}/abandon"): _command("End it and undo nothing."),
     ("POST", f"{_RUN}/retry"): _command("Take it up again.", shapes.RetryWish),

@@ -241,8 +241,16 @@ class Routes:
 
 def _listed(checks: Sequence[Check], *, ready: bool) -> str:
     lines = [
-        f"[{'+' if check.ok else '-'}]{check.name} {'ok' if check.ok else 'failed'}"
+        f"[{_mark(check)}]{check.name} {_word(check)}"
         + (f": {check.detail}" if check.detail else "")
         for check in checks
     ]
     return "\n".join([*lines, "ready" if ready else "not ready", ""])
+
+
+def _mark(check: Check) -> str:
+    return "-" if not check.ok else "!" if check.degraded else "+"
+
+
+def _word(check: Check) -> str:
+    return "failed" if not check.ok else "degraded" if check.degraded else "ok"

@@ -289,6 +289,7 @@ class Check(Shape, frozen=True):
 
     name: str
     ok: bool
+    degraded: bool
     detail: str
 
 
@@ -303,6 +304,24 @@ class Finding(Shape, frozen=True):
     hint: str | None
 
 
+class Reload(Shape, frozen=True):
+    """What came of an attempt to bring the definitions of then into force."""
+
+    outcome: Literal["live", "unchanged", "refused", "failed"]
+    reason: str
+    generation: str
+    at: Moment | None
+    took_ms: int
+    evaluated: int
+    added: list[str]
+    changed: list[str]
+    removed: list[str]
+    principals_changed: bool
+    policies_changed: bool
+    why: str
+    diagnostics: list[Finding]
+
+
 class Status(Shape, frozen=True):
     """The daemon at a glance."""
 
@@ -311,6 +330,7 @@ class Status(Shape, frozen=True):
     started: Moment | None
     generation: str | None
     diagnostics: list[Finding]
+    reload: Reload | None
     live_runs: int
     checks: list[Check]
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from stratum_graph.diagnostics import Diagnostic
 from stratum_graph.model import Plan
-from stratum_orchestrator.api.desk import Check, Instance, Status, Version
+from stratum_orchestrator.api.desk import Check, Instance, Outcome, Status, Version
 from stratum_orchestrator.api.visitor import Visitor
 from stratum_orchestrator.saga.attention import Attention
 from stratum_state.activation import ActivationRecord
@@ -218,7 +218,12 @@ def visitor(who: Visitor) -> View:
 
 def check(found: Check) -> View:
     """One readiness check."""
-    return {"name": found.name, "ok": found.ok, "detail": found.detail}
+    return {
+        "name": found.name,
+        "ok": found.ok,
+        "degraded": found.degraded,
+        "detail": found.detail,
+    }
 
 
 def diagnostic(found: Diagnostic) -> View:
@@ -233,6 +238,25 @@ def diagnostic(found: Diagnostic) -> View:
     }
 
 
+def outcome(came: Outcome) -> View:
+    """What came of a reload."""
+    return {
+        "outcome": came.kind,
+        "reason": came.reason,
+        "generation": came.generation,
+        "at": iso(came.at),
+        "took_ms": came.took_ms,
+        "evaluated": came.evaluated,
+        "added": list(came.added),
+        "changed": list(came.changed),
+        "removed": list(came.removed),
+        "principals_changed": came.people,
+        "policies_changed": came.policies,
+        "why": came.why,
+        "diagnostics": [diagnostic(each) for each in came.diagnostics],
+    }
+
+
 def status(now: Status) -> View:
     """The daemon at a glance."""
     return {
@@ -241,6 +265,7 @@ def status(now: Status) -> View:
         "started": iso(now.started),
         "generation": now.generation,
         "diagnostics": [diagnostic(each) for each in now.diagnostics],
+        "reload": outcome(now.reload) if now.reload else None,
         "live_runs": now.live_runs,
         "checks": [check(each) for each in now.checks],
     }

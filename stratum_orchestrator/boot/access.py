@@ -1,17 +1,19 @@
 """Who has access, followed while the daemon runs: changed by commands, ended by time."""
 
 import logging
-from dataclasses import replace
+from collections.abc import Mapping
 
 import anyio
 
 from platform_nats.permissions import User
+from stratum_graph.model import Principal
 from stratum_orchestrator import knowledge
 from stratum_orchestrator.auth.errors import BadRegister
 from stratum_orchestrator.boot.broker import Broker
 from stratum_orchestrator.boot.definitions import InForce
 from stratum_orchestrator.boot.frame import Frame
 from stratum_orchestrator.boot.workshop import Workshop
+from stratum_orchestrator.knowledge import Sources
 
 log = logging.getLogger(__name__)
 
@@ -51,14 +53,22 @@ class Followed:
             self._users = users
 
     async def _take(self) -> None:
-        named, problems = await knowledge.load_principals(self._in_force.sources, self._content)
+        """With all else that has changed; or, if that cannot be in force, alone."""
+        outcome = await self._in_force.reloader.reload("access changed")
+        if outcome.why:
+            await self._in_force.reloader.take_principals(self._alone)
+        else:
+            self.trouble = ""
+
+    async def _alone(self, sources: Sources) -> Mapping[str, Principal] | None:
+        named, problems = await knowledge.load_principals(sources, self._content)
         errors = [each for each in problems if each.severity == "error"]
         if errors:
             self._complain("; ".join(map(str, errors)))
-            return
-        self._in_force.rules = replace(self._in_force.rules, principals=named)
+            return None
         self.trouble = ""
         log.info("principals changed", extra={"count": len({x.name for x in named.values()})})
+        return named
 
     def _complain(self, why: str) -> None:
         if why != self.trouble:

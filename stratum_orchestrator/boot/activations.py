@@ -4,14 +4,17 @@ import logging
 from functools import partial
 
 from platform_nats import notices
+from stratum_graph.errors import EvaluationFailed
 from stratum_graph.model import Principal
+from stratum_orchestrator.api.desk import Outcome
 from stratum_orchestrator.boot.broker import Broker
-from stratum_orchestrator.boot.definitions import InForce
+from stratum_orchestrator.boot.definitions import InForce, differs
 from stratum_orchestrator.boot.frame import Frame
 from stratum_orchestrator.boot.records import Records
 from stratum_orchestrator.boot.work import Work
 from stratum_orchestrator.distribution.activation import Activations
 from stratum_orchestrator.distribution.supply import Resolved
+from stratum_orchestrator.startup import BadDefinitions
 from stratum_state.activation import ActivationRecord
 
 log = logging.getLogger(__name__)
@@ -24,7 +27,9 @@ async def follow_activations(
     provision, legislator = in_force.provision, in_force.legislator
 
     async def check(resolved: Resolved) -> str:
-        rules, _ = await legislator.draft(resolved)
+        found = await legislator.reader(resolved.sources).read(resolved.sources)
+        rules = legislator.rules(found)
+        differs(resolved, rules)
         return rules.generation.digest
 
     async def reload(record: ActivationRecord) -> None:
@@ -32,14 +37,12 @@ async def follow_activations(
             return
         try:
             resolved = await provision.read(record.digest)
-            rules, diagnostics = await legislator.draft(resolved)
+            reason = f"activation of {record.digest}"
+            _demand(await in_force.reloader.reload(reason, resolved.sources))
         except Exception as why:
             provision.trouble = f"{record.digest} is on record, and not in force here: {why}"
             raise
-        await legislator.enact(rules)
-        provision.took(resolved)
-        in_force.rules, in_force.diagnostics = rules, diagnostics
-        log.info("generation replaced", extra={"digest": rules.generation.digest})
+        provision.took(resolved)  # before anybody else looks where the definitions are
 
     activations = Activations(
         supply=provision.supply,
@@ -58,3 +61,12 @@ async def follow_activations(
     if provision.supply.is_bundle:
         await frame.beside(partial(notices.listen, broker.connection, activations.overhear))
     return activations
+
+
+def _demand(outcome: Outcome) -> None:
+    """GraphError unless it is in force."""
+    if outcome.kind == "refused":
+        errors = [each for each in outcome.diagnostics if each.severity == "error"]
+        raise BadDefinitions(errors)
+    if outcome.why:
+        raise EvaluationFailed(outcome.why)

@@ -1,13 +1,12 @@
-"""The step `definitions`: graph, principals and policies together, as what is in force."""
+"""The step `definitions`: graph, principals and policies together, and what replaces them."""
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from stratum_graph.definitions.scripts import Nushell
-from stratum_graph.diagnostics import Diagnostic
-from stratum_orchestrator import knowledge, lenders
-from stratum_orchestrator.auth.cedar import PolicySet
+from stratum_orchestrator import lenders
 from stratum_orchestrator.auth.grants import KeptGrants
 from stratum_orchestrator.boot import supplies
 from stratum_orchestrator.boot.broker import Broker
@@ -19,6 +18,9 @@ from stratum_orchestrator.distribution.supply import Resolved
 from stratum_orchestrator.execution.nushell import LIBRARY
 from stratum_orchestrator.home import DEVELOPER
 from stratum_orchestrator.knowledge import Sources
+from stratum_orchestrator.reload import vigil
+from stratum_orchestrator.reload.reader import Found, Reader
+from stratum_orchestrator.reload.reloader import Reloader, Surroundings
 from stratum_orchestrator.saga.rules import Rules
 from stratum_orchestrator.startup import BadDefinitions
 
@@ -27,79 +29,106 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Legislator:
-    """Reads definitions into rules, and brings rules into force."""
+    """Makes rules of what was read."""
 
     frame: Frame
-    broker: Broker
     workshop: Workshop
 
-    async def draft(self, resolved: Resolved) -> tuple[Rules, tuple[Diagnostic, ...]]:
-        """Read everything; BadDefinitions, BadPolicies when it cannot be in force."""
-        sources, content = resolved.sources, self.workshop.content
-        log.info("definitions read", extra={"folders": list(map(str, sources.folders))})
+    def reader(self, sources: Sources) -> Reader:
+        """One that knows nothing yet."""
         nu = Nushell(Path(self.workshop.runner.nu), LIBRARY)
-        compiled, found = await knowledge.load_graph(sources, content, nu)
-        named, problems = await knowledge.load_principals(sources, content)
-        diagnostics = (*found, *problems)
-        errors = [each for each in diagnostics if each.severity == "error"]
-        if compiled.generation is None or errors:
-            raise BadDefinitions(errors)
-        for each in diagnostics:
-            log.warning("definition questioned", extra={"finding": str(each)})
-        if resolved.generation not in {"", compiled.generation.digest}:
-            facts = {"published": resolved.generation, "found": compiled.generation.digest}
-            log.warning("bundle compiles to another graph than it did there", extra=facts)
+        return Reader(sources, self.workshop.content, nu)
+
+    def rules(self, found: Found) -> Rules:
+        """What can be in force; BadDefinitions when it cannot."""
+        if found.errors or found.generation is None or found.authorizer is None:
+            raise BadDefinitions(found.errors)
         credentials, dev = self.frame.settings.credentials, self.frame.launch.dev
-        rules = Rules(
-            generation=compiled.generation,
-            principals=named,
-            authorizer=knowledge.authorizer(
-                PolicySet.load(sources.policies), compiled.generation
-            ),
+        return Rules(
+            generation=found.generation,
+            principals=found.principals,
+            authorizer=found.authorizer,
             lacks=self.workshop.runner.lacks,
             nothing_lent=lenders.missing(credentials, dev=dev),
             grants=KeptGrants(self.frame.access.grants, self.frame.settings.nats.audience),
         )
-        return rules, diagnostics
-
-    async def enact(self, rules: Rules) -> None:
-        """Let in who may publish by these rules, and count what there is."""
-        await self.broker.let_in(rules.principals)
-        self.frame.metrics.generation(len(rules.generation.definitions))
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InForce:
-    """The rules of now, and what was found when they were read."""
+    """The rules of now, and what replaces them."""
 
-    rules: Rules
-    diagnostics: tuple[Diagnostic, ...]
+    reloader: Reloader
     provision: Provision
     """Where they came from."""
     legislator: Legislator
 
     @property
-    def sources(self) -> Sources:
-        """Where they were read."""
-        return self.provision.resolved.sources
+    def rules(self) -> Rules:
+        return self.reloader.rules
 
 
 async def load_definitions(
     frame: Frame, broker: Broker, workshop: Workshop, records: Records
 ) -> InForce:
-    """Read everything; BadDefinitions, BadPolicies when it cannot be in force."""
+    """Read everything, and keep what is in force up to date until the daemon ends.
+
+    BadDefinitions when it cannot be in force at the start.
+    """
     if frame.launch.dev:
         frame.home.introduce_developer(frame.home.key(DEVELOPER, make=True))
     provision = supplies.open_supply(frame)
     resolved = await provision.resolve(await provision.active(records.tracker))
-    legislator = Legislator(frame=frame, broker=broker, workshop=workshop)
-    rules, diagnostics = await legislator.draft(resolved)
+    sources = provision.now()
+    log.info("definitions read", extra={"folders": list(map(str, sources.folders))})
+    legislator = Legislator(frame=frame, workshop=workshop)
+    reader = legislator.reader(sources)
+    found = await reader.read(sources)
+    rules = legislator.rules(found)
+    _question(found, rules, resolved)
     frame.points.passed("generation.compiled")
     await provision.remember(records.tracker, rules.generation.digest, frame.clock.now_ms())
-    await legislator.enact(rules)
+    await broker.let_in(rules.principals)
+    frame.metrics.generation(rules.generation.digest, len(rules.generation.definitions))
     frame.points.passed("generation.in-force")
-    in_force = InForce(
-        rules=rules, diagnostics=diagnostics, provision=provision, legislator=legislator
+    around = Surroundings(
+        resolve=provision.now,
+        rules=legislator.rules,
+        let_in=broker.let_in,
+        told=frame.metrics.reloaded,
+        passed=frame.points.passed,
+        clock=frame.clock,
     )
-    frame.health.watch("definitions", lambda: (True, in_force.rules.generation.digest))
-    return in_force
+    reloader = Reloader(rules, found, reader, around)
+    await _keep_up(frame, reloader, provision)
+    return InForce(reloader=reloader, provision=provision, legislator=legislator)
+
+
+async def _keep_up(frame: Frame, reloader: Reloader, provision: Provision) -> None:
+    frame.health.watch(
+        "definitions", lambda: (True, _state(reloader)), lambda: bool(reloader.trouble)
+    )
+    await frame.beside(partial(vigil.watch, reloader, provision.now))
+    await frame.beside(partial(vigil.obey_signals, reloader))
+
+
+def differs(resolved: Resolved, rules: Rules) -> None:
+    """Say so when a bundle is not here what it was where it was published."""
+    digest = rules.generation.digest
+    if resolved.generation not in {"", digest}:
+        facts = {"published": resolved.generation, "found": digest}
+        log.warning("bundle compiles to another graph than it did there", extra=facts)
+
+
+def _question(found: Found, rules: Rules, resolved: Resolved) -> None:
+    for each in found.diagnostics:
+        log.warning("definition questioned", extra={"finding": str(each)})
+    if not rules.generation.definitions:
+        folders = ", ".join(map(str, resolved.sources.folders))
+        log.warning("no node is defined: no event opens a run", extra={"folders": folders})
+    differs(resolved, rules)
+
+
+def _state(reloader: Reloader) -> str:
+    digest = reloader.rules.generation.digest
+    return f"{reloader.trouble} (still in force: {digest})" if reloader.trouble else digest

@@ -53,7 +53,7 @@ async def answer(
         activations=await follow_activations(frame, records, broker, in_force, work),
         watchlist=watchlist,
         look=frame.health.checks,
-        findings=lambda: in_force.diagnostics,
+        reloading=in_force.reloader,
     )
     serving = http.serve(service, frame.metrics, _door(frame, in_force, work))
     return await frame.stack.enter_async_context(serving)

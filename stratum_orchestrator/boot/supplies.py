@@ -1,6 +1,8 @@
 """Where the definitions of a start come from: folders, or a verified bundle."""
 
 import logging
+from collections.abc import Callable
+from functools import partial
 
 import anyio
 
@@ -8,6 +10,7 @@ from stratum_orchestrator import layout
 from stratum_orchestrator.boot.frame import Frame
 from stratum_orchestrator.distribution.activation import configured, latest
 from stratum_orchestrator.distribution.supply import Resolved, Supply
+from stratum_orchestrator.knowledge import Sources
 from stratum_state.tracker import StateTracker
 
 log = logging.getLogger(__name__)
@@ -16,11 +19,17 @@ log = logging.getLogger(__name__)
 class Provision:
     """What the source gave last; a new activation replaces it."""
 
-    def __init__(self, supply: Supply) -> None:
+    def __init__(self, supply: Supply, look: Callable[[], Sources]) -> None:
+        """`look` says where plain folders are at the moment."""
         self.supply = supply
         self.resolved = Resolved(sources=supply.local)
+        self._look = look
         self.trouble = ""
         """Why what is on record is not in force here, if it is not."""
+
+    def now(self) -> Sources:
+        """Where everything lies at this moment, without asking the source for a bundle."""
+        return self.resolved.sources if self.supply.is_bundle else self._look()
 
     async def active(self, tracker: StateTracker) -> str:
         """Digest of the bundle that was activated last; empty when the settings decide."""
@@ -67,8 +76,9 @@ class Provision:
 def open_supply(frame: Frame) -> Provision:
     """The source that the settings name; raises BadReference."""
     home = frame.home
-    local = layout.sources(frame.settings, home.project, home.folder)
-    provision = Provision(Supply(local, frame.settings, home.project, home.folder))
+    look = layout.Resolver(partial(layout.sources, frame.settings, home.project, home.folder))
+    supply = Supply(look(), frame.settings, home.project, home.folder)
+    provision = Provision(supply, (lambda: supply.local) if supply.reference else look)
     if provision.supply.is_bundle:
         frame.health.watch("bundle", provision.look)
     return provision

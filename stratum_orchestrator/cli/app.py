@@ -34,6 +34,8 @@ class Stratum(LazyGroup):
     entries: ClassVar[Mapping[str, Entry]] = {
         "dev": Entry(f"{_HERE}.daemon:dev", "Run everything here, for development."),
         "serve": Entry(f"{_HERE}.daemon:serve", "Run the daemon."),
+        "status": Entry(f"{_HERE}.status:status", "Show how the daemon is."),
+        "reload": Entry(f"{_HERE}.reload:reload", "Have definitions read now."),
         "emit": Entry(f"{_HERE}.emit:emit", "Sign an event and publish it."),
         "why": Entry(f"{_HERE}.why:why", "Say what became of an event, and why."),
         "runs": Entry(f"{_HERE}.runs:runs", "List runs, newest first."),

@@ -197,4 +197,4 @@ def _daemon(home: Path) -> Iterator[Finding]:
     yield Finding("daemon", "ok", f"{health.version} at {daemon.address.http}")
     for check in health.checks:
         detail = check.detail or ("ok" if check.ok else "failed")
-        yield Finding(f"daemon: {check.name}", "ok" if check.ok else "fail", detail)
+        yield Finding(f"daemon: {check.name}", check.verdict, detail)

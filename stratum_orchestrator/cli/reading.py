@@ -1,6 +1,10 @@
 """What the daemon answers, decoded. Fields that a newer daemon adds are passed over."""
 
+from typing import Literal
+
 from msgspec import Struct, field
+
+from stratum_graph.diagnostics import Diagnostic
 
 
 class Failure(Struct, frozen=True):
@@ -233,12 +237,37 @@ class Check(Struct, frozen=True):
     name: str
     ok: bool
     detail: str = ""
+    degraded: bool = False
+
+    @property
+    def verdict(self) -> Literal["ok", "warn", "fail"]:
+        return "fail" if not self.ok else "warn" if self.degraded else "ok"
+
+
+class Reload(Struct, frozen=True):
+    """What came of an attempt to bring new definitions into force."""
+
+    outcome: str
+    reason: str
+    generation: str
+    at: str
+    took_ms: int
+    why: str
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    diagnostics: tuple[Diagnostic, ...] = ()
 
 
 class Health(Struct, frozen=True):
     """The daemon at a glance."""
 
     version: str
+    instance: str = ""
+    generation: str | None = None
+    live_runs: int = 0
+    reload: Reload | None = None
+    diagnostics: tuple[Diagnostic, ...] = ()
     checks: tuple[Check, ...] = ()
 
 

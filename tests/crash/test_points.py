@@ -108,6 +108,8 @@ async def die_at(
     asked = f"{point}:1"
     life = await household.begin(**{VARIABLE: asked})
     publishers.start_soon(publish, load, events)
+    if point.startswith("reload."):
+        publishers.start_soon(stir, household, life)
     for name, (status, command) in COMMANDS.items():
         if point.startswith(name):
             publishers.start_soon(operate, household, life, status, command)
@@ -137,6 +139,13 @@ async def operate(household: Household, life: Life, status: str, command: str) -
     while not life.is_over:
         with suppress(Unreachable):
             await to_thread.run_sync(insist)
+        await anyio.sleep(WINDOW_S)
+
+
+async def stir(household: Household, life: Life) -> None:
+    """Change the definitions again and again, until the daemon dies of it."""
+    while not life.is_over:
+        chaos.change_definitions(household.home.parent)
         await anyio.sleep(WINDOW_S)
 
 

@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 import aiohttp
@@ -15,7 +15,7 @@ from platform_nats.errors import TransportError
 from stratum_graph.diagnostics import Diagnostic
 from stratum_graph.generation import Generation, compile_graph
 from stratum_graph.model import Plan, Principal
-from stratum_orchestrator.api.desk import Check, Instance, Status, Version
+from stratum_orchestrator.api.desk import Check, Instance, Outcome, Status, Version
 from stratum_orchestrator.api.guard import Door
 from stratum_orchestrator.api.http import serve
 from stratum_orchestrator.api.metrics import Metrics
@@ -144,6 +144,8 @@ class MemoryDesk:
         ).generation
         self.operations = Notebook()
         self.activations = Registrar()
+        self.outcome = Outcome(kind="unchanged", reason="", generation="sha256:1", at=0)
+        """What a reload comes to."""
         self.attentions: dict[str, Attention] = {}
         self.news = News(kept=8)
         self.passed: list[tuple[str, dict[str, str], bytes]] = []
@@ -224,6 +226,11 @@ class MemoryDesk:
             Instance(lane="0", name="here", heard_ms=12, is_this=True),
             Instance(lane="1", name="", heard_ms=90_000, is_this=False),
         ]
+
+    async def reload(self, wish: Wish) -> Outcome:
+        if self.operations.refusal is not None:
+            raise self.operations.refusal
+        return replace(self.outcome, reason=f"{wish.by}: {wish.reason}")
 
     def graph(self) -> Generation | None:
         return self.generation

@@ -54,14 +54,24 @@ async def test_not_ready_names_the_failed_check_and_its_reason(api: Served) -> N
     assert "[-]graph failed: a.ncl:3: no such field" in answer.text
 
 
+async def test_a_degraded_check_is_told_and_keeps_nothing_out(api: Served) -> None:
+    found = Check(name="definitions", ok=True, degraded=True, detail="a.ncl:3: no such field")
+    api.desk.found.append(found)
+
+    answer = await api.get("/readyz?verbose")
+
+    assert answer.status == 200
+    assert "[!]definitions degraded: a.ncl:3: no such field" in answer.text
+
+
 async def test_ready_as_json(api: Served) -> None:
     answer = await api.get("/readyz?verbose", Accept="application/json")
 
     assert answer.json == {
         "ready": True,
         "checks": [
-            {"name": "nats", "ok": True, "detail": ""},
-            {"name": "store", "ok": True, "detail": ""},
+            {"name": "nats", "ok": True, "degraded": False, "detail": ""},
+            {"name": "store", "ok": True, "degraded": False, "detail": ""},
         ],
     }
 

@@ -1,3 +1,4 @@
+from stratum_orchestrator.api.desk import Outcome
 from stratum_orchestrator.api.metrics import Metrics, Names
 from stratum_state.model import Compensation, VerdictKind
 from support import records
@@ -59,15 +60,18 @@ def test_refused_events_are_counted_by_reason() -> None:
 def test_the_state_of_the_daemon_is_told() -> None:
     metrics = Metrics(FixedClock(), version="1.2.3", commit="abc")
 
-    metrics.generation(12)
-    metrics.generation_refused()
+    metrics.generation("sha256:1", 12)
+    refused = Outcome(kind="refused", reason="", generation="sha256:1", at=2000)
+    metrics.reloaded(refused, 12)
     metrics.decision(allowed=False)
     metrics.recovered(3)
 
     assert _samples(metrics) >= {
         'stratum_build_info{commit="abc",version="1.2.3"} 1.0',
         "stratum_graph_nodes 12.0",
-        'stratum_graph_reloads_total{result="refused"} 1.0',
+        'stratum_generation_info{digest="sha256:1"} 1.0',
+        'stratum_reload_total{outcome="refused"} 1.0',
+        "stratum_reload_timestamp_seconds 2.0",
         'stratum_authz_decisions_total{decision="deny"} 1.0',
         "stratum_recovered_runs_total 3.0",
     }

@@ -2,10 +2,13 @@
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from stratum_graph.diagnostics import Diagnostic
+from stratum_orchestrator.api.desk import Check
 from stratum_orchestrator.cli.exits import Exit
 from stratum_orchestrator.errors import Denied, Impossible
 from stratum_orchestrator.saga.attention import Attention
@@ -137,3 +140,54 @@ async def test_attention_takes_no_other_filter(shell: Shell) -> None:
     result = await shell.run("runs", "--attention", "--pipeline", "build")
 
     assert result.exit_code == Exit.USAGE
+
+
+async def test_a_reload_says_what_is_live(shell: Shell) -> None:
+    shell.desk.outcome = replace(shell.desk.outcome, kind="live", added=("lint", "build"))
+
+    people = await shell.run("reload")
+    programs = await shell.run("reload", "--reason", "mended", "-o", "json")
+
+    assert people.exit_code == Exit.OK
+    assert "✔ live  added lint, build  sha256:1" in people.stdout
+    assert json.loads(programs.stdout)["reason"] == "operator: mended"
+
+
+async def test_a_reload_that_is_refused_names_the_places(shell: Shell) -> None:
+    found = Diagnostic(file="nodes/a.ncl", line=3, message="unknown field", hint="mend it")
+    shell.desk.outcome = replace(
+        shell.desk.outcome, kind="refused", why=str(found), diagnostics=(found,)
+    )
+
+    result = await shell.run("reload")
+
+    assert result.exit_code == Exit.BAD_DEFINITIONS
+    assert "nodes/a.ncl:3:1: error: unknown field" in result.stdout
+    assert "sha256:1 stays in force" in result.stdout
+
+
+async def test_a_reload_that_the_policies_deny_is_refused(shell: Shell) -> None:
+    shell.desk.operations.refusal = Denied("reload", "definitions", "no permit matched")
+
+    result = await shell.run("reload")
+
+    assert result.exit_code == Exit.REFUSED
+    assert "no permit matched" in result.stderr
+
+
+async def test_the_status_shows_checks_and_findings(shell: Shell) -> None:
+    shell.desk.found = [Check(name="definitions", ok=True, degraded=True, detail="a.ncl:3")]
+
+    result = await shell.run("status")
+
+    assert result.exit_code == Exit.OK
+    assert "! definitions  a.ncl:3" in result.stdout
+
+
+async def test_the_status_of_a_daemon_that_is_not_ready_is_a_failure(shell: Shell) -> None:
+    shell.desk.found = [Check(name="nats", ok=False, detail="no server answers")]
+
+    result = await shell.run("status")
+
+    assert result.exit_code == Exit.FAILED
+    assert "✖ nats  no server answers" in result.stdout

@@ -1,0 +1,1 @@
+"""Definitions, principals and policies, brought into force whole, again and again."""
