@@ -18,6 +18,7 @@ class CaseError(Exception):
     """A `case.json` that cannot be read."""
 
     def __init__(self, path: Path, why: str) -> None:
+        self.why = why
         super().__init__(f"{path}: {why} (its format: docs/tutorial-first-node.md)")
 
 
@@ -57,6 +58,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     outcome: Literal["succeeded", "interrupted", "failed"] | None = None
     """What `undo` is told became of the step; None tells it the truth."""
     expect: Expected = Expected()
+    answers: Mapping[str, object] | None = None
+    """All outputs of the node where it only stands in; None are those that are expected."""
 
 
 def read(folder: Path) -> tuple[Case, ...]:

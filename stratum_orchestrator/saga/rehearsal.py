@@ -57,9 +57,9 @@ async def rehearse(
     missing = [each for each in case.requires if not shutil.which(each, path=places.path)]
     if missing:
         return CaseResult(case=case.name, skipped=f"needs `{'`, `'.join(missing)}` on PATH")
-    _make(places.fixture, case.fixture)
-    _make(places.data, case.data)
-    case = msgspec.convert(_filled(msgspec.to_builtins(case), places), Case)
+    make(places.fixture, case.fixture)
+    make(places.data, case.data)
+    case = msgspec.convert(filled(msgspec.to_builtins(case), places), Case)
     context = _context(case)
     node = definition.node
     given = {"event": context.data, **context.inputs(node)}
@@ -182,7 +182,8 @@ def differences(expected: object, given: object, place: str) -> Iterator[str]:
             yield f"{place} is {canonical.text(given)}, not {canonical.text(expected)}"
 
 
-def _make(folder: Path, files: Mapping[str, Text]) -> None:
+def make(folder: Path, files: Mapping[str, Text]) -> None:
+    """Write files below a folder; ValueError when one would lie outside."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         path = (folder / name).resolve()
@@ -193,15 +194,15 @@ def _make(folder: Path, files: Mapping[str, Text]) -> None:
         path.write_text(text if isinstance(text, str) else "".join(f"{x}\n" for x in text))
 
 
-def _filled(value: object, places: Places) -> object:
-    """The value with its placeholders replaced, however deep they are."""
+def filled(value: object, places: Places) -> object:
+    """Return the value with its placeholders replaced, however deep they are."""
     match value:
         case str():
             return value.replace("{{fixture}}", str(places.fixture))
         case Mapping():
-            return {key: _filled(each, places) for key, each in value.items()}
+            return {key: filled(each, places) for key, each in value.items()}
         case list() | tuple():
-            return [_filled(each, places) for each in value]
+            return [filled(each, places) for each in value]
         case _:
             return value
 

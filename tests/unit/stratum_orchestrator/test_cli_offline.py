@@ -41,6 +41,49 @@ def test_a_name_that_no_node_can_have_is_refused(tmp_path: Path, name: str) -> N
     assert not list(tmp_path.iterdir())
 
 
+def test_a_node_of_its_own_pipeline_lies_in_one_folder(tmp_path: Path) -> None:
+    made = json.loads(run(tmp_path, "new", "node", "hello", "-o", "json").stdout)
+
+    assert made["pipeline"] == "hello"
+    assert {Path(each).parent for each in made["files"]} == {tmp_path / "nodes" / "hello"}
+
+
+def test_templates_are_listed_and_shown(tmp_path: Path) -> None:
+    listed = json.loads(run(tmp_path, "new", "--list", "-o", "json").stdout)
+    shown = [run(tmp_path, "new", "show", each["template"]) for each in listed]
+
+    assert {each["template"] for each in listed} == {"saga", "fan-out", "build"}
+    assert all("/node.ncl" in each.stdout and "@" not in each.stdout for each in shown)
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["new", "pipeline", "mine", "--template", "nope"], 6),
+        (["new", "show", "nope"], 6),
+        (["new", "pipeline", "Mine"], 2),
+        (["new", "pipeline", "x" * 41], 2),
+        (["new"], 2),
+        (["test", "nope"], 6),
+        (["test", "greet", "--subject", "events.other"], 6),
+        (["test", "greet", "--fail", "nope"], 6),
+        (["test", "greet", "--data", "{"], 2),
+    ],
+)
+def test_what_is_not_there_is_told(project: Path, words: list[str], code: int) -> None:
+    result = run(project, *words)
+
+    assert result.exit_code == code
+    assert "Traceback" not in result.output
+
+
+def test_a_pipeline_is_not_written_over_another(project: Path) -> None:
+    result = run(project, "new", "pipeline", "greet")
+
+    assert result.exit_code == 2
+    assert "not written over" in result.output
+
+
 def test_lint_names_the_place_of_every_mistake(project: Path) -> None:
     file = project / "nodes" / "greet" / "hello" / "node.ncl"
     file.write_text(file.read_text().replace("timeout =", "timeuot =", 1))
