@@ -29,6 +29,7 @@ class Followed:
         self._register = frame.access.principals
         self._broker, self._in_force, self._content = broker, in_force, workshop.content
         self._seen = self._register.state()
+        self._rules = in_force.rules
         self._users: tuple[User, ...] = ()
         self.trouble = ""
         """Why changes are not in force."""
@@ -42,9 +43,10 @@ class Followed:
     async def _look(self) -> None:
         try:
             seen = self._register.state()
-            if seen != self._seen:
+            # rules that were drafted before a change may be put in force after it
+            if seen != self._seen or self._in_force.rules is not self._rules:
                 await self._take()
-                self._seen = seen
+                self._seen, self._rules = seen, self._in_force.rules
         except BadRegister as bad:
             self._complain(str(bad))
         users = self._broker.users_of(self._in_force.rules.principals)

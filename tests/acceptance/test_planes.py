@@ -2,6 +2,7 @@
 
 import json
 import time
+import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -251,3 +252,32 @@ def until_over(daemon: Daemon, told: Mapping[str, object]) -> dict[str, object]:
         if run["ended"]:
             return run
         seen = run["change"]
+
+
+def test_a_register_that_cannot_be_read_changes_nobody(daemon: Daemon) -> None:
+    register = daemon.home / "access" / "principals.json"
+    before = register.read_text()
+
+    try:
+        register.write_text("{")
+        told = until_checked(daemon, "stay in force")
+        still = verdict(daemon, Sent(key_of(daemon, "ada")), by="ada")
+    finally:
+        register.write_text(before)
+
+    assert "principals.json cannot be used" in told
+    assert still["kind"] == "accepted"
+    assert until_checked(daemon, "principals ok\n")
+
+
+def until_checked(daemon: Daemon, words: str) -> str:
+    """What readiness says, once these words are in it."""
+    deadline = time.monotonic() + 20
+    while True:
+        url = f"{daemon.address['http']}/readyz?verbose"
+        with urllib.request.urlopen(url, timeout=20) as answer:  # noqa: S310 - loopback
+            told: str = answer.read().decode()
+        if words in told:
+            return told
+        assert time.monotonic() < deadline, told
+        with_patience()
