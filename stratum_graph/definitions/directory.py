@@ -134,9 +134,15 @@ class DirectorySource:
     def _keep(self, found: Sequence[tuple[Definition, "_Files"]]) -> tuple[Definition, ...]:
         """Give each definition the digest of its folder, once that is durable."""
         files = {folder: self._trees.get(folder) for _, folder in found}
-        missing = [folder for folder, digest in files.items() if digest is None]
+        missing = [
+            folder
+            for folder, digest in files.items()
+            if digest is None or not self._content.keeps(digest)
+        ]
         made = dict(zip(missing, self._content.put_trees(map(dict, missing)), strict=True))
-        self._trees = {folder: digest or made[folder] for folder, digest in files.items()}
+        self._trees = {
+            folder: made.get(folder) or digest or "" for folder, digest in files.items()
+        }
         kept = (
             msgspec.structs.replace(each, tree=self._trees[folder]) for each, folder in found
         )

@@ -8,6 +8,8 @@ import msgspec
 from stratum_graph.model import Plan
 from stratum_state.model import PipelineRun
 
+_AT_HAND = 1024
+
 
 class Blobs(Protocol):
     """Bytes by their `sha256:…` digest, verified when they are read."""
@@ -41,7 +43,7 @@ class Plans:
         if plan.digest not in self._known or not self._blobs.keeps(plan.digest):
             bare = msgspec.structs.replace(plan, digest="")
             self._blobs.put(msgspec.json.encode(bare, order="deterministic"))
-            self._known[plan.digest] = plan
+            self._remember(plan)
 
     def of(self, run: PipelineRun) -> Plan:
         """The plan that the run began with; raises what `get` raises.
@@ -68,9 +70,15 @@ class Plans:
 
     def get(self, digest: str) -> Plan:
         """The plan; raises what the blobs raise when it is gone or was altered."""
-        if digest not in self._known:
-            self._known[digest] = self._read(digest)
-        return self._known[digest]
+        plan = self._read(digest)
+        self._remember(plan)
+        return plan
+
+    def _remember(self, plan: Plan) -> None:
+        """Keep it at hand; of those that reloads leave behind, the oldest go."""
+        self._known[plan.digest] = self._known.pop(plan.digest, plan)
+        while len(self._known) > _AT_HAND:
+            self._known.pop(next(iter(self._known)), None)
 
     def _read(self, digest: str) -> Plan:
         if (known := self._known.get(digest)) is not None:

@@ -1,0 +1,181 @@
+"""A thousand node files: the first load, one changed file, and fifty reloads under load.
+
+Beside them, in the same run, the way that starts one process for each file: the same jailed
+worker, once for each of a sample, and what that comes to for all of them. Times are from the
+write of the file to the moment at which the next event would be judged by it; the pause in
+which a burst of changes is let end is part of them.
+
+    python bench/definitions.py [--files 1000] [--sample 40] [--reloads 50]
+"""
+
+import argparse
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+
+import anyio
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from platform_nats.publisher import publisher
+from stratum_graph.definitions import workers
+from support.daemon import Daemon, running
+from support.definitions import source
+from support.http import ask
+from support.vitals import vitals
+
+_EACH = 10  # nodes of a pipeline
+_NODE = """let {{ schema, .. }} = import "stratum.ncl" in
+{{
+  name = "n{number}",
+  version = "1.0.{number}",
+  description = "One of many, which builds a crate as the others do.",
+  labels = {{ team = "core" }},
+  {begins},
+  produces = ["c{number}"],
+  output_schemas.c{number} = schema.object {{ crate = schema.nonempty, warnings = schema.nat }},
+  handler = {{ script = "run.nu", env = {{ RUST_LOG = "info" }} }},
+  effect = 'pure,
+  timeout = "2m",
+  retry = {{ attempts = 3, delay = "500ms", factor = 2, max_delay = "10s" }},
+}}
+"""
+_RUN = 'def main [] {{ {{ c{number}: {{ crate: "it", warnings: 0 }} }} | to json --raw }}\n'
+
+
+def main() -> None:
+    wanted = argparse.ArgumentParser(description=__doc__)
+    wanted.add_argument("--files", type=int, default=1000)
+    wanted.add_argument("--sample", type=int, default=40)
+    wanted.add_argument("--reloads", type=int, default=50)
+    options = wanted.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        project = Path(folder)
+        for number in range(options.files):
+            write(project / "nodes" / f"p{number // _EACH}" / f"n{number}", number)
+        anyio.run(load, project, options)
+        with running(project) as daemon:
+            anyio.run(reloads, daemon, options)
+
+
+def write(folder: Path, number: int, note: str = "") -> None:
+    """One node in a folder of its own; the first of each pipeline starts it."""
+    pipeline, place = divmod(number, _EACH)
+    begins = f'consumes = ["c{number - 1}"]'
+    if place == 0:
+        begins = f'trigger = {{ pipeline = "p{pipeline}", subjects = ["events.p{pipeline}"] }}'
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "run.nu").write_text(_RUN.format(number=number))
+    (folder / "node.ncl").write_text(note + _NODE.format(number=number, begins=begins))
+
+
+async def load(project: Path, options: argparse.Namespace) -> None:
+    """The first load, against one process for each file."""
+    nodes = project / "nodes"
+    with tempfile.TemporaryDirectory() as store:
+        loading = source(nodes, store=Path(store))
+        wall, spent, _ = await timed(loading.load)
+        print(f"{options.files} files, first load: {wall:.2f} s, {spent:.2f} s of processor")
+        wall, _, _ = await timed(loading.load)
+        print(f"looked through again, nothing changed: {wall * 1000:.0f} ms")
+    small = sorted(nodes.rglob("node.ncl"))[: options.sample]
+    whole, alone = workers._WORKERS, 0.0  # noqa: SLF001 - what it would be without them
+    workers._WORKERS = 1  # noqa: SLF001
+    processor = 0.0
+    for file in small:
+        with tempfile.TemporaryDirectory() as store:
+            wall, spent, _ = await timed(source(file.parent, store=Path(store)).load)
+            alone, processor = alone + wall, processor + spent
+    workers._WORKERS = whole  # noqa: SLF001
+    scale = options.files / len(small)
+    print(
+        f"one process for each file, from {len(small)} of them: {alone * scale:.1f} s one by "
+        f"one, {processor * scale:.1f} s of processor"
+    )
+
+
+async def timed(do):  # noqa: ANN001, ANN201 - any coroutine function
+    """Seconds on the clock, seconds of processor with those of children, and what it gave."""
+    began, before = time.perf_counter(), processor_s()
+    given = await do()
+    return time.perf_counter() - began, processor_s() - before, given
+
+
+def processor_s() -> float:
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
+
+
+async def reloads(daemon: Daemon, options: argparse.Namespace) -> None:
+    """One changed file after the other; then likewise while events come in."""
+    idle = await change(daemon, range(12))
+    print(f"one changed file is live after: median {median(idle[2:]) * 1000:.0f} ms")
+    seed = (daemon.home / "keys" / "developer.nk").read_text().strip()
+    sequences: list[int] = []
+    async with publisher(str(daemon.address["nats"]), seed, "stratum") as events:
+        over = anyio.Event()
+
+        async def publish() -> None:
+            while not over.is_set():
+                receipt = await events.publish("events.p0", {"n": len(sequences)})
+                sequences.append(receipt.sequence)
+                await anyio.sleep(0.2)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(publish)
+            half = options.reloads // 2
+            await change(daemon, range(100, 100 + half))
+            before = vitals(daemon.pid)
+            busy = await change(daemon, range(100 + half, 100 + options.reloads))
+            after = vitals(daemon.pid)
+            over.set()
+    lost = [each for each in sequences if not await accepted(daemon, each)]
+    print(
+        f"{options.reloads} reloads while {len(sequences)} events came in: {len(lost)} lost, "
+        f"median {median(busy) * 1000:.0f} ms"
+    )
+    print(
+        f"memory over the second half: {(after.rss - before.rss) / (1 << 20):+.1f} MiB of "
+        f"{before.rss / (1 << 20):.0f}, threads {after.threads - before.threads:+d}, "
+        f"descriptors {after.descriptors - before.descriptors:+d}"
+    )
+
+
+async def change(daemon: Daemon, turns: Sequence[int]) -> list[float]:
+    """Change a node so many times; how long each took to be live."""
+    place = daemon.project / "nodes" / "p1" / "n15"
+    took = []
+    for turn in turns:
+        text = (place / "run.nu").read_text()
+        was = reload_time(daemon)
+        began = time.time()
+        (place / "run.nu").write_text(f"{text.rstrip()} # {turn}\n")
+        while (live := reload_time(daemon)) == was:  # noqa: ASYNC110 - in another process
+            await anyio.sleep(0.01)
+        took.append(live - began)
+    return took
+
+
+def reload_time(daemon: Daemon) -> float:
+    """When the generation in force took over, by the daemon's clock: this machine's."""
+    import urllib.request  # noqa: PLC0415 - only here
+
+    address = f"{daemon.address['http']}/metrics"
+    name = "stratum_graph_reload_timestamp_seconds "
+    with urllib.request.urlopen(address, timeout=20) as answer:  # noqa: S310 - loopback
+        lines = answer.read().decode().splitlines()
+    return next(float(each.removeprefix(name)) for each in lines if each.startswith(name))
+
+
+async def accepted(daemon: Daemon, sequence: int) -> bool:
+    path = f"/api/v1/verdicts/{sequence}?wait=20"
+    return (await anyio.to_thread.run_sync(ask, daemon, path))["kind"] == "accepted"
+
+
+if __name__ == "__main__":
+    main()
