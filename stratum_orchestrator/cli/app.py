@@ -32,6 +32,7 @@ class Stratum(LazyGroup):
     """The root of all commands."""
 
     entries: ClassVar[Mapping[str, Entry]] = {
+        "init": Entry(f"{_HERE}.init:init", "Write a first stratum.ncl, from a few answers."),
         "dev": Entry(f"{_HERE}.daemon:dev", "Run everything here, for development."),
         "serve": Entry(f"{_HERE}.daemon:serve", "Run the daemon."),
         "status": Entry(f"{_HERE}.status:status", "Show how the daemon is."),
