@@ -57,7 +57,8 @@ def _check_marks(run: str, evidence: Evidence) -> Iterator[Violation]:
         if moves.chain(fact) != run:
             yield Violation("I17", run, f"{name} is on record as a part of it", head.n)
         elif not 1 <= head.n <= len(evidence.journal):
-            yield Violation("I17", run, f"{name} names entry {head.n}, which there is not")
+            why = f"{name} names entry {head.n}, which there is not: this is the last"
+            yield Violation("I17", run, why, len(evidence.journal))
         elif evidence.journal[head.n - 1].hash != head.hash:
             yield Violation("I17", run, f"{name} names another entry than this one", head.n)
 
