@@ -38,6 +38,7 @@ class Stratum(LazyGroup):
         "status": Entry(f"{_HERE}.status:status", "Show how the daemon is."),
         "reload": Entry(f"{_HERE}.reload:reload", "Have definitions read now."),
         "emit": Entry(f"{_HERE}.emit:emit", "Sign an event and publish it."),
+        "top": Entry(f"{_HERE}.top:top", "Show everything at a glance, live."),
         "why": Entry(f"{_HERE}.why:why", "Say what became of an event, and why."),
         "runs": Entry(f"{_HERE}.runs:runs", "List runs, newest first."),
         "run": Entry(f"{_HERE}.run:run", "Show, watch, await one run; cancel, retry it."),

@@ -306,3 +306,17 @@ class Activations(Struct, frozen=True):
     """All of them, the latest first."""
 
     activations: tuple[Activation, ...]
+
+
+class Lane(Struct, frozen=True):
+    """Who writes through a lane, and how long ago it was heard of."""
+
+    lane: str
+    instance: str | None
+    heard_ms: int
+
+
+class Instances(Struct, frozen=True):
+    """Everybody who shares the database, lane by lane."""
+
+    instances: tuple[Lane, ...]

@@ -7,7 +7,8 @@ from typing import NamedTuple, Protocol
 
 from stratum_orchestrator.cli.client import Daemon, Unreachable
 from stratum_orchestrator.cli.exits import Exit, Stop
-from stratum_orchestrator.cli.ink import Line, Style, clean
+from stratum_orchestrator.cli.ink import Line
+from stratum_orchestrator.cli.moving import moving
 from stratum_orchestrator.cli.portrait import Painter
 from stratum_orchestrator.cli.reading import Run
 from stratum_orchestrator.cli.screen import Screen
@@ -16,16 +17,6 @@ from stratum_orchestrator.cli.story import story
 _POLL_S = 20.0
 _AWAY_S = 60.0  # how long a daemon may be away, to be restarted for example
 _RETRY_S = 0.5
-_RICH: dict[Style, str] = {
-    "good": "green",
-    "bad": "bold red",
-    "warn": "yellow",
-    "busy": "cyan",
-    "undo": "magenta",
-    "dim": "dim",
-    "strong": "bold",
-    "head": "dim underline",
-}
 
 
 class Expired(Stop):
@@ -171,36 +162,21 @@ class _Picture:
     def show(self, state: State) -> None:
         self._run = state.run
 
-    def lines(self, *, moving: bool) -> list[Line]:
+    def frame(self) -> list[Line]:
+        return self.lines(spinning=True)
+
+    def lines(self, *, spinning: bool) -> list[Line]:
         if self._run is None:
             return []
         screen = self._screen
-        painter = Painter(now=screen.now(), unicode=screen.unicode, moving=moving)
+        painter = Painter(now=screen.now(), unicode=screen.unicode, moving=spinning)
         return painter.run(self._run)
 
 
 @contextmanager
 def _moving(screen: Screen) -> Iterator[Sink]:
-    from rich.console import Console, Group  # noqa: PLC0415 - only where a terminal redraws
-    from rich.live import Live  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
     picture = _Picture(screen)
-
-    def frame() -> Group:
-        return Group(
-            *(
-                Text.assemble(
-                    *((clean(span.text), _RICH.get(span.style, "")) for span in line),
-                    no_wrap=True,
-                    overflow="ellipsis",
-                )
-                for line in picture.lines(moving=True)
-            )
-        )
-
-    console = Console(no_color=not screen.color, highlight=False)
     # the moving frames are cut to the terminal; what stays in the end is whole
-    with Live(get_renderable=frame, console=console, refresh_per_second=10, transient=True):
+    with moving(screen, picture.frame):
         yield picture
-    screen.lines(picture.lines(moving=False))
+    screen.lines(picture.lines(spinning=False))
