@@ -47,6 +47,11 @@ def latest(daemon: Daemon) -> Answer:
     return cast("Answer", status(daemon)["reload"] or {})
 
 
+def why(daemon: Daemon) -> str:
+    """What stands in the way. A file may be looked at while it is only half written."""
+    return str(latest(daemon).get("why", ""))
+
+
 def nodes(daemon: Daemon) -> set[str]:
     graph = ask(daemon, "/api/v1/graph")
     return {each["name"] for each in cast("list[dict[str, str]]", graph["nodes"])}
@@ -80,7 +85,7 @@ def test_a_broken_file_costs_no_event_and_a_mended_one_goes_live(daemon: Daemon)
     sound = node_file(daemon).read_text()
 
     node_file(daemon).write_text(sound.replace("effect", "efect"))
-    until(lambda: latest(daemon).get("outcome") == "refused", daemon)
+    until(lambda: "efect" in why(daemon), daemon)
     meanwhile = greeting(daemon)
     ready = daemon.cli("status")
     refused = daemon.cli("reload", "-o", "json", wanted=65)
@@ -99,9 +104,8 @@ def test_a_broken_file_costs_no_event_and_a_mended_one_goes_live(daemon: Daemon)
 
 def test_a_script_that_does_not_parse_is_not_taken(daemon: Daemon) -> None:
     script(daemon).write_text("def main [] { let x = }")
-    until(lambda: latest(daemon).get("outcome") == "refused", daemon)
+    until(lambda: "nodes/greet/run.nu:1:" in why(daemon), daemon)
 
-    assert "nodes/greet/run.nu:1:" in str(latest(daemon)["why"])
     assert greeting(daemon) == "one"
 
 
@@ -151,8 +155,8 @@ def test_policies_are_taken_whole_or_not_at_all(tmp_path: Path) -> None:
     sound = roles.read_text()
     with running(tmp_path, {"STRATUM_POLICIES__FOLDER": "rules"}) as daemon:
         roles.write_text(sound + '\n@id("typo")\npermit (principal, action, resoruce);\n')
-        until(lambda: latest(daemon).get("outcome") == "refused", daemon)
-        why = str(latest(daemon)["why"])
+        until(lambda: "resoruce" in why(daemon), daemon)
+        place = why(daemon)
         assert greeting(daemon) == "one"
 
         nobody = 'forbid (principal, action == Stratum::Action::"trigger", resource);'
@@ -161,7 +165,7 @@ def test_policies_are_taken_whole_or_not_at_all(tmp_path: Path) -> None:
         (tmp_path / "rules" / "cases.json").unlink()
         until(lambda: latest(daemon).get("policies_changed") is True, daemon)
 
-        assert "roles.cedar:" in why
+        assert "roles.cedar:" in place
         assert daemon.cli("emit", "events.greet", "--data", "{}", "--wait").returncode == 4
 
 
@@ -181,11 +185,10 @@ def test_a_version_that_breaks_a_consumer_is_refused_with_both_places(tmp_path: 
         producer.write_text(
             producer.read_text().replace("word = s.nonempty", "word = s.integer")
         )
-        until(lambda: latest(daemon).get("outcome") == "refused", daemon)
+        until(lambda: "cannot take `greet`" in why(daemon), daemon)
 
-        why = str(latest(daemon)["why"])
-        assert "nodes/shout/node.ncl:1" in why
-        assert "`greet` (greet/node.ncl:1)" in why
+        assert "nodes/shout/node.ncl:1" in why(daemon)
+        assert "`greet` (greet/node.ncl:1)" in why(daemon)
 
 
 def test_a_signal_reloads(daemon: Daemon) -> None:
