@@ -177,6 +177,8 @@ def test_the_journal_of_a_run_verifies(daemon: Daemon) -> None:
 
 
 def test_health_metrics_and_runs_over_http(daemon: Daemon) -> None:
+    emit(daemon, "events.orders.placed", {**ORDER, "order": "o-5"}, wanted=0)
+
     assert ask(daemon, "/livez")[0] == 200
     assert ask(daemon, "/readyz?verbose")[0] == 200
     status, metrics = ask(daemon, "/metrics")
