@@ -22,6 +22,7 @@ Exit codes:
   5   the wait timed out
   6   not found
   65  bad definitions      69  daemon or dependency unavailable
+  70  a fault of Stratum
   74  input or output      75  data folder in use
   77  permission           78  configuration
   130 interrupted

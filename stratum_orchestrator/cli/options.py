@@ -1,5 +1,6 @@
 """The options that every command takes, before or behind its name."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -27,18 +28,6 @@ class Face:
     def folder(self) -> Path:
         """The working folder to which the home belongs: where definitions are looked for."""
         return self.home.parent
-
-
-class Present(click.ParamType[bool]):
-    """True for any text at all: what NO_COLOR asks for (no-color.org)."""
-
-    name = "presence"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> bool:
-        del param, ctx
-        return bool(value)
 
 
 def _remember(ctx: click.Context, param: click.Parameter, value: object) -> None:
@@ -70,8 +59,6 @@ _SHARED = (
     click.option(
         "--no-color",
         is_flag=True,
-        type=Present(),
-        envvar="NO_COLOR",
         expose_value=False,
         callback=_remember,
         help="No colors, whatever stdout is.",
@@ -113,6 +100,11 @@ def _face(ctx: click.Context) -> Face:
         screen=Screen.of_stdout(
             output=told("output"),  # type: ignore[arg-type]
             times=told("time"),  # type: ignore[arg-type]
-            color=not told("no_color"),
+            color=not (told("no_color") or _wants_no_color()),
         ),
     )
+
+
+def _wants_no_color() -> bool:
+    # any text at all asks for it (no-color.org); click takes only what looks like a flag
+    return bool(os.environ.get("NO_COLOR"))  # noqa: TID251 - a convention of terminals

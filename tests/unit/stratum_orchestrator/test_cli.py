@@ -1,4 +1,7 @@
 import json
+import os
+import pty
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +10,9 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from stratum_orchestrator import config
 from stratum_orchestrator.cli.app import Stratum, stratum
+from stratum_orchestrator.cli.exits import Exit
 from stratum_orchestrator.cli.home import find
 
 HEAVY = {"aiohttp", "cedarpy", "msgspec", "nats", "networkx", "rich", "surrealdb"}
@@ -201,3 +206,30 @@ def test_groups_suggest_too() -> None:
 
     assert result.exit_code == click.UsageError.exit_code
     assert "Did you mean 'show'?" in result.output
+
+
+def test_the_exit_codes_are_those_that_help_and_the_page_tell() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "cli.md").read_text(encoding="utf-8")
+    table = {int(each) for each in re.findall(r"(?m)^\| (\d+) \|", page)}
+    helped = CliRunner().invoke(stratum, ["--help"]).stdout.partition("Exit codes:")[2]
+
+    codes = {int(each) for each in Exit} | {130}
+    assert table == codes
+    assert {int(each) for each in re.findall(r"(?:^|  )(\d+) ", helped, re.MULTILINE)} == codes
+
+
+@pytest.mark.parametrize(("value", "colored"), [("1", False), ("yes", False), ("", True)])
+def test_any_text_in_no_color_takes_the_colors_away(value: str, *, colored: bool) -> None:
+    main, side = pty.openpty()
+
+    with os.fdopen(main, "rb", buffering=0) as terminal:
+        subprocess.run(
+            [sys.executable, "-m", "stratum_orchestrator", "version"],
+            env={**config.environment(), "NO_COLOR": value},
+            stdout=side,
+            check=True,
+        )
+        os.close(side)
+        shown = terminal.read(1000)
+
+    assert (b"\x1b[" in shown) is colored
