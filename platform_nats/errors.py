@@ -119,12 +119,14 @@ class NotPublished(TransportError):
 class DuplicateId(TransportError):
     """The stream already holds an event with this id."""
 
-    def __init__(self, subject: str, event_id: str) -> None:
+    def __init__(self, subject: str, event_id: str, sequence: int = 0) -> None:
         super().__init__(
             f"event {event_id} under {subject!r} was not stored, its id is there already; "
             "unless this repeats an event of yours, somebody took the id: use a fresh one"
         )
         self.event_id = event_id
+        self.sequence = sequence
+        """Of the event that has it."""
 
 
 class StreamRefused(TransportError):

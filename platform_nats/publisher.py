@@ -86,7 +86,7 @@ class Publisher:
     async def _receipt(self, event: Outgoing, headers: Mapping[str, str]) -> Receipt:
         ack, is_repeated = await self._stored(event, headers)
         if ack.duplicate and not is_repeated:
-            raise DuplicateId(event.subject, event.event_id)
+            raise DuplicateId(event.subject, event.event_id, ack.seq)
         return Receipt(
             stream=ack.stream,
             sequence=ack.seq,

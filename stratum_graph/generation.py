@@ -52,6 +52,10 @@ class Generation:
             matched.setdefault(trigger.pipeline, set()).add(index)
         return tuple(self._plan(name, frozenset(matched[name])) for name in sorted(matched))
 
+    def listens(self, subject: str) -> bool:
+        """Whether an event under the subject may open any pipeline."""
+        return bool(self._trie.match(subject))
+
     def whole(self, pipeline: str) -> Plan:
         """The plan of a pipeline when every one of its triggers matches."""
         return self._plan(pipeline, frozenset(self._triggered.get(pipeline, ())))

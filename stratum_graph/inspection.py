@@ -5,12 +5,13 @@ from difflib import get_close_matches
 
 import networkx as nx
 
+from stratum_graph import lifecycle
 from stratum_graph.compatibility import misfits
 from stratum_graph.diagnostics import Diagnostic, Severity
 from stratum_graph.model import Definition
 from stratum_graph.plan import Wiring, make_plan
 from stratum_graph.schemas import SchemaInvalid, compile_schema
-from stratum_graph.subjects import covers
+from stratum_graph.subjects import SubjectTrie, covers
 
 Providers = Mapping[str, int]
 
@@ -30,6 +31,7 @@ def inspect(
     if not any(each.severity == "error" for each in found):
         found += _idle(definitions, providers)
     found += _not_undone(definitions)
+    found += _chains(definitions)
     return providers, tuple(
         sorted(found, key=lambda each: (each.file, each.line, each.message))
     )
@@ -175,6 +177,33 @@ def _idle(definitions: Sequence[Definition], providers: Providers) -> Iterator[D
                 each,
                 f"`{each.node.name}` never runs: {reason}",
                 "let a node consume what it produces, or give it a trigger",
+                "warning",
+            )
+
+
+def _chains(definitions: Sequence[Definition]) -> Iterator[Diagnostic]:
+    """Pipelines that start themselves, by way of the events with which runs end."""
+    follows: nx.DiGraph[str] = nx.DiGraph()
+    starts = [
+        (trigger.pipeline, each, SubjectTrie([(subject, 0) for subject in trigger.subjects]))
+        for each in definitions
+        if (trigger := each.node.trigger) is not None
+    ]
+    pipelines = {pipeline for pipeline, _, _ in starts}
+    for pipeline, each, trie in starts:
+        for before in pipelines:
+            if any(trie.match(lifecycle.subject(end, before)) for end in lifecycle.ENDS):
+                follows.add_edge(before, pipeline, by=each)
+    for group in nx.strongly_connected_components(follows):
+        start = min(group)
+        inner = follows.subgraph(group)
+        if len(group) > 1 or inner.has_edge(start, start):
+            path = [source for source, _ in nx.find_cycle(inner, start)]
+            yield _at(
+                follows.edges[path[-1], path[0]]["by"],
+                f"pipelines start each other by their ends: {' -> '.join((*path, path[0]))}",
+                "name the pipelines that it follows, as in "
+                f"`{lifecycle.subject('completed', 'NAME')}`, and break the circle",
                 "warning",
             )
 

@@ -93,6 +93,8 @@ class Runs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     takeover: float = 15
     limit: float = 86400
     grace: float = 10
+    depth: int = 8
+    publish: Literal["heard", "always"] = "heard"
 
 
 class Retention(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -67,6 +67,8 @@ POINTS: Mapping[str, str] = {
     **{f"{each}.spawned": f"the process of a {each} exists" for each in _PROCESSES},
     **{f"{each}.fed": f"the process of a {each} may run" for each in _PROCESSES},
     **{f"{each}.heard": f"the process of a {each} is gone" for each in _PROCESSES},
+    "notice.due": "the end of a run is about to be published",
+    "notice.stored": "the stream has it, and that is not on record",
     **{f"{each}.before": f"`{each}` is about to be recorded" for each in _RECORDED},
     **{f"{each}.durable": f"`{each}` is durable, and nobody knows" for each in _RECORDED},
     "record.believed": "the cache believes what is durable",

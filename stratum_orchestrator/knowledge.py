@@ -16,6 +16,9 @@ from stratum_orchestrator.auth.entities import PipelineFacts
 from stratum_orchestrator.auth.register import Register
 from stratum_orchestrator.auth.roster import Roster
 
+DAEMON, SERVICES = "stratum", "services"
+"""How policies know daemons: by name, and by group."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
@@ -69,6 +72,15 @@ async def people(
     named, faults = roster.merged(declared, str(changed.file))
     by_key = {key: principal for principal in named for key in principal.every_key}
     return by_key, (*problems, *faults)
+
+
+def with_daemon(named: Mapping[str, Principal], key: str) -> Mapping[str, Principal]:
+    """Those who may sign events, the daemon among them: it publishes the ends of runs.
+
+    Where its key is declared, the declaration counts.
+    """
+    daemon = Principal(key=key, name=DAEMON, groups=(SERVICES,))
+    return {key: daemon, **named}
 
 
 def authorizer(policies: PolicySet, generation: Generation) -> CedarAuthorizer:

@@ -69,8 +69,9 @@ class Account:
 
     @property
     def is_over(self) -> bool:
-        """Whether the run is, and nothing that it was lent is left to be taken back."""
-        return (self.run is None or self.run.is_over) and not self.is_indebted
+        """Whether the run is: published if that is due, and nothing lent is left with it."""
+        run = self.run
+        return (run is None or (run.is_over and not run.is_due)) and not self.is_indebted
 
     @property
     def is_indebted(self) -> bool:
@@ -127,6 +128,10 @@ class Ledger:
         """What was lent and is neither taken back nor at its end."""
         accounts = self._accounts.values()
         return [each for account in accounts for each in account.leases() if not each.is_over]
+
+    def due(self) -> list[PipelineRun]:
+        """The runs whose end is still to be published."""
+        return [run for run in self.runs() if run.is_due]
 
     @property
     def is_idle(self) -> bool:

@@ -83,6 +83,9 @@ class MemoryStore:
         trails = [await self.trail(each) for each in live]
         return [each for each in trails if each is not None]
 
+    async def due(self) -> Sequence[PipelineRun]:
+        return self._ledger.due()
+
     async def owed(self) -> Sequence[CredentialLease]:
         return self._ledger.owed()
 

@@ -179,6 +179,12 @@ class PipelineRun:
     """Canonical JSON text: the latest that an operator told it to do, and by what right."""
     trouble: str | None = None
     """Canonical JSON text: what keeps it from going on by itself; of no meaning at its end."""
+    depth: int | None = None
+    """How many runs led to its event, each by its end; None when a publisher sent it."""
+    notice: str | None = None
+    """Of one that ended: the subject under which that is to be published, if anywhere."""
+    published: int | None = None
+    """The sequence of that event in the stream."""
 
     def to(self, status: RunStatus, **facts: object) -> Self:
         """The run after a legal move, with the facts that come with it; else IllegalMove."""
@@ -191,6 +197,10 @@ class PipelineRun:
         """The run where it is, with the trouble that it is in, or without any."""
         return replace(self, trouble=trouble)
 
+    def heard_of(self, sequence: int) -> Self:
+        """The run where it is, its end being published."""
+        return replace(self, published=sequence)
+
     def told(self, instruction: str, **facts: object) -> Self:
         """The run where it is, with what an operator told it."""
         return replace(self, instruction=instruction, **facts)  # type: ignore[arg-type]
@@ -198,6 +208,11 @@ class PipelineRun:
     @property
     def is_over(self) -> bool:
         return self.status in RUN_ENDS
+
+    @property
+    def is_due(self) -> bool:
+        """Whether its end is to be published, and is not known to be."""
+        return self.is_over and self.notice is not None and self.published is None
 
     @property
     def is_unresolved(self) -> bool:

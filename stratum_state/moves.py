@@ -27,11 +27,11 @@ from stratum_state.model import (
 
 Place = tuple[str, ...] | tuple[str, int, str, int] | tuple[str, int, str, int, str]
 
-REMARKS = frozenset({"instruction", "trouble", "waived"})
+REMARKS = frozenset({"instruction", "published", "trouble", "waived"})
 """What can be said of a run without moving it."""
 
 _MOVING: Mapping[type[Fact], set[str]] = {
-    PipelineRun: {"status", "started", "ended", "cause", "compensation", *REMARKS},
+    PipelineRun: {"status", "started", "ended", "cause", "compensation", "notice", *REMARKS},
     StepRecord: {
         *("status", "ended", "outputs", "error_class", "error"),
         *("exit_code", "stderr", "level", "resources"),

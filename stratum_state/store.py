@@ -110,6 +110,10 @@ class Store(Protocol):
         """Every run of ours that is not over, oldest first."""
         ...
 
+    async def due(self) -> Sequence[PipelineRun]:
+        """Our runs whose end is to be published, and is not known to be."""
+        ...
+
     async def owed(self) -> Sequence[CredentialLease]:
         """What was lent to our runs and is neither taken back nor at its end."""
         ...

@@ -172,6 +172,10 @@ class StateTracker:
         self._live.pop(run_id, None)
         self._ended.pop(run_id, None)
 
+    async def due(self) -> Sequence[PipelineRun]:
+        """Our runs whose end is to be published, and is not known to be."""
+        return await self._store.due()
+
     async def owed(self) -> Sequence[CredentialLease]:
         """What was lent to our runs and is neither taken back nor at its end."""
         return await self._store.owed()

@@ -25,9 +25,11 @@ def check_success(chronicle: Chronicle) -> Iterator[Violation]:
 
 
 def check_rest(trail: Trail) -> Iterator[Violation]:
-    """I7: at rest every run is over."""
+    """I7: at rest every run is over, and published if that is due."""
     if not trail.run.is_over:
         yield Violation("I7", trail.run.id, f"it is {trail.run.status} and nobody carries it")
+    if trail.run.is_due:
+        yield Violation("I7", trail.run.id, "its end is to be published, and is not")
 
 
 def check_loose_ends(chronicle: Chronicle) -> Iterator[Violation]:

@@ -27,6 +27,7 @@ class Followed:
         self, frame: Frame, broker: Broker, in_force: InForce, workshop: Workshop
     ) -> None:
         self._register = frame.access.principals
+        self._key = frame.key.public
         self._broker, self._in_force, self._content = broker, in_force, workshop.content
         self._seen = self._register.state()
         self._rules = in_force.rules
@@ -70,7 +71,7 @@ class Followed:
             return None
         self.trouble = ""
         log.info("principals changed", extra={"count": len({x.name for x in named.values()})})
-        return named
+        return knowledge.with_daemon(named, self._key)
 
     def _complain(self, why: str) -> None:
         if why != self.trouble:

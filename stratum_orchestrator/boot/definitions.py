@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from stratum_graph.definitions.scripts import Nushell
-from stratum_orchestrator import lenders
+from stratum_orchestrator import knowledge, lenders
 from stratum_orchestrator.auth.grants import KeptGrants
 from stratum_orchestrator.boot import supplies
 from stratum_orchestrator.boot.broker import Broker
@@ -46,7 +46,7 @@ class Legislator:
         credentials, dev = self.frame.settings.credentials, self.frame.launch.dev
         return Rules(
             generation=found.generation,
-            principals=found.principals,
+            principals=knowledge.with_daemon(found.principals, self.frame.key.public),
             authorizer=found.authorizer,
             lacks=self.workshop.runner.lacks,
             nothing_lent=lenders.missing(credentials, dev=dev),

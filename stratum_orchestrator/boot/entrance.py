@@ -47,7 +47,7 @@ def open_entrance(
         records.tracker,
         work.live,
         frame.clock,
-        Terms(audience=nats.audience, limits=limits),
+        Terms(audience=nats.audience, limits=limits, depth=frame.settings.runs.depth),
         passed=frame.points.passed,
     )
     consumer = Consumer(

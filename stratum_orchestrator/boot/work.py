@@ -16,6 +16,7 @@ from stratum_graph.model import Plan, Principal
 from stratum_orchestrator.boot.broker import Broker
 from stratum_orchestrator.boot.definitions import InForce
 from stratum_orchestrator.boot.frame import Frame
+from stratum_orchestrator.boot.heralding import send_herald
 from stratum_orchestrator.boot.records import Records
 from stratum_orchestrator.boot.workshop import Workshop
 from stratum_orchestrator.retention import Content, Retention
@@ -26,6 +27,7 @@ from stratum_orchestrator.saga.operations import Operations
 from stratum_orchestrator.saga.pipeline import Pipeline
 from stratum_orchestrator.saga.plans import Plans
 from stratum_orchestrator.saga.recovery import resume
+from stratum_orchestrator.saga.sequel import heard
 from stratum_orchestrator.saga.step import StepRunner
 from stratum_orchestrator.saga.takeover import Takeover
 from stratum_state.model import PipelineRun
@@ -58,6 +60,7 @@ async def take_up_work(  # noqa: PLR0913, PLR0917 - what the earlier steps made
     runs, tracker = frame.settings.runs, records.tracker
     capacity = runs.capacity or _RUNS_PER_PROCESS * workshop.parallel
     plans, credit = Plans(workshop.content, partial(_plans_again, in_force)), Credit(capacity)
+    herald = await send_herald(frame, records, broker)
     opening = live_runs(
         _pipeline(frame, records, workshop, lender, in_force),
         plans,
@@ -70,6 +73,7 @@ async def take_up_work(  # noqa: PLR0913, PLR0917 - what the earlier steps made
     def taken(runs: int) -> None:
         frame.metrics.taken_over(runs)
         lender.revocations.look_again()
+        herald.look_again()
 
     takeover = Takeover(
         records.store,
@@ -95,6 +99,7 @@ async def take_up_work(  # noqa: PLR0913, PLR0917 - what the earlier steps made
         custody=takeover,
         elsewhere=partial(control.ask, broker.connection),
         patience_s=_TAKEOVERS * runs.takeover,
+        turn=herald.turn,
     )
     await _keep_house(frame, records, workshop, in_force, plans)
     await frame.beside(partial(control.serve, broker.connection, operations.overhear))
@@ -141,6 +146,11 @@ def _pipeline(
         limit_s=frame.settings.runs.limit,
         passed=passed,
         lapsed=lambda run: in_force.rules.lapsed(run, clock.now_ms()),
+        sequel=heard(
+            lambda: in_force.rules.generation,
+            frame.settings.nats.subjects,
+            always=frame.settings.runs.publish == "always",
+        ),
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from stratum_orchestrator.saga import instruction
+from stratum_orchestrator.saga.sequel import Sequel, unheard
 from stratum_state.model import (
     CompensationStatus,
     Fact,
@@ -14,7 +15,7 @@ from stratum_state.model import (
 _WHY = "the run was abandoned while it ran"
 
 
-def ending(trail: Trail, now_ms: int) -> Sequence[Fact]:
+def ending(trail: Trail, now_ms: int, sequel: Sequel = unheard) -> Sequence[Fact]:
     """What to record, together, when no process of the run is alive any more.
 
     The run has to be one that `instruction.is_to_be_abandoned`. What was under way has an
@@ -29,4 +30,5 @@ def ending(trail: Trail, now_ms: int) -> Sequence[Fact]:
         for each in trail.compensations
         if not each.is_over
     ]
-    return [*steps, *undoing, trail.run.to(RunStatus.ABANDONED, ended=now_ms, cause=cause)]
+    run = trail.run.to(RunStatus.ABANDONED, ended=now_ms, cause=cause)
+    return [*steps, *undoing, sequel(run)]

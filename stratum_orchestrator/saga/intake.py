@@ -14,6 +14,7 @@ from stratum_orchestrator.errors import NoRoom, Refused
 from stratum_orchestrator.ports import Clock
 from stratum_orchestrator.saga import grant
 from stratum_orchestrator.saga.delegation import Asker
+from stratum_orchestrator.saga.depth import DEEPEST, depth_of
 from stratum_orchestrator.saga.live import LiveRuns
 from stratum_orchestrator.saga.rules import Judgement, Rules, judge
 from stratum_orchestrator.saga.verdict import Drafted, Signed, draft, no_pipeline, refused
@@ -41,6 +42,8 @@ class Terms:
     audience: str
     """The deployment that it has to be signed for."""
     limits: Limits = field(default_factory=Limits)
+    depth: int = DEEPEST
+    """How many runs may lead to an event, each by its end."""
 
 
 class Intake:
@@ -144,6 +147,7 @@ class Intake:
                 self._terms.limits,
             )
             _check_key(rules.principals[envelope.publisher], envelope.publisher, delivery)
+            depth = depth_of(envelope.headers, self._terms.depth)
             data = decode(delivery.body, safe_integers=True)
         except EnvelopeRefused as why:
             raise Refused(why.code, why.reason) from None
@@ -156,6 +160,7 @@ class Intake:
             principal=rules.principals[envelope.publisher].name,
             generation=rules.generation.digest,
             now_ms=self._clock.now_ms(),
+            depth=depth,
         )
 
 

@@ -9,6 +9,7 @@ from stratum_orchestrator.ports import Clock
 from stratum_orchestrator.saga import abandonment
 from stratum_orchestrator.saga.halt import Halt
 from stratum_orchestrator.saga.instruction import Instruction, is_to_be_abandoned
+from stratum_orchestrator.saga.sequel import Sequel, unheard
 from stratum_orchestrator.saga.trouble import Trouble
 from stratum_state.model import RunStatus, StepRecord, Trail
 from stratum_state.tracker import StateTracker
@@ -19,7 +20,14 @@ _GOING_FORWARD = (RunStatus.ACCEPTED, RunStatus.RUNNING, RunStatus.SUSPENDED)
 class Journey:
     """Serializes the moves of one run, so that its end and its cancellation cannot both win."""
 
-    def __init__(self, trail: Trail, plan: Plan, tracker: StateTracker, clock: Clock) -> None:
+    def __init__(
+        self,
+        trail: Trail,
+        plan: Plan,
+        tracker: StateTracker,
+        clock: Clock,
+        sequel: Sequel = unheard,
+    ) -> None:
         """`trail` is what is on record so far: just accepted, or found by recovery."""
         self.run = trail.run
         self.plan = plan
@@ -31,6 +39,7 @@ class Journey:
         self.steps_before: Sequence[StepRecord] = trail.steps
         self._tracker = tracker
         self._clock = clock
+        self._sequel = sequel
         self._moving = anyio.Lock()
 
     @property
@@ -109,9 +118,10 @@ class Journey:
         """Record the end of a run that was given up, when nothing of it runs any more."""
         trail = await self._tracker.find(self.run.id)
         if trail is not None and is_to_be_abandoned(trail.run):
-            await self._tracker.record(*abandonment.ending(trail, self._clock.now_ms()))
+            now = self._clock.now_ms()
+            await self._tracker.record(*abandonment.ending(trail, now, self._sequel))
 
     async def _record(self, status: RunStatus, **facts: object) -> None:
-        moved = self.run.to(status, **facts)
+        moved = self._sequel(self.run.to(status, **facts))
         await self._tracker.record(moved)
         self.run = moved

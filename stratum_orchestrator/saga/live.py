@@ -15,6 +15,7 @@ from stratum_orchestrator.saga.instruction import Instruction, is_to_be_abandone
 from stratum_orchestrator.saga.journey import Journey
 from stratum_orchestrator.saga.pipeline import Pipeline
 from stratum_orchestrator.saga.plans import Plans
+from stratum_orchestrator.saga.sequel import Sequel
 from stratum_orchestrator.saga.trouble import Trouble
 from stratum_state.errors import StateError
 from stratum_state.model import PipelineRun, RunStatus, Trail
@@ -58,6 +59,11 @@ class LiveRuns:
         """The runs that are carried, and for how many seconds."""
         now = anyio.current_time()
         return {run: now - journey.begun for run, journey in self._journeys.items()}
+
+    @property
+    def sequel(self) -> Sequel:
+        """What is to be published of the runs that end."""
+        return self._pipeline.sequel
 
     def set_aside(self, run_id: str) -> None:
         """Remember a run that cannot be carried, until somebody decides about it."""

@@ -65,7 +65,8 @@ class Operations:
     elsewhere: Elsewhere
     patience_s: float
     """How long to wait for an instance that has the run: one that is gone is replaced."""
-    _turn: anyio.Lock = field(default_factory=anyio.Lock)
+    turn: anyio.Lock = field(default_factory=anyio.Lock)
+    """Whose turn it is to write to runs that are over."""
 
     async def cancel(self, run_id: str, wish: Wish) -> Obeyed:
         """Turn a run back: what it did is undone."""
@@ -167,7 +168,7 @@ class Operations:
 
     async def _in_turn(self, do: Callable[[], Awaitable[T]]) -> T:
         async def alone() -> T:
-            async with self._turn:
+            async with self.turn:
                 return await do()
 
         return await self.live.apart(alone)

@@ -13,6 +13,7 @@ from stratum_orchestrator.ports import Clock
 from stratum_orchestrator.saga.compensation import Compensator, judged
 from stratum_orchestrator.saga.context import RunContext
 from stratum_orchestrator.saga.journey import Journey
+from stratum_orchestrator.saga.sequel import Sequel, unheard
 from stratum_orchestrator.saga.stage import Attempts, cause_of, run_stage
 from stratum_orchestrator.saga.step import StepRunner
 from stratum_state.model import (
@@ -48,6 +49,7 @@ class Pipeline:
         limit_s: float,
         passed: Passed = UNARMED.passed,
         lapsed: Lapsed = _never,
+        sequel: Sequel = unheard,
     ) -> None:
         """`lapsed` is asked before each stage.
 
@@ -63,10 +65,11 @@ class Pipeline:
         self._limit_s = limit_s
         self._passed = passed
         self._lapsed = lapsed
+        self.sequel = sequel
 
     def depart(self, trail: Trail, plan: Plan) -> Journey:
         """Make a run that is on record one that this process carries."""
-        return Journey(trail, plan, self._tracker, self._clock)
+        return Journey(trail, plan, self._tracker, self._clock, self.sequel)
 
     async def carry(self, journey: Journey) -> None:
         """Return when the run is over; every way that ends badly goes through one door."""

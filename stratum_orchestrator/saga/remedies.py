@@ -77,7 +77,7 @@ class Remedies:
         if not self._is_set_aside(run):
             raise not_here(run)
         given_up = replace(trail, run=run.told(told.text()))
-        ending = abandonment.ending(given_up, self.clock.now_ms())
+        ending = abandonment.ending(given_up, self.clock.now_ms(), self.live.sequel)
         await self.tracker.record(given_up.run, *ending)
         self.live.forget(run.id)
         return "it had no processes, nothing is undone"

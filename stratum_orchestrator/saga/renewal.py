@@ -104,6 +104,8 @@ def renewed(
         compensation=None,
         waived=None,
         instruction=None,
+        notice=None,
+        published=None,
         trouble=None,
     )
 

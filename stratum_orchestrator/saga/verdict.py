@@ -39,6 +39,7 @@ class Signed:
     principal: str
     generation: str
     now_ms: int
+    depth: int = 0
 
 
 def refused(delivery: Delivery, refusal: Refused, now_ms: int) -> Drafted:
@@ -140,6 +141,7 @@ def _run(event: Signed, key: str, judgement: Judgement) -> PipelineRun:
         generation=event.generation,
         authorization=canonical.text(_decision(judgement)),
         accepted=event.now_ms,
+        depth=event.depth or None,
     )
 
 

@@ -12,11 +12,13 @@ STEPS: Sequence[str] = (
     "schema-3.surql",
     "schema-4.surql",
     "schema-5.surql",
+    "schema-6.surql",
 )
 """The files that lead from each version to the next; each can be run again after a crash."""
 
 _INDEXES: Mapping[str, str] = {
     "run_active": "run",
+    "run_due": "run",
     "run_unresolved": "run",
     "credential_lease_open": "credential_lease",
 }

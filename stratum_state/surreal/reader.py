@@ -39,6 +39,7 @@ RETURN {
 }
 """
 _ACTIVE = "SELECT VALUE id FROM run WHERE active = true AND lane = $lane LIMIT $limit"
+_DUE = "SELECT VALUE id FROM run WHERE due = true AND lane = $lane LIMIT $limit"
 _OPEN = """
 SELECT VALUE id FROM credential_lease WHERE open = true AND lane = $lane LIMIT $limit
 """
@@ -123,6 +124,12 @@ class Reader:
         kept = [await self.kept(run) for run in runs]
         return [each for each in kept if each is not None]
 
+    async def due(self, lane: str) -> list[Kept]:
+        """Every run of the lane whose end is still to be published, oldest first."""
+        found = await self.keys(_DUE, {"lane": lane, "limit": _MOST})
+        kept = [await self.kept(run) for run in sorted(map(str, found), reverse=True)]
+        return [each for each in kept if each is not None]
+
     async def indebted(self, lane: str) -> list[Kept]:
         """Every run of the lane to which something is lent."""
         keys = await self.keys(_OPEN, {"lane": lane, "limit": _MOST})
@@ -131,9 +138,12 @@ class Reader:
         return [each for each in kept if each is not None]
 
     async def has_unfinished(self, lane: str) -> bool:
-        """Whether a run of the lane is not over, or something is lent to one."""
+        """Whether a run of the lane is not over, unpublished, or has something lent to it."""
         params = {"lane": lane, "limit": 1}
-        return bool(await self._call(_ACTIVE, params) or await self._call(_OPEN, params))
+        for query in (_ACTIVE, _DUE, _OPEN):
+            if await self._call(query, params):
+                return True
+        return False
 
     async def lane(self, run_id: str) -> str | None:
         """The lane that the run belongs to."""

@@ -34,7 +34,7 @@ _ACTIVATION = "activation:"
 # after stays.
 _RUNS = """
 SELECT id, identity FROM $range WHERE lane = $lane AND active = false AND unresolved != true
-  AND (ended = NONE OR ended < $before) LIMIT $limit
+  AND due != true AND (ended = NONE OR ended < $before) LIMIT $limit
 """
 _VERDICTS = "SELECT id, runs FROM $range WHERE at < $before LIMIT $limit"
 _BATCHES = "SELECT id, prev, hash, body FROM $range WHERE at < $before LIMIT $limit"

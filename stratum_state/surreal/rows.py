@@ -87,7 +87,11 @@ def encode(move: Move, lane: str) -> Raw:
 def filed(fact: Fact) -> dict[str, object]:
     """By what a fact is found: fields of its row that follow from the others."""
     if isinstance(fact, PipelineRun):
-        return {"active": not fact.is_over, "unresolved": fact.is_unresolved or None}
+        return {
+            "active": not fact.is_over,
+            "due": fact.is_due or None,
+            "unresolved": fact.is_unresolved or None,
+        }
     return {"open": not fact.is_over} if isinstance(fact, CredentialLease) else {}
 
 

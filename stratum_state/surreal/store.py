@@ -116,7 +116,7 @@ class SurrealStore:
             return ()
         self._passed("takeover.leased")
         unfinished = await self._reader.unfinished(lane)
-        self._lanes.open(taken, [*unfinished, *await self._reader.indebted(lane)])
+        self._lanes.open(taken, [*unfinished, *await self._left(lane)])
         return _trails(unfinished)
 
     async def release_idle(self) -> Sequence[str]:
@@ -190,6 +190,22 @@ class SurrealStore:
             if held is not None:
                 held.ledger.enter(kept.rows)
         return sorted(_trails(found), key=lambda each: each.run.id, reverse=True)
+
+    async def due(self) -> Sequence[PipelineRun]:
+        """The runs of our lanes whose end is still to be published."""
+        found: list[PipelineRun] = []
+        for lane in self.lanes:
+            for kept in await self._reader.due(lane):
+                held = self._lanes.held.get(lane)
+                if held is not None:
+                    held.ledger.enter(kept.rows)
+                runs = (row.fact for row in kept.rows)
+                found += [each for each in runs if isinstance(each, PipelineRun)]
+        return [each for each in found if each.is_due]
+
+    async def _left(self, lane: str) -> Sequence[Kept]:
+        """What is left to be done for runs of the lane that are over."""
+        return [*await self._reader.due(lane), *await self._reader.indebted(lane)]
 
     async def owed(self) -> Sequence[CredentialLease]:
         """What was lent to the runs of our lanes, and nobody has taken back."""

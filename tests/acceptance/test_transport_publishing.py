@@ -8,6 +8,7 @@ import anyio
 import pytest
 
 from platform_nats.announcer import Announcer
+from platform_nats.assurance import Assurance
 from platform_nats.connection import ConnectionSettings, connect
 from platform_nats.consumer import Consumer
 from platform_nats.delivery import Answer, Delivery
@@ -22,7 +23,7 @@ from platform_nats.errors import (
 )
 from platform_nats.nkey import UserKey
 from platform_nats.streams import EVENTS, INTAKE, STATUS, StreamSettings, ensure
-from support.broker import Broker, run_broker
+from support.broker import AUDIENCE, Broker, run_broker
 from support.wait import until
 
 pytestmark = pytest.mark.acceptance
@@ -147,3 +148,25 @@ async def until_pulled(broker: Broker) -> None:
     async with broker.connect() as connection:
         while not (await connection.jetstream.consumer_info(EVENTS, INTAKE)).num_waiting:
             await anyio.lowlevel.checkpoint()
+
+
+async def test_an_event_of_ours_that_is_stored_already_is_found_again(broker: Broker) -> None:
+    async with broker.connect(broker.daemon) as connection:
+        assurance = Assurance(connection, AUDIENCE, within_s=10)
+
+        first = await assurance.publish("events.a", {"n": 1}, "run.completed", {})
+        again = await assurance.publish("events.a", {"n": 1}, "run.completed", {})
+
+    assert again == first
+
+
+async def test_an_id_that_somebody_took_suppresses_nothing_of_ours(broker: Broker) -> None:
+    async with broker.publish_as(broker.other) as theirs:
+        taken = await theirs.publish("events.other.a", {}, event_id="run.completed")
+
+    async with broker.connect(broker.daemon) as connection:
+        assurance = Assurance(connection, AUDIENCE, within_s=10)
+        ours = await assurance.publish("events.a", {}, "run.completed", {})
+        again = await assurance.publish("events.a", {}, "run.completed", {})
+
+    assert ours == again != taken.sequence

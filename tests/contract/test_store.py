@@ -644,3 +644,16 @@ async def test_rows_name_the_entries_that_they_moved_with(store: Store) -> None:
 
 async def test_there_is_no_evidence_of_an_unknown_run(store: Store) -> None:
     assert await store.evidence(a_run().id) is None
+
+
+async def test_the_end_of_a_run_is_due_until_it_is_known_to_be_published(store: Store) -> None:
+    running = records.running(a_run())
+    over = replace(records.completed(running), notice="events.stratum.run.completed.build")
+    await store.write([a_run(), running, a_run("e2")])
+    await store.write([over])
+
+    before = await store.due()
+    await store.write([over.heard_of(7)])
+
+    assert list(before) == [over]
+    assert list(await store.due()) == []

@@ -31,9 +31,9 @@ pytestmark = [pytest.mark.crash, pytest.mark.timeout(900 * ROUNDS)]
 DIES_WITHIN_S = 60
 LEFT_OVER = ("recovery.resumed", "step.lost")
 AT_THE_START = (*LEFT_OVER, "store.", "broker.", "orphans.", "content.", "generation.")
-APART = ("credential.", "takeover.", "retention.", "compaction.")
-"""Tests of their own have a vault, several instances, old records: see test_credentials.py and
-test_points_apart.py."""
+APART = ("credential.", "takeover.", "retention.", "compaction.", "notice.")
+"""Tests of their own have a vault, several instances, old records: see test_credentials.py,
+test_points_apart.py and acceptance/test_chaining.py."""
 HERE = sorted(each for each in POINTS if not each.startswith(APART))
 MODES = {
     "step.failed": "race",

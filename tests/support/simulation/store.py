@@ -144,6 +144,9 @@ class SimulatedStore(Port):
     async def journal(self, run_id: str) -> Sequence[JournalLine]:
         return await self._store.journal(run_id)
 
+    async def due(self) -> Sequence[PipelineRun]:
+        return await self._store.due()
+
     async def evidence(self, run_id: str) -> Evidence | None:
         return await self._store.evidence(run_id)
 

@@ -136,3 +136,27 @@ def test_all_findings_come_at_once() -> None:
     )
 
     assert len(found) == 4
+
+
+def test_pipelines_that_start_each_other_by_their_ends_are_pointed_out() -> None:
+    end = "events.stratum.run.completed"
+
+    found = warnings(
+        node("a", on=f"{end}.b", pipeline="a"),
+        node("b", on=f"{end}.a", pipeline="b"),
+        node("c", on=f"{end}.b", pipeline="c"),
+    )
+
+    circles = [each for each in found if "start each other" in each]
+    assert len(circles) == 1
+    assert "a -> b -> a" in circles[0]
+    assert f"`{end}.NAME`" in circles[0]
+
+
+def test_pipelines_in_a_row_are_none_of_that() -> None:
+    found = warnings(
+        node("a", on="events.go", pipeline="a"),
+        node("b", on="events.stratum.run.*.a", pipeline="b"),
+    )
+
+    assert not [each for each in found if "start each other" in each]

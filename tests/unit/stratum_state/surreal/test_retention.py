@@ -1,6 +1,7 @@
 """Retention: what is old goes with all that belongs to it; what is kept can be verified."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -242,3 +243,16 @@ def test_batches_that_do_not_follow_from_each_other_have_anchors_of_their_own() 
     assert apart.anchors == [first, third]
     assert together.anchors == [Stretch(1, 3, "0", "c")]
     assert together.stretches == [first, second, third]
+
+
+async def test_a_run_whose_end_is_still_to_be_published_stays(store: SurrealStore) -> None:
+    running = records.running(a_run())
+    over = replace(records.completed(running), notice="events.stratum.run.completed.build")
+    await store.write([a_run(), running])
+    await store.write([over])
+
+    before = await store.collect(LATER, 100)
+    await store.write([over.heard_of(7)])
+    after = await store.collect(LATER, 100)
+
+    assert (before.runs, after.runs) == (0, 1)
