@@ -121,9 +121,17 @@ async def test_a_run_that_cannot_be_recovered_is_named_by_every_instance(site: S
     await run_sync(one.start)
     await run_sync(two.start)
 
+    await taken_over(one)
     assert await needy(one) == await needy(two) == {run: "unrecovered"}
     await command(two, run, "abandon")
     assert await needy(one) == await needy(two) == {}
+
+
+async def taken_over(member: Daemon) -> None:
+    """Wait until a run is carried, or set aside, by whoever took it over."""
+    with anyio.fail_after(30):
+        while not await needy(member):  # noqa: ASYNC110 - in another process
+            await anyio.sleep(0.1)
 
 
 @contextmanager
