@@ -11,9 +11,10 @@ from pathlib import Path
 import anyio
 import msgspec
 
-from stratum_graph.definitions import folders, shape, snapshot
+from stratum_graph.definitions import descriptor, folders, shape, snapshot
 from stratum_graph.definitions.content import ContentStore
 from stratum_graph.definitions.copies import Copies
+from stratum_graph.definitions.descriptor import Descriptor
 from stratum_graph.definitions.document import (
     Document,
     Gathered,
@@ -123,11 +124,14 @@ class DirectorySource:
             each = _decoded(fresh[name], name, text) if name in fresh else self._known[key]
             known |= {key: each} if each.settled else {}
             problems += each.diagnostics
-            folder = cut.of(name) if each.definitions else {}
-            for definition in each.definitions:
-                wrong = list(folders.problems(definition.node, name, text, folder))
+            below = cut.of(name) if each.drafts else {}
+            for draft in each.drafts:
+                definition, folder, said = _furnished(draft, below, text, reading.taken.files)
+                lacks = folders.problems(definition.node, name, text, folder)
+                wrong = said if _has_error(said) else [*said, *lacks]
                 problems += wrong
-                found += [] if wrong else [(definition, tuple(folder.items()))]
+                if not _has_error(wrong):
+                    found.append((definition, tuple(folder.items())))
         self._known = known
         return Loaded(self._keep(found), _in_order(problems))
 
@@ -157,9 +161,36 @@ _People = tuple[tuple[Principal, ...], tuple[Diagnostic, ...]]
 class _Known:
     """What a file came to, decoded; its definitions have no folder yet."""
 
-    definitions: tuple[Definition, ...]
+    drafts: tuple["_Draft", ...]
     diagnostics: tuple[Diagnostic, ...]
     settled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A definition, and its scripts that lie in no folder."""
+
+    definition: Definition
+    scripts: Mapping[str, Descriptor]
+
+
+def _furnished(
+    draft: _Draft, folder: Files, text: str, files: Files
+) -> tuple[Definition, Files, list[Diagnostic]]:
+    """The definition with a folder that holds all its scripts, and what is wrong with them."""
+    definition, problems = draft.definition, list[Diagnostic]()
+    for part, wanted in draft.scripts.items():
+        made = descriptor.settle(wanted, part, definition.file, text, files)
+        problems += made.problems
+        folder = {**folder, made.name: made.content}
+        named = msgspec.structs.replace(getattr(definition.node, part), script=made.name)
+        node = msgspec.structs.replace(definition.node, **{part: named})
+        definition = msgspec.structs.replace(definition, node=node)
+    return definition, folder, problems
+
+
+def _has_error(found: Iterable[Diagnostic]) -> bool:
+    return any(each.severity == "error" for each in found)
 
 
 def _in_order(problems: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
@@ -169,8 +200,8 @@ def _in_order(problems: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
 
 def _decoded(evaluated: Evaluated, file: str, text: str) -> _Known:
     nodes, refused = shape.nodes(evaluated.value, file, text)
-    definitions = tuple(_unkept(node, file, text) for node in nodes)
-    return _Known(definitions, (*evaluated.diagnostics, *refused), evaluated.settled)
+    drafts = tuple(_Draft(_unkept(each.node, file, text), each.scripts) for each in nodes)
+    return _Known(drafts, (*evaluated.diagnostics, *refused), evaluated.settled)
 
 
 def _unkept(node: ActionNode, file: str, text: str) -> Definition:

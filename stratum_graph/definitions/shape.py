@@ -1,12 +1,13 @@
 """Evaluated values, decoded strictly: what the model lacks is refused and never ignored."""
 
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Struct
 
-from stratum_graph.definitions import source_text
+from stratum_graph.definitions import descriptor, source_text
+from stratum_graph.definitions.descriptor import Descriptor
 from stratum_graph.diagnostics import Diagnostic
 from stratum_graph.model import ActionNode, Principal
 
@@ -21,11 +22,18 @@ _NOT_SUPPORTED_YET: Mapping[str, object] = {
 Shape = TypeVar("Shape", bound=Struct)
 
 
+class Shaped(NamedTuple):
+    """A node, and its scripts that no path names, by part; their paths are still empty."""
+
+    node: ActionNode
+    scripts: Mapping[str, Descriptor]
+
+
 def nodes(
     value: object, file: str, text: str
-) -> tuple[tuple[ActionNode, ...], tuple[Diagnostic, ...]]:
+) -> tuple[tuple[Shaped, ...], tuple[Diagnostic, ...]]:
     """Decode what a definition's file came to: nothing, a node or a list of nodes."""
-    found: list[ActionNode] = []
+    found: list[Shaped] = []
     problems: list[Diagnostic] = []
     for each in _items(value):
         refused = [
@@ -33,11 +41,16 @@ def nodes(
         ]
         problems += [_unsupported(field, file, text) for field in refused]
         known = {key: inner for key, inner in each.items() if key not in _NOT_SUPPORTED_YET}
-        node = _decode(known, ActionNode, file)
+        try:
+            plain, scripts = descriptor.take_out(known)
+        except msgspec.ValidationError as error:
+            problems.append(_misfit(file, error))
+            continue
+        node = _decode(plain, ActionNode, file)
         if isinstance(node, Diagnostic):
             problems.append(node)
         elif not refused:
-            found.append(node)
+            found.append(Shaped(node, scripts))
     return tuple(found), tuple(problems)
 
 
@@ -66,12 +79,16 @@ def _decode(value: object, shape: type[Shape], file: str) -> Shape | Diagnostic:
     try:
         decoded: Shape = msgspec.convert(value, shape)
     except msgspec.ValidationError as error:
-        return Diagnostic(
-            file=file,
-            message=f"does not export what its contract asks for: {error}",
-            hint="a field that is `not_exported` counts as missing",
-        )
+        return _misfit(file, error)
     return decoded
+
+
+def _misfit(file: str, error: msgspec.ValidationError) -> Diagnostic:
+    return Diagnostic(
+        file=file,
+        message=f"does not export what its contract asks for: {error}",
+        hint="a field that is `not_exported` counts as missing",
+    )
 
 
 def _unsupported(field: str, file: str, text: str) -> Diagnostic:

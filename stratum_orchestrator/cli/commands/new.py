@@ -13,8 +13,10 @@ from stratum_orchestrator.cli.node_template import files
 from stratum_orchestrator.cli.options import Face, faced
 from stratum_orchestrator.cli.template import Template, templates
 
-_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
-_PIPELINE = re.compile(r"[a-z][a-z0-9-]{0,39}")  # its nodes' names begin with it
+_NAME = re.compile(r"(?=.{1,63}$)[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_PIPELINE = re.compile(
+    r"(?=.{1,40}$)[a-z][a-z0-9]*(-[a-z0-9]+)*"
+)  # its nodes' names begin with it
 
 
 class BadName(Stop):
@@ -23,7 +25,7 @@ class BadName(Stop):
     def __init__(self, name: str, longest: int) -> None:
         super().__init__(
             f"{name!r} cannot be a name",
-            remedy=f"a small letter, then small letters, digits and dashes; at most {longest}",
+            remedy=f"small letters and digits, in parts joined by dashes; at most {longest}",
             code=Exit.USAGE,
         )
 
