@@ -1,20 +1,16 @@
 """Publishing what has to be in the stream once, whoever was killed while trying before."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-
-from nats.js.errors import NotFoundError
 
 from platform_nats.connection import Connection
 from platform_nats.delivery import Delivery
 from platform_nats.envelope import Limits, open_envelope
 from platform_nats.errors import DuplicateId, EnvelopeRefused, NotPublished
+from platform_nats.lookup import milliseconds, stored
 from platform_nats.publisher import Publisher
-from platform_nats.streams import EVENTS
 
 _NAMES = 8  # that others can have taken before something else must be wrong
 _TAKEN = "its id was taken again and again, by events that are not ours"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Assurance:
@@ -32,32 +28,30 @@ class Assurance:
     async def publish(
         self, subject: str, data: object, event_id: str, headers: Mapping[str, str]
     ) -> int:
-        """The event's sequence in the stream. Raises what `Publisher.publish` raises."""
+        """The event's sequence in the stream. Raises as `Publisher.publish`, and BrokerAway."""
         for number in range(1, _NAMES + 1):
             name = event_id if number == 1 else f"{event_id}.{number}"
             try:
-                stored = await self._publisher.publish(
+                receipt = await self._publisher.publish(
                     subject, data, event_id=name, cloudevent=True, headers=headers
                 )
             except DuplicateId as duplicate:
                 if await self._is_ours(duplicate.sequence, subject):
                     return duplicate.sequence
             else:
-                return stored.sequence
+                return receipt.sequence
         raise NotPublished(subject, event_id, _TAKEN)
 
     async def _is_ours(self, sequence: int, subject: str) -> bool:
-        try:
-            found = await self._connection.jetstream.get_msg(EVENTS, sequence)
-        except NotFoundError:
+        found = await stored(self._connection, sequence)
+        if found is None:
             return False
-        stored = found.time or _EPOCH
         delivery = Delivery(
             subject=found.subject or "",
             body=found.data or b"",
             headers=found.headers or {},
             sequence=sequence,
-            stored_ms=(stored - _EPOCH) // timedelta(milliseconds=1),
+            stored_ms=milliseconds(found),
         )
         ours = self._connection.key.public
         try:

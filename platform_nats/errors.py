@@ -8,6 +8,7 @@ TransportError
 ├── NoServer            no broker answers there
 ├── NotAuthorized       the broker does not know this key
 ├── ConnectionLost      the broker ended the connection for good
+├── BrokerAway          the broker does not answer now
 ├── NotPermitted        the key may not publish under this subject
 ├── NotPublished        the event is not known to be stored
 ├── DuplicateId         the stream already holds an event with this id
@@ -92,6 +93,13 @@ class ConnectionLost(TransportError):
             f"the NATS server ended the connection for good: {why}; "
             "see whether the key was revoked, then start again"
         )
+
+
+class BrokerAway(TransportError):
+    """The broker does not answer now."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"the NATS server does not answer now: {why}; try again in a moment")
 
 
 class NotPermitted(TransportError):

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import anyio
 
+from platform_nats.errors import BrokerAway
 from stratum_graph.diagnostics import Diagnostic
 from stratum_graph.errors import GraphError
 from stratum_graph.generation import Generation
@@ -35,7 +36,10 @@ from stratum_state.tracker import StateTracker
 _VERDICTS_KEPT = 4096
 
 StoredTime = Callable[[int], Awaitable[int | None]]
-"""Sequence in the event stream to when the stream stored it, in ms, if it is there."""
+"""Sequence in the event stream to when the stream stored it, in ms, if it is there.
+
+Raises BrokerAway.
+"""
 
 
 Sharing = Callable[[], Awaitable[Sequence[Instance]]]
@@ -44,6 +48,10 @@ Sharing = Callable[[], Awaitable[Sequence[Instance]]]
 
 Relay = Callable[[str, Mapping[str, str], bytes], Awaitable[int]]
 """Has the broker store a signed event: subject, headers and payload to sequence."""
+
+
+LookUp = Callable[[int], Awaitable[VerdictRecord | None]]
+"""Finds the verdict on the event of a sequence on record. Raises BrokerAway."""
 
 
 class Verdicts:
@@ -64,8 +72,22 @@ class Verdicts:
             self._news.set()
             self._news = anyio.Event()
 
-    def get(self, sequence: int) -> VerdictRecord | None:
-        return self._known.get(sequence)
+    async def find(
+        self, sequence: int, within_s: float, look_up: LookUp
+    ) -> VerdictRecord | None:
+        """The verdict, from memory, from the record, or as soon as it is made within the time.
+
+        Raises BrokerAway when the record cannot be asked and none is made meanwhile.
+        """
+        known = self._known.get(sequence)
+        if known is not None:
+            return known
+        try:
+            return await look_up(sequence) or await self.wait(sequence, within_s)
+        except BrokerAway:
+            if (made := await self.wait(sequence, within_s)) is None:
+                raise
+            return made
 
     async def wait(self, sequence: int, within_s: float) -> VerdictRecord | None:
         """The verdict, as soon as it is recorded; None when the time is up."""
@@ -139,10 +161,7 @@ class Service:
         return await self.tracker.verdicts(after=after, limit=limit, wanted=wanted)
 
     async def verdict(self, sequence: int, *, within_s: float) -> VerdictRecord | None:
-        known = self.verdict_news.get(sequence)
-        if known is None and (stored := await self.stored_time(sequence)) is not None:
-            known = await self.tracker.verdict(verdict_id(stored, sequence))
-        return known or await self.verdict_news.wait(sequence, within_s)
+        return await self.verdict_news.find(sequence, within_s, self._recorded)
 
     async def needy(self, *, after: str | None, limit: int) -> Sequence[Needy]:
         return await self.watchlist.needy(after=after, limit=limit)
@@ -176,3 +195,9 @@ class Service:
             live_runs=len(self.live),
             checks=tuple(self.look()),
         )
+
+    async def _recorded(self, sequence: int) -> VerdictRecord | None:
+        stored = await self.stored_time(sequence)
+        if stored is None:
+            return None
+        return await self.tracker.verdict(verdict_id(stored, sequence))

@@ -188,7 +188,10 @@ class Desk(Protocol):
         ...
 
     async def verdict(self, sequence: int, *, within_s: float) -> VerdictRecord | None:
-        """The verdict on the event of that stream sequence; waits up to `within_s` seconds."""
+        """The verdict on the event of that stream sequence; waits up to `within_s` seconds.
+
+        Raises BrokerAway when there is none yet and the stream cannot be asked.
+        """
         ...
 
     async def needy(self, *, after: str | None, limit: int) -> Sequence[Needy]:

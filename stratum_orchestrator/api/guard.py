@@ -11,7 +11,9 @@ import anyio
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from stratum_orchestrator.api.problem import MEDIA_TYPE, Problem
+from stratum_orchestrator.api.failure import answer, problem_of
+from stratum_orchestrator.api.limits import MAX_REQUESTS
+from stratum_orchestrator.api.problem import Problem
 from stratum_orchestrator.api.visitor import (
     VISITOR,
     Reception,
@@ -21,12 +23,7 @@ from stratum_orchestrator.api.visitor import (
     no_token,
 )
 from stratum_orchestrator.saga.grant import HEADER
-from stratum_state.errors import Unavailable
 
-MAX_BODY = 64 * 1024
-MAX_HEADER = 8 * 1024
-MAX_REQUESTS = 256
-"""Requests in hand at one time, those that wait for a change included."""
 _CONTENT_SECURITY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -39,12 +36,6 @@ HEADERS = {
     "Server": "stratum",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-}
-
-_REFUSALS = {
-    HTTPStatus.NOT_FOUND: ("not-found", "docs/http-api.md lists the paths"),
-    HTTPStatus.METHOD_NOT_ALLOWED: ("wrong-method", "docs/http-api.md lists the methods"),
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("too-large", f"at most {MAX_BODY} bytes"),
 }
 
 _JUDGED_ONE_BY_ONE = (
@@ -123,12 +114,10 @@ class Guard:
             try:
                 self.admit(request)
                 return await handler(request)
-            except Problem as problem:
-                return answer(problem)
-            except Unavailable as unavailable:
-                return answer(_away(unavailable))
-            except web.HTTPException as refusal:
-                return answer(_foreign(refusal))
+            except Exception as error:  # whatever it is, who asked is told of it
+                if request.writer.output_size > 0:
+                    raise  # too late for another answer: the server ends the connection
+                return answer(problem_of(error, request))
             finally:
                 self._in_hand -= 1
 
@@ -219,16 +208,6 @@ async def harden(request: web.Request, response: web.StreamResponse) -> None:
     response.headers.update(HEADERS)
 
 
-def answer(problem: Problem) -> web.Response:
-    """The response that tells of a problem."""
-    response = web.json_response(problem.view(), status=problem.status, content_type=MEDIA_TYPE)
-    if problem.status is HTTPStatus.UNAUTHORIZED:
-        response.headers["WWW-Authenticate"] = 'Bearer realm="stratum"'
-    if problem.status is HTTPStatus.SERVICE_UNAVAILABLE:
-        response.headers["Retry-After"] = "1"
-    return response
-
-
 def _check_json(request: web.Request) -> None:
     # a form of another site can send these bytes, but not under this content type
     if request.content_type != "application/json":
@@ -245,18 +224,3 @@ def _hostname(host: str) -> str:
         return urlsplit(f"//{host}").hostname or ""
     except ValueError:
         return ""
-
-
-def _away(unavailable: Unavailable) -> Problem:
-    return Problem(
-        HTTPStatus.SERVICE_UNAVAILABLE,
-        "store-away",
-        str(unavailable) or "the store cannot be reached now",
-        "the daemon keeps trying; GET /readyz?verbose tells how it stands",
-    )
-
-
-def _foreign(refusal: web.HTTPException) -> Problem:
-    status = HTTPStatus(refusal.status)
-    code, remedy = _REFUSALS.get(status, ("refused", "docs/http-api.md says what is answered"))
-    return Problem(status, code, refusal.reason, remedy)

@@ -8,13 +8,8 @@ from aiohttp import web
 
 from stratum_orchestrator.api.desk import Desk
 from stratum_orchestrator.api.discretion import Discreet
-from stratum_orchestrator.api.guard import (
-    MAX_BODY,
-    MAX_HEADER,
-    Door,
-    Guard,
-    harden,
-)
+from stratum_orchestrator.api.guard import Door, Guard, harden
+from stratum_orchestrator.api.limits import MAX_BODY, MAX_HEADER
 from stratum_orchestrator.api.malformed import Runner
 from stratum_orchestrator.api.metrics import Metrics
 from stratum_orchestrator.api.routes import Routes

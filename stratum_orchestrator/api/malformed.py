@@ -9,7 +9,8 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from stratum_orchestrator.api.guard import HEADERS, answer
+from stratum_orchestrator.api.failure import answer
+from stratum_orchestrator.api.guard import HEADERS
 from stratum_orchestrator.api.problem import Problem
 
 log = logging.getLogger(__name__)

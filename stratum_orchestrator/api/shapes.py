@@ -26,6 +26,8 @@ class Problem(Shape, frozen=True):
     detail: str
     code: str
     remedy: str
+    instance: str | None
+    """URN of this one occurrence, where the daemon's log tells more about it."""
 
 
 class Source(Shape, frozen=True):

@@ -152,6 +152,8 @@ class MemoryDesk:
         """Events that were passed on to the broker."""
         self.broker: TransportError | None = None
         """What is wrong with it."""
+        self.fault: Exception | None = None
+        """Of ours, when somebody asks for the graph."""
         self.waiting = 0
         self.longest_s = math.inf
         """Nobody waits longer here, whatever was asked for."""
@@ -200,6 +202,8 @@ class MemoryDesk:
 
     async def verdict(self, sequence: int, *, within_s: float) -> VerdictRecord | None:
         if (known := await self._verdict(sequence)) is None:
+            if self.broker is not None:
+                raise self.broker
             await self._wait(within_s)
             known = await self._verdict(sequence)
         return known
@@ -233,6 +237,8 @@ class MemoryDesk:
         return replace(self.outcome, reason=f"{wish.by}: {wish.reason}")
 
     def graph(self) -> Generation | None:
+        if self.fault is not None:
+            raise self.fault
         return self.generation
 
     def checks(self) -> Sequence[Check]:

@@ -4,10 +4,12 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Collection, Iterator
+from http import HTTPStatus
 
 from support.daemon import Daemon
 
 Answer = dict[str, object]
+_TAIL = 40  # lines of the daemon's log beside a fault of its own
 
 
 def ask(
@@ -24,6 +26,9 @@ def ask(
             found: Answer = json.load(answer)
     except urllib.error.HTTPError as refused:
         if refused.code not in okay:
+            refused.add_note(f"{path}: {refused.read().decode(errors='replace')}")
+            if refused.code == HTTPStatus.INTERNAL_SERVER_ERROR:
+                refused.add_note("\n".join(daemon.log.splitlines()[-_TAIL:]))
             raise
         found = json.load(refused)
     return found

@@ -95,6 +95,22 @@ async def test_nobody_waits_longer_than_the_limit(api: Served, wait: str) -> Non
     assert answer.status == 400
 
 
+async def test_a_fault_of_ours_is_logged_under_the_name_that_is_told(
+    api: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    api.desk.fault = KeyError("nobody thought of this")
+
+    answer = await api.get("/api/v1/graph")
+
+    [logged] = [each for each in caplog.records if each.message == "request not answered"]
+    assert (answer.status, answer.json["code"]) == (500, "fault")
+    assert answer.headers["Content-Type"].startswith("application/problem+json")
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.json["instance"] == f"urn:stratum:incident:{vars(logged)['incident']}"
+    assert "nobody thought of this" in str(logged.exc_text or logged.exc_info)
+    assert "nobody thought of this" not in answer.text
+
+
 async def test_every_answer_forbids_what_a_browser_could_do_with_it(api: Served) -> None:
     for path in ("/livez", "/nowhere", "/api/v1/status"):
         answer = await api.get(path)

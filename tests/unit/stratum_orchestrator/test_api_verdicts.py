@@ -3,9 +3,14 @@ from collections.abc import AsyncIterator
 import anyio
 import pytest
 
+from platform_nats.errors import BrokerAway
+from stratum_orchestrator.service import Verdicts
+from stratum_state.model import VerdictRecord
 from support import records
 from support.desk import Served, served
 from support.wait import until
+
+TROUBLE = "it takes other users"
 
 
 @pytest.fixture
@@ -32,6 +37,36 @@ async def test_an_event_without_a_verdict_is_not_found(api: Served) -> None:
     answer = await api.get("/api/v1/verdicts/8")
 
     assert (answer.status, answer.json["code"]) == (404, "no-verdict")
+
+
+async def test_a_broker_that_is_away_is_no_fault_of_ours(api: Served) -> None:
+    api.desk.broker = BrokerAway("no answer in time")
+
+    answer = await api.get("/api/v1/verdicts/8?wait=20")
+
+    assert (answer.status, answer.json["code"]) == (503, "broker-away")
+    assert "no answer in time" in str(answer.json["detail"])
+
+
+async def test_who_waits_is_told_though_the_record_cannot_be_asked() -> None:
+    verdicts, told = Verdicts(), list[VerdictRecord | None]()
+    asked = anyio.Event()
+
+    async def away(_: int) -> VerdictRecord | None:
+        asked.set()
+        raise BrokerAway(TROUBLE)
+
+    async def wait() -> None:
+        told.append(await verdicts.find(7, 30, away))
+
+    async with anyio.create_task_group() as waiters:
+        waiters.start_soon(wait)
+        await asked.wait()
+        verdicts.observe([records.a_verdict(sequence=7)])
+
+    assert [each and each.sequence for each in told] == [7]
+    with pytest.raises(BrokerAway):
+        await verdicts.find(8, 0, away)
 
 
 async def test_verdicts_come_in_pages(api: Served) -> None:

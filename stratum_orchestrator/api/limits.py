@@ -1,0 +1,8 @@
+"""How much may be asked at a time."""
+
+MAX_BODY = 64 * 1024
+"""Bytes of a request's body."""
+MAX_HEADER = 8 * 1024
+"""Bytes of one line of a request's head."""
+MAX_REQUESTS = 256
+"""Requests in hand at one time, those that wait for a change included."""
