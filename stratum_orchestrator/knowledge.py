@@ -85,9 +85,13 @@ def with_daemon(named: Mapping[str, Principal], key: str) -> Mapping[str, Princi
 
 def authorizer(policies: PolicySet, generation: Generation) -> CedarAuthorizer:
     """The policies over the pipelines of a generation."""
+    return CedarAuthorizer(policies, pipelines=facts(generation))
+
+
+def facts(generation: Generation) -> Mapping[str, PipelineFacts]:
+    """What policies may know of each pipeline of a generation."""
     plans = {name: generation.whole(name) for name in generation.pipelines}
-    pipelines = {
+    return {
         name: PipelineFacts.of([planned.definition.node for planned in plan.nodes])
         for name, plan in plans.items()
     }
-    return CedarAuthorizer(policies, pipelines=pipelines)

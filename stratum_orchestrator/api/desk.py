@@ -89,13 +89,13 @@ class Instance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """A bundle that is or was in force here."""
+    """A bundle that is or was in force here, or is kept."""
 
     digest: str
     generation: str
     signer: str
-    activated: int
-    """When it last came into force, Unix milliseconds."""
+    activated: int | None
+    """When it last came into force, Unix milliseconds; None when it never was."""
     by: str
     is_active: bool
     is_cached: bool
@@ -113,7 +113,7 @@ class Activations(Protocol):
     async def rollback(self, wish: Wish) -> ActivationRecord: ...
 
     async def versions(self) -> Sequence[Version]:
-        """The bundles of the source that were in force here, the latest first."""
+        """The bundles that were in force here, the latest first; then others that are kept."""
         ...
 
     async def history(self) -> Sequence[ActivationRecord]:

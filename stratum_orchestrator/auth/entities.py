@@ -17,6 +17,7 @@ DECLARED: Mapping[str, type] = {
     "signed": bool,
     "dry_run": bool,
     "subject": str,
+    "version": str,
     "publisher": str,
     "publisher_for": str,
     "delegator": str,

@@ -8,7 +8,7 @@ from stratum_graph.errors import EvaluationFailed
 from stratum_graph.model import Principal
 from stratum_orchestrator.api.desk import Outcome
 from stratum_orchestrator.boot.broker import Broker
-from stratum_orchestrator.boot.definitions import InForce, differs
+from stratum_orchestrator.boot.definitions import InForce
 from stratum_orchestrator.boot.frame import Frame
 from stratum_orchestrator.boot.records import Records
 from stratum_orchestrator.boot.work import Work
@@ -27,10 +27,7 @@ async def follow_activations(
     provision, legislator = in_force.provision, in_force.legislator
 
     async def check(resolved: Resolved) -> str:
-        found = await legislator.reader(resolved.sources).read(resolved.sources)
-        rules = legislator.rules(found)
-        differs(resolved, rules)
-        return rules.generation.digest
+        return (await legislator.compiled(resolved)).digest
 
     async def reload(record: ActivationRecord) -> None:
         if record.digest == provision.resolved.digest:

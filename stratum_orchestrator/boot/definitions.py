@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from stratum_graph.definitions.scripts import Nushell
+from stratum_graph.generation import Generation
 from stratum_orchestrator import knowledge, lenders
 from stratum_orchestrator.auth.grants import KeptGrants
 from stratum_orchestrator.boot import supplies
@@ -14,6 +15,7 @@ from stratum_orchestrator.boot.frame import Frame
 from stratum_orchestrator.boot.records import Records
 from stratum_orchestrator.boot.supplies import Provision
 from stratum_orchestrator.boot.workshop import Workshop
+from stratum_orchestrator.distribution.editions import KeptEditions
 from stratum_orchestrator.distribution.supply import Resolved
 from stratum_orchestrator.execution.nushell import LIBRARY
 from stratum_orchestrator.home import DEVELOPER
@@ -39,6 +41,13 @@ class Legislator:
         nu = Nushell(Path(self.workshop.runner.nu), LIBRARY)
         return Reader(sources, self.workshop.content, nu)
 
+    async def compiled(self, resolved: Resolved) -> Generation:
+        """The graph of a bundle that is not to be in force; GraphError."""
+        found = await self.reader(resolved.sources).read(resolved.sources)
+        rules = self.rules(found)
+        differs(resolved, rules)
+        return rules.generation
+
     def rules(self, found: Found) -> Rules:
         """What can be in force; BadDefinitions when it cannot."""
         if found.errors or found.generation is None or found.authorizer is None:
@@ -62,6 +71,8 @@ class InForce:
     provision: Provision
     """Where they came from."""
     legislator: Legislator
+    editions: KeptEditions
+    """Versions that are not in force, for events that name one."""
 
     @property
     def rules(self) -> Rules:
@@ -101,7 +112,15 @@ async def load_definitions(
     )
     reloader = Reloader(rules, found, reader, around)
     await _keep_up(frame, reloader, provision)
-    return InForce(reloader=reloader, provision=provision, legislator=legislator)
+    editions = KeptEditions(
+        provision.supply,
+        records.tracker,
+        lambda: provision.resolved.digest,
+        legislator.compiled,
+    )
+    return InForce(
+        reloader=reloader, provision=provision, legislator=legislator, editions=editions
+    )
 
 
 async def _keep_up(frame: Frame, reloader: Reloader, provision: Provision) -> None:

@@ -48,6 +48,7 @@ def open_entrance(
         work.live,
         frame.clock,
         Terms(audience=nats.audience, limits=limits, depth=frame.settings.runs.depth),
+        editions=in_force.editions,
         passed=frame.points.passed,
     )
     consumer = Consumer(

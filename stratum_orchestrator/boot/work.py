@@ -113,7 +113,8 @@ async def _keep_house(
     """Forget what is old, and tell other instances which content is in use here."""
 
     def trees() -> Collection[str]:
-        return {each.tree for each in in_force.rules.generation.definitions}
+        used = (*in_force.rules.generation.definitions, *in_force.editions.definitions)
+        return {each.tree for each in used}
 
     async def use() -> None:
         while True:
@@ -155,5 +156,7 @@ def _pipeline(
 
 
 def _plans_again(in_force: InForce, run: PipelineRun) -> Sequence[Plan]:
-    """The plans of the run's event by what is in force now."""
-    return in_force.rules.generation.plans(run.subject, msgspec.json.decode(run.data))
+    """The plans of the run's event by what is in force now, or was named lately."""
+    data = msgspec.json.decode(run.data)
+    graphs = (in_force.rules.generation, *in_force.editions.generations)
+    return [plan for each in graphs for plan in each.plans(run.subject, data)]

@@ -10,6 +10,7 @@ from platform_nats import credentials
 from platform_nats.publisher import Receipt
 from stratum_orchestrator.cli import keyring, payload, publishing
 from stratum_orchestrator.cli.client import Daemon, Refusal
+from stratum_orchestrator.cli.edition import digest_of
 from stratum_orchestrator.cli.exits import Exit, Stop
 from stratum_orchestrator.cli.ink import Span
 from stratum_orchestrator.cli.marks import sign, word
@@ -18,6 +19,7 @@ from stratum_orchestrator.cli.pursuit import Pursuit, worst
 from stratum_orchestrator.cli.reading import Verdict
 from stratum_orchestrator.cli.screen import Screen
 from stratum_orchestrator.cli.watch import Deadline, State
+from stratum_orchestrator.saga import edition
 from stratum_orchestrator.saga.grant import HEADER
 
 _POLL_S = 20.0
@@ -37,6 +39,8 @@ class Emission:
     """The name of a key in the home, or the path of a key file."""
     grant: str = ""
     """Text, or `@FILE`; empty without one."""
+    version: str = ""
+    """Digest, beginning of one, or tag; empty for what is in force."""
     wait: bool = False
     """Until its runs have ended."""
     watch: bool = False
@@ -69,6 +73,8 @@ def emit(face: Face, emission: Emission) -> Exit:
     place = keyring.locate(face.home, emission.who)
     key = keyring.read(place)
     headers = {HEADER: payload.text(emission.grant)} if emission.grant else {}
+    if emission.version:
+        headers[edition.HEADER] = digest_of(face, daemon, emission.version)
     receipt = publishing.publish(
         daemon.address,
         key,

@@ -272,11 +272,11 @@ class Health(Struct, frozen=True):
 
 
 class Version(Struct, frozen=True):
-    """A bundle that is or was in force."""
+    """A bundle that is or was in force, or is kept."""
 
     digest: str
     generation: str
-    activated: str
+    activated: str | None
     by: str
     active: bool
     cached: bool

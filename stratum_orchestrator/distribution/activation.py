@@ -1,7 +1,7 @@
 """Which bundle is in force: allowed by the policies, on record, then brought into force."""
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
 import anyio
@@ -11,6 +11,7 @@ from stratum_graph.errors import BadReference, DistributionError, GraphError, No
 from stratum_graph.model import Principal
 from stratum_orchestrator.api.desk import Version
 from stratum_orchestrator.distribution.supply import Resolved, Supply
+from stratum_orchestrator.distribution.versions import HISTORY, versions
 from stratum_orchestrator.errors import Denied, Impossible
 from stratum_orchestrator.ports import Clock, Decision
 from stratum_orchestrator.saga.delegation import Asker, Matter, decide
@@ -18,12 +19,7 @@ from stratum_orchestrator.saga.instruction import Wish
 from stratum_orchestrator.saga.rules import Rules
 from stratum_state import canonical
 from stratum_state.activation import ActivationKind, ActivationRecord, activation_id
-from stratum_state.store import RunFilter
 from stratum_state.tracker import StateTracker
-
-_HISTORY = 1000
-_PAGE = 200
-_SHOWN = 5  # runs that are named for a version
 
 log = logging.getLogger(__name__)
 
@@ -80,29 +76,11 @@ class Activations:
 
     async def history(self) -> Sequence[ActivationRecord]:
         """Every activation that is on record, newest first."""
-        return await self.tracker.activations(limit=_HISTORY)
+        return await self.tracker.activations(limit=HISTORY)
 
     async def versions(self) -> Sequence[Version]:
-        """The bundles of this source that were in force, the latest first."""
-        history = [x for x in await self.history() if x.source == self.supply.name]
-        running = await self._running()
-        cached = set(await anyio.to_thread.run_sync(self.supply.cache.digests))
-        last = {each.digest: each for each in reversed(history)}
-        ordered = sorted(last.values(), key=lambda each: each.id)
-        return [
-            Version(
-                digest=each.digest,
-                generation=each.generation,
-                signer=each.signer,
-                activated=each.at,
-                by=each.by,
-                is_active=each.digest == history[0].digest,
-                is_cached=each.digest in cached,
-                live_runs=len(running.get(each.generation, ())),
-                runs=tuple(running.get(each.generation, ())[:_SHOWN]),
-            )
-            for each in ordered
-        ]
+        """The bundles that were in force, the latest first; then others that are kept."""
+        return await versions(self.supply, self.tracker)
 
     async def kept(self) -> frozenset[str]:
         """Digests that the cache has to keep: the latest ones, and those of live runs."""
@@ -176,16 +154,6 @@ class Activations:
         except (DistributionError, OSError) as why:
             code = "not-published" if isinstance(why, NotPublished) else "not-verified"
             raise Impossible(code, str(why), "what is in force stays") from None
-
-    async def _running(self) -> Mapping[str, list[str]]:
-        """Digest of a graph to the live runs that began with it, newest first."""
-        found: dict[str, list[str]] = {}
-        after: str | None = None
-        while page := await self.tracker.runs(RunFilter(live=True), after=after, limit=_PAGE):
-            for run in page:
-                found.setdefault(run.generation, []).append(run.id)
-            after = page[-1].id
-        return found
 
     async def _tidy(self) -> None:
         """Let go of old bundles; whatever stands in the way is for the next time."""

@@ -57,6 +57,11 @@ class Supply:
         return self.reference is not None and self.reference.kind != "dir"
 
     @property
+    def trusts_names_alone(self) -> bool:
+        """Whether a bundle is trusted because somebody named its digest, not by signature."""
+        return self._settings.definitions.trust == "digest"
+
+    @property
     def name(self) -> str:
         """The source as the settings name it."""
         return self._settings.definitions.source

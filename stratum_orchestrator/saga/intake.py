@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from platform_nats.delivery import Answer, Delivery
 from platform_nats.envelope import Limits, open_envelope
@@ -15,9 +15,17 @@ from stratum_orchestrator.ports import Clock
 from stratum_orchestrator.saga import grant
 from stratum_orchestrator.saga.delegation import Asker
 from stratum_orchestrator.saga.depth import DEEPEST, depth_of
+from stratum_orchestrator.saga.edition import Editions, InForceAlone, Unchosen, chosen
 from stratum_orchestrator.saga.live import LiveRuns
 from stratum_orchestrator.saga.rules import Judgement, Rules, judge
-from stratum_orchestrator.saga.verdict import Drafted, Signed, draft, no_pipeline, refused
+from stratum_orchestrator.saga.verdict import (
+    Drafted,
+    Signed,
+    draft,
+    no_pipeline,
+    refused,
+    unchosen,
+)
 from stratum_orchestrator.strict_json import NotStrictJson, decode
 from stratum_state.errors import IllegalMove, Taken, Unavailable
 from stratum_state.model import (
@@ -57,9 +65,11 @@ class Intake:
         clock: Clock,
         terms: Terms,
         *,
+        editions: Editions | None = None,
         passed: Passed = UNARMED.passed,
     ) -> None:
         self._rules = rules
+        self._editions = editions or InForceAlone()
         self._tracker = tracker
         self._live = live
         self._clock = clock
@@ -104,6 +114,12 @@ class Intake:
             principal=rules.principals[event.envelope.publisher],
             grant=event.envelope.headers.get(grant.HEADER.lower(), ""),
         )
+        headers = event.envelope.headers
+        found = await chosen(self._editions, rules, asker, headers, event.now_ms)
+        if isinstance(found, Unchosen):
+            return await self._record(unchosen(event, found))
+        rules = found
+        event = replace(event, generation=rules.generation.digest, choice=rules.choice)
         judgements = judge(rules, asker, delivery.subject, event.data, event.now_ms)
         self._passed("event.judged")
         if not judgements:

@@ -1,8 +1,8 @@
 """What is in force now. A reload replaces it whole; whoever holds one keeps it to the end."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple, Self
 
 from stratum_graph.generation import UNKNOWN, Generation
 from stratum_graph.model import Plan, Principal
@@ -26,11 +26,25 @@ class Rules:
     nothing_lent: str = ""
     """Why nodes that declare credentials get none; empty when they do."""
     grants: Grants = field(default_factory=NoGrants)
+    choice: "Choice | None" = None
+    """With which version an event wants to be judged; None is what is in force."""
+
+    def by(self, version: str, policies: tuple[str, ...]) -> Self:
+        """The same, as an event has chosen them."""
+        return replace(self, choice=Choice(version, policies))
 
     def lapsed(self, run: PipelineRun, now_ms: int) -> str | None:
         """Why the run may not go on by the mandate that it began with; None when it may."""
         is_defined = run.pipeline in self.generation.pipelines
         return lapsed(self, run, now_ms, is_defined=is_defined)
+
+
+class Choice(NamedTuple):
+    """A version that an event names, and the policies that allow it to."""
+
+    version: str
+    """Digest."""
+    policies: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,11 +94,12 @@ def _refuse(plan: Plan, data: object) -> Judgement | None:
 
 
 def _ask(rules: Rules, asked: Asked, plan: Plan) -> Judgement:
+    version = {"version": rules.choice.version} if rules.choice else {}
     matter = Matter(
         action="trigger",
         pipeline=plan.pipeline,
         now_ms=asked.now_ms,
-        about={"subject": asked.subject},
+        about={"subject": asked.subject, **version},
     )
     decision = decide(rules, asked.asker, matter)
     if decision.allowed and (lack := rules.lacks(plan)):

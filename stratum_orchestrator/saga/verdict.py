@@ -8,7 +8,9 @@ from platform_nats.envelope import Envelope
 from platform_nats.statement import EVENT_ID, PUBLISHER
 from stratum_graph.model import Plan
 from stratum_orchestrator.errors import Refused
-from stratum_orchestrator.saga.rules import Judgement
+from stratum_orchestrator.ports import Decision
+from stratum_orchestrator.saga.edition import ACTION, Unchosen
+from stratum_orchestrator.saga.rules import Choice, Judgement
 from stratum_state import canonical
 from stratum_state.model import (
     PipelineRun,
@@ -40,6 +42,8 @@ class Signed:
     generation: str
     now_ms: int
     depth: int = 0
+    choice: Choice | None = None
+    """The version that it names."""
 
 
 def refused(delivery: Delivery, refusal: Refused, now_ms: int) -> Drafted:
@@ -60,10 +64,20 @@ def refused(delivery: Delivery, refusal: Refused, now_ms: int) -> Drafted:
     )
 
 
+def unchosen(event: Signed, why: Unchosen) -> Drafted:
+    """The verdict on an event that names a version which cannot judge it."""
+    decision, refusal = why.decision, why.refusal
+    said = {"pipeline": "", "code": refusal.code, "reason": refusal.reason, "action": ACTION}
+    asked = [{**said, **_policies(decision)}] if decision else []
+    kind = VerdictKind.REFUSED
+    return Drafted(verdict=_verdict(event, kind, refusal.code, refusal.reason, (), asked))
+
+
 def no_pipeline(event: Signed, nearest: str | None) -> Drafted:
     """The verdict on an event that no trigger matches."""
     hint = f"; the nearest trigger is {nearest}" if nearest else ""
-    reason = f"no pipeline is triggered by {event.delivery.subject}{hint}"
+    where = f" in version {event.choice.version}" if event.choice else ""
+    reason = f"no pipeline is triggered by {event.delivery.subject}{where}{hint}"
     return Drafted(verdict=_verdict(event, VerdictKind.NO_PIPELINE, "no-pipeline", reason))
 
 
@@ -87,7 +101,7 @@ def draft(
     ]
     kind, code = _kind(judged, taken, new=bool(runs))
     reason = "; ".join(_said(judgement, taken.get(key)) for key, judgement in judged)
-    authorization = [_decision(judgement) for _, judgement in judged]
+    authorization = [_decision(event, judgement) for _, judgement in judged]
     return Drafted(verdict=_verdict(event, kind, code, reason, ids, authorization), runs=runs)
 
 
@@ -107,17 +121,19 @@ def _said(judgement: Judgement, run: str | None) -> str:
     return f"{judgement.plan.pipeline}: {judgement.reason}"
 
 
-def _decision(judgement: Judgement) -> Mapping[str, object]:
-    decision = judgement.decision
+def _decision(event: Signed, judgement: Judgement) -> Mapping[str, object]:
+    decision, choice = judgement.decision, event.choice
     said: Mapping[str, object] = {
         "pipeline": judgement.plan.pipeline,
         "code": judgement.code,
         "reason": judgement.reason,
+        **({"version": choice.version, "chosen_by": list(choice.policies)} if choice else {}),
     }
-    if decision is None:
-        return said
+    return {**said, **_policies(decision)} if decision else said
+
+
+def _policies(decision: Decision) -> Mapping[str, object]:
     return {
-        **said,
         "allowed": decision.allowed,
         "policies": list(decision.policies),
         "errors": list(decision.errors),
@@ -139,7 +155,7 @@ def _run(event: Signed, key: str, judgement: Judgement) -> PipelineRun:
         data=canonical.text(event.data),
         plan=judgement.plan.digest,
         generation=event.generation,
-        authorization=canonical.text(_decision(judgement)),
+        authorization=canonical.text(_decision(event, judgement)),
         accepted=event.now_ms,
         depth=event.depth or None,
     )

@@ -37,9 +37,10 @@ class Shop:
     def publish(self, *more: str) -> str:
         return str(self.daemon.answer("publish", self.reference, *more)["digest"])
 
-    def says(self) -> object:
-        """What a new run gives."""
-        done = self.daemon.answer("emit", "events.hello", "--data", "{}", "--wait")
+    def says(self, version: str = "") -> object:
+        """What a new run gives; of a version, if one is named."""
+        named = ("--version", version) if version else ()
+        done = self.daemon.answer("emit", "events.hello", "--data", "{}", "--wait", *named)
         return outputs(done)
 
     def bundle(self) -> str:
@@ -94,9 +95,13 @@ def test_a_bundle_is_published_run_replaced_and_brought_back(shop: Shop) -> None
     shop.write("two")
     second = shop.publish()
     said.append(shop.says())
+    unknown = shop.daemon.cli("emit", "events.hello", "--version", "stable")
+    shop.daemon.cli("pull", second, wanted=0)
+    tried = shop.says("stable"), [(x["digest"], x["active"]) for x in shop.versions()]
 
     shop.daemon.cli("activate", "stable", "--reason", "a test", wanted=0)
     said.append(shop.says())
+    again = shop.says(first[:15])
     shop.daemon.cli("rollback", "--reason", "another", wanted=0)
     said.append(shop.says())
     shop.daemon.stop()
@@ -104,6 +109,8 @@ def test_a_bundle_is_published_run_replaced_and_brought_back(shop: Shop) -> None
     said.append(shop.says())
 
     assert said == ["one", "one", "two", "one", "one"]
+    assert (unknown.returncode, f"stratum pull {second}" in unknown.stdout) == (4, True)
+    assert (tried, again) == (("two", [(first, True), (second, False)]), "one")
     assert [(x["digest"], x["active"]) for x in shop.versions()] == [
         (first, True),
         (second, False),

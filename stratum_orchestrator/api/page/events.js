@@ -9,7 +9,7 @@ const KINDS = ["accepted", "refused", "duplicate", "no-pipeline"];
 
 function decisions(all) {
   return all.map((each) => h("li", {},
-    h("strong", {}, each.pipeline ?? "–"), ": ",
+    h("strong", {}, each.pipeline || "the version"), ": ",
     each.allowed === undefined ? h("span", { class: "bad" }, "refused") : each.allowed ? h("span", { class: "good" }, "permitted") : h("span", { class: "bad" }, "denied"),
     each.policies?.length ? ` by ${each.policies.join(", ")}` : "", each.reason ? `. ${each.reason}` : ""));
 }

@@ -22,7 +22,7 @@ function version(each, done) {
     h("td", {}, h("code", { class: "hash", title: each.digest }, each.digest.slice(0, 19)), " ", copy(each.digest)),
     h("td", {}, each.active ? word("in force") : each.live_runs ? count(each.live_runs, "live run") : ""),
     h("td", {}, each.activated ? `${ago(each.activated)} by ${each.by}` : ""),
-    h("td", { class: "wrap" }, each.signer ?? "trusted by digest"),
+    h("td", { class: "wrap" }, each.signer ?? (each.activated ? "trusted by digest" : "never in force")),
     h("td", { class: "num" }, each.active ? "" : h("button", { type: "button", onclick: () => ask(offer, done) }, offer.name)));
 }
 

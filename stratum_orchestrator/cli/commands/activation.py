@@ -19,7 +19,7 @@ _PATIENCE_S = 600.0  # a registry may be slow, and a graph large
 @click.option("--history", is_flag=True, help="Every activation instead: who, when and why.")
 @faced
 def versions(face: Face, *, history: bool) -> None:
-    """List the bundles that are and were in force, and which live runs hold them."""
+    """List the bundles that are, were or could be in force, and which live runs hold them."""
     if history:
         _history(face)
         return
@@ -33,7 +33,7 @@ def versions(face: Face, *, history: bool) -> None:
             [
                 sign("ok", unicode=face.screen.unicode) if each.active else Span(" "),
                 Span(each.digest, "strong" if each.active else ""),
-                Span(face.screen.when(each.activated)),
+                Span(face.screen.when(each.activated) if each.activated else "never"),
                 Span(each.by),
                 Span(str(each.live_runs) + _named(each.runs, each.live_runs)),
                 Span(each.signer or "none", "dim"),

@@ -16,6 +16,7 @@ class Asked(TypedDict):
     event_id: str | None
     who: str
     grant: str
+    version: str
     wait: bool
     watch: bool
     timeout_s: float
@@ -38,6 +39,12 @@ class Asked(TypedDict):
 )
 @click.option(
     "--grant", default="", metavar="TEXT|@FILE", help="Of the user on whose behalf it is sent."
+)
+@click.option(
+    "--version",
+    default="",
+    metavar="DIGEST|NAME",
+    help="Of the definitions that are to judge it, instead of what is in force.",
 )
 @click.option("--wait", is_flag=True, help="Until its runs have ended.")
 @click.option("--watch", is_flag=True, help="Likewise, and show them.")

@@ -88,7 +88,7 @@ def _decided(decision: Decision) -> Iterator[Line]:
     by = f" by {', '.join(decision.policies)}" if decision.policies else ""
     yield _told(
         "decided",
-        Span(f"{decision.pipeline}  ", "strong"),
+        Span(f"{decision.pipeline or 'the version'}  ", "strong"),
         Span(said, "good" if allowed else "bad"),
         Span(by),
         Span(f"  {(decision.policy_set or '')[:_DIGEST]}", "dim"),

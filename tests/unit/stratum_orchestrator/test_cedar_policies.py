@@ -46,7 +46,7 @@ def test_the_shipped_cases_show_every_policy_and_every_action() -> None:
     examples = cases.read(SHIPPED).cases
 
     actions = ["trigger", "view", "cancel", "retry", "approve", "abandon", "waive"]
-    actions += ["reload", "activate", "publish", "pause", "admin"]
+    actions += ["reload", "activate", "choose", "publish", "pause", "admin"]
     assert {case.action for case in examples if case.allow} == set(actions)
     assert {policy for case in examples for policy in case.policies} == set(
         PolicySet.load(SHIPPED).ids
