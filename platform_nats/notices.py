@@ -12,11 +12,16 @@ from platform_nats.connection import Connection
 log = logging.getLogger(__name__)
 
 ACTIVATED = "stratum.control.activated"
+"""Another bundle is in force."""
+STANDING = "stratum.control.standing"
+"""A pipeline is held back, or is not any more."""
 _FLUSH_S = 2
 _LOOK_S = 30.0  # also without a notice
 
 
-async def listen(connection: Connection, heard: Callable[[], Awaitable[None]]) -> None:
+async def listen(
+    connection: Connection, heard: Callable[[], Awaitable[None]], subject: str = ACTIVATED
+) -> None:
     """Call `heard` when something may be on record, and now and then; until cancelled.
 
     A notice only says that there is something to read: whoever forges one changes nothing, and
@@ -27,7 +32,7 @@ async def listen(connection: Connection, heard: Callable[[], Awaitable[None]]) -
     async def ring(_: Msg) -> None:
         bell.set()
 
-    subscription = await connection.client.subscribe(ACTIVATED, cb=ring)
+    subscription = await connection.client.subscribe(subject, cb=ring)
     try:
         while True:
             with anyio.move_on_after(_LOOK_S):
@@ -39,10 +44,10 @@ async def listen(connection: Connection, heard: Callable[[], Awaitable[None]]) -
             await subscription.unsubscribe()
 
 
-async def tell(connection: Connection, digest: str) -> None:
+async def tell(connection: Connection, what: str, subject: str = ACTIVATED) -> None:
     """Tell everybody. Those who are away find it on record when they start."""
     try:
-        await connection.client.publish(ACTIVATED, digest.encode())
+        await connection.client.publish(subject, what.encode())
         await connection.client.flush(_FLUSH_S)
     except (Error, TimeoutError) as why:
         log.warning("other instances not told", extra={"why": str(why)})

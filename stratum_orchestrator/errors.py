@@ -61,6 +61,14 @@ class UnknownRun(OrchestratorError):
         self.run = run
 
 
+class UnknownPipeline(OrchestratorError):
+    """There is no such pipeline."""
+
+    def __init__(self, pipeline: str) -> None:
+        super().__init__(f"there is no pipeline {pipeline}")
+        self.pipeline = pipeline
+
+
 class Denied(OrchestratorError):
     """The policies do not let an operator do that."""
 

@@ -20,6 +20,7 @@ from stratum_orchestrator.saga.instruction import Wish
 from stratum_orchestrator.saga.live import LiveRuns
 from stratum_orchestrator.saga.operations import Operations
 from stratum_orchestrator.saga.plans import Plans
+from stratum_orchestrator.saga.restraint import Restraint
 from stratum_orchestrator.saga.rules import Rules
 from stratum_state.evidence import Evidence
 from stratum_state.model import (
@@ -124,6 +125,7 @@ class Service:
     stored_time: StoredTime
     operations: Operations
     activations: Activations
+    pipelines: Restraint
     watchlist: Watchlist
     look: Callable[[], Sequence[Check]]
     reloading: Reloading

@@ -17,6 +17,7 @@ from stratum_state.model import (
     Trail,
     VerdictRecord,
 )
+from stratum_state.standing import StandingRecord, latest
 from stratum_state.store import EVERY_VERDICT, RunFilter, VerdictFilter
 
 _Record = TypeVar("_Record", PipelineRun, VerdictRecord, ActivationRecord)
@@ -41,6 +42,7 @@ class MemoryStore:
         self._lines: dict[str, list[JournalLine]] = {}
         self._verdicts: dict[str, VerdictRecord] = {}
         self._activations: dict[str, ActivationRecord] = {}
+        self._standings: dict[str, StandingRecord] = {}
         self._batch = 0
 
     async def write(self, facts: Sequence[Fact]) -> None:
@@ -57,6 +59,8 @@ class MemoryStore:
                 self._verdicts[fact.id] = fact
             elif isinstance(fact, ActivationRecord):
                 self._activations[fact.id] = fact
+            elif isinstance(fact, StandingRecord):
+                self._standings[fact.id] = fact
 
     async def inbox(self, identities: Sequence[str]) -> Mapping[str, str]:
         held = ((each, self._ledger.holder(each)) for each in identities)
@@ -73,6 +77,9 @@ class MemoryStore:
 
     async def activations(self, *, limit: int) -> Sequence[ActivationRecord]:
         return _page(list(self._activations.values()), None, limit)
+
+    async def standings(self) -> Sequence[StandingRecord]:
+        return latest(self._standings.values())
 
     async def trail(self, run_id: str) -> Trail | None:
         account = self._ledger.account(run_id)

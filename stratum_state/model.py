@@ -12,6 +12,7 @@ from typing import Self
 from stratum_state.activation import ActivationRecord
 from stratum_state.credential import CredentialLease
 from stratum_state.errors import IllegalMove
+from stratum_state.standing import StandingRecord
 
 
 class RunStatus(StrEnum):
@@ -324,6 +325,7 @@ Fact = (
     | VerdictRecord
     | CredentialLease
     | ActivationRecord
+    | StandingRecord
 )
 
 

@@ -24,6 +24,7 @@ from stratum_state.model import (
     StepRecord,
     VerdictRecord,
 )
+from stratum_state.standing import StandingRecord
 
 Place = tuple[str, ...] | tuple[str, int, str, int] | tuple[str, int, str, int, str]
 
@@ -42,6 +43,7 @@ _MOVING: Mapping[type[Fact], set[str]] = {
     },
     VerdictRecord: set(),
     ActivationRecord: set(),
+    StandingRecord: set(),
     CredentialLease: {
         *("status", "accessor", "policy", "issued", "expires", "ended", "detail"),
     },
@@ -52,9 +54,10 @@ _KINDS: Mapping[type[Fact], str] = {
     CompensationRecord: "compensation",
     VerdictRecord: "verdict",
     ActivationRecord: "activation",
+    StandingRecord: "standing",
     CredentialLease: "credential",
 }
-LONELY = (VerdictRecord, ActivationRecord)
+LONELY = (VerdictRecord, ActivationRecord, StandingRecord)
 """What belongs to no run: each is a chain of its own, and never moves."""
 FIELDS: Mapping[type[Fact], tuple[str, ...]] = {
     kind: tuple(each.name for each in fields(kind)) for kind in _MOVING
@@ -66,10 +69,8 @@ def chain(fact: Fact) -> str:
     """The name of the chain that the fact belongs to: its run, or the fact itself."""
     if isinstance(fact, PipelineRun):
         return fact.id
-    if isinstance(fact, VerdictRecord):
-        return f"verdict:{fact.id}"
-    if isinstance(fact, ActivationRecord):
-        return f"activation:{fact.id}"
+    if isinstance(fact, LONELY):
+        return f"{_KINDS[type(fact)]}:{fact.id}"
     return fact.run
 
 
@@ -81,20 +82,14 @@ def place(fact: Fact) -> Place:
         return ("compensation", fact.stage, fact.node, fact.attempt)
     if isinstance(fact, CredentialLease):
         return ("credential_lease", fact.stage, fact.node, fact.attempt, fact.purpose)
-    if isinstance(fact, ActivationRecord):
-        return ("activation",)
-    return ("run",) if isinstance(fact, PipelineRun) else ("verdict",)
+    return (_KINDS[type(fact)],)
 
 
 def name(fact: Fact) -> str:
     """The fact's subject as error messages call it."""
-    if isinstance(fact, PipelineRun):
-        return f"run {fact.id}"
-    if isinstance(fact, VerdictRecord):
-        return f"verdict {fact.id}"
-    if isinstance(fact, ActivationRecord):
-        return f"activation {fact.id}"
     kind = _KINDS[type(fact)]
+    if isinstance(fact, (PipelineRun, *LONELY)):
+        return f"{kind} {fact.id}"
     return f"{kind} {fact.run}/{fact.node} (attempt {fact.attempt})"
 
 

@@ -17,6 +17,7 @@ from stratum_state.model import (
     VerdictRecord,
     stored_ms,
 )
+from stratum_state.standing import StandingRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +103,10 @@ class Store(Protocol):
 
     async def activations(self, *, limit: int) -> Sequence[ActivationRecord]:
         """Which bundles came into force, newest first."""
+        ...
+
+    async def standings(self) -> Sequence[StandingRecord]:
+        """How pipelines stand that are or were held back: the latest of each, newest first."""
         ...
 
     async def trail(self, run_id: str) -> Trail | None: ...

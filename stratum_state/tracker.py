@@ -22,6 +22,7 @@ from stratum_state.model import (
     Trail,
     VerdictRecord,
 )
+from stratum_state.standing import StandingRecord
 from stratum_state.store import EVERY_VERDICT, RunFilter, Store, VerdictFilter
 
 _LOOK_S = 0.25  # between looks at a run that another instance carries
@@ -187,6 +188,10 @@ class StateTracker:
     async def activations(self, *, limit: int) -> Sequence[ActivationRecord]:
         """Which bundles came into force, newest first."""
         return await self._store.activations(limit=limit)
+
+    async def standings(self) -> Sequence[StandingRecord]:
+        """How pipelines stand that are or were held back: the latest of each, newest first."""
+        return await self._store.standings()
 
     async def verdict(self, verdict_id: str) -> VerdictRecord | None:
         return await self._store.verdict(verdict_id)

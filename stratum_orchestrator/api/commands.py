@@ -14,7 +14,7 @@ from stratum_orchestrator.api.naming import resolve, unknown
 from stratum_orchestrator.api.once import Once
 from stratum_orchestrator.api.problem import Problem
 from stratum_orchestrator.api.visitor import visitor
-from stratum_orchestrator.errors import Denied, Impossible, UnknownRun
+from stratum_orchestrator.errors import Denied, Impossible, UnknownPipeline, UnknownRun
 from stratum_orchestrator.saga.instruction import Obeyed, Wish
 
 _MAX_REASON = 500
@@ -92,6 +92,9 @@ async def told() -> AsyncIterator[None]:
         yield
     except UnknownRun as absent:
         raise unknown(absent.run) from None
+    except UnknownPipeline as absent:
+        remedy = "GET /api/v1/pipelines lists them"
+        raise Problem(HTTPStatus.NOT_FOUND, "unknown-pipeline", str(absent), remedy) from None
     except Denied as denied:
         remedy = "ask whoever owns the policies"
         raise Problem(HTTPStatus.FORBIDDEN, "denied", str(denied), remedy) from None

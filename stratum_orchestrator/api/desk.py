@@ -10,9 +10,11 @@ from stratum_graph.model import Plan
 from stratum_orchestrator.api.news import News
 from stratum_orchestrator.saga.attention import Attention, Needy
 from stratum_orchestrator.saga.instruction import Obeyed, Wish
+from stratum_orchestrator.saga.standings import Standings
 from stratum_state.activation import ActivationRecord
 from stratum_state.evidence import Evidence
 from stratum_state.model import Fact, JournalLine, PipelineRun, Trail, VerdictRecord
+from stratum_state.standing import Standing, StandingRecord
 from stratum_state.store import RunFilter, VerdictFilter
 
 
@@ -121,6 +123,21 @@ class Activations(Protocol):
         ...
 
 
+class Pipelines(Protocol):
+    """What can be done about pipelines. Raises UnknownPipeline, Denied and Impossible."""
+
+    async def stand(self, pipeline: str, kind: Standing, wish: Wish) -> StandingRecord:
+        """Have it stand so from now on: active, paused or disabled."""
+        ...
+
+    def waiting(self, pipeline: str) -> int:
+        """How many accepted runs of it wait at this instance."""
+        ...
+
+    @property
+    def standings(self) -> Standings: ...
+
+
 class Operations(Protocol):
     """What can be done about a run. Each raises UnknownRun, Denied, Impossible, Unavailable."""
 
@@ -145,6 +162,9 @@ class Desk(Protocol):
 
     @property
     def activations(self) -> Activations: ...
+
+    @property
+    def pipelines(self) -> Pipelines: ...
 
     @property
     def news(self) -> News:

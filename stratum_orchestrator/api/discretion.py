@@ -12,6 +12,7 @@ from stratum_orchestrator.api.desk import (
     Instance,
     Operations,
     Outcome,
+    Pipelines,
     Status,
 )
 from stratum_orchestrator.api.news import News
@@ -21,6 +22,7 @@ from stratum_orchestrator.saga.instruction import Wish
 from stratum_state.activation import ActivationRecord
 from stratum_state.evidence import Evidence
 from stratum_state.model import Fact, JournalLine, PipelineRun, Trail, VerdictRecord
+from stratum_state.standing import StandingRecord
 from stratum_state.store import RunFilter, VerdictFilter
 
 T = TypeVar("T")
@@ -47,6 +49,11 @@ class Discreet:
     def activations(self) -> Activations:
         """Whoever may view the daemon may view these; changes ask the policies themselves."""
         return self._desk.activations
+
+    @property
+    def pipelines(self) -> Pipelines:
+        """Likewise."""
+        return self._desk.pipelines
 
     @property
     def news(self) -> News:
@@ -135,7 +142,7 @@ class Discreet:
                 return sight.run(fact)
             case VerdictRecord():
                 return sight.verdict(fact)
-            case ActivationRecord():
+            case ActivationRecord() | StandingRecord():
                 return sight.daemon
             case _:  # only told to who has seen its run, as long as they are anybody
                 return sight.is_welcome

@@ -18,7 +18,7 @@ def graph(generation: Generation) -> View:
     }
 
 
-def pipelines(generation: Generation) -> View:
+def pipelines(generation: Generation) -> list[View]:
     """Each pipeline with the subjects that trigger it, and where."""
     triggers = [each.node for each in generation.definitions if each.node.trigger]
     told: list[View] = []
@@ -33,7 +33,7 @@ def pipelines(generation: Generation) -> View:
                 "nodes": len(generation.whole(name).nodes),
             }
         )
-    return {"generation": generation.digest, "pipelines": told}
+    return told
 
 
 def _edges(generation: Generation) -> Iterator[View]:

@@ -42,6 +42,7 @@ _JUDGED_ONE_BY_ONE = (
     "/api/v1/runs",
     "/api/v1/verdicts",
     "/api/v1/events",
+    "/api/v1/pipelines/",
     "/api/v1/whoami",
 )
 _CHANGES = {
@@ -49,8 +50,6 @@ _CHANGES = {
     "/api/v1/activate": "activate",
     "/api/v1/rollback": "activate",
     "/api/v1/publish": "publish",
-    "/api/v1/pause": "pause",
-    "/api/v1/resume": "pause",
 }
 """Paths by which the daemon is changed, and the actions of the policies; others are `admin`."""
 

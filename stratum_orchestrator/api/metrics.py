@@ -27,6 +27,7 @@ from stratum_state.model import (
     VerdictKind,
     VerdictRecord,
 )
+from stratum_state.standing import StandingRecord
 
 MEDIA_TYPE = CONTENT_TYPE_LATEST
 _SECONDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
@@ -168,8 +169,8 @@ class Metrics:
                     self._verdict(fact)
                 case CredentialLease():
                     self._lease(fact)
-                case ActivationRecord():
-                    pass  # what it brings into force is counted when it is
+                case ActivationRecord() | StandingRecord():
+                    pass  # what they bring about is counted when it is
 
     def generation(self, digest: str, nodes: int) -> None:
         """A generation of so many nodes took over."""

@@ -20,6 +20,7 @@ from stratum_state.model import (
     StepRecord,
     VerdictRecord,
 )
+from stratum_state.standing import StandingRecord
 
 KEPT = 4096
 """Facts that a listener may be behind."""
@@ -78,5 +79,5 @@ def about(fact: Fact) -> str | None:
             return fact.id
         case StepRecord() | CompensationRecord() | CredentialLease():
             return fact.run
-        case VerdictRecord() | ActivationRecord():
+        case VerdictRecord() | ActivationRecord() | StandingRecord():
             return None

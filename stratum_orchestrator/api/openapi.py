@@ -44,11 +44,13 @@ _PARAMETERS: Mapping[str, tuple[str, Kept]] = {
     "action": ("What is to be done.", _TEXT),
     "resource": ("To which pipeline.", _TEXT),
     "grant": ("The grant that is shown.", _TEXT),
+    "name": ("Of a pipeline.", _TEXT),
     "sequence": ("In the event stream.", _WHOLE),
 }
 _FILTERS = ("status", "pipeline", "publisher", "since", "until", "text", "live", "attention")
 _PAGES = ("after", "limit")
 _RUN = "/api/v1/runs/{run}"
+_PIPELINE = "/api/v1/pipelines/{name}"
 _UNDO = f"{_RUN}/compensations/{{node}}"
 
 
@@ -120,6 +122,9 @@ CATALOG: Mapping[tuple[Method, str], Operation] = {
         "Bring back what was before.", gives=shapes.Activation
     ),
     ("POST", "/api/v1/reload"): _command("Read definitions now.", gives=shapes.Reload),
+    ("POST", f"{_PIPELINE}/pause"): _command("Let its runs wait.", gives=shapes.Standing),
+    ("POST", f"{_PIPELINE}/disable"): _command("Refuse its events.", gives=shapes.Standing),
+    ("POST", f"{_PIPELINE}/resume"): _command("Let its runs go.", gives=shapes.Standing),
     ("POST", f"{_RUN}/cancel"): _command("Turn it back."),
     ("POST", f"{_RUN}/abandon"): _command("End it and undo nothing."),
     ("POST", f"{_RUN}/retry"): _command("Take it up again.", shapes.RetryWish),

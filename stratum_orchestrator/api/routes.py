@@ -6,7 +6,6 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from stratum_graph.generation import Generation
 from stratum_orchestrator.api import graph_view, metrics as exposition, openapi, views
 from stratum_orchestrator.api.assets import Page
 from stratum_orchestrator.api.bundles import Bundles
@@ -17,6 +16,7 @@ from stratum_orchestrator.api.guard import Door
 from stratum_orchestrator.api.metrics import Metrics
 from stratum_orchestrator.api.naming import resolve, unknown
 from stratum_orchestrator.api.once import Once
+from stratum_orchestrator.api.pipelines import PipelinePaths, generation
 from stratum_orchestrator.api.problem import Problem
 from stratum_orchestrator.api.question import RUN_FILTERS, Question, whole
 from stratum_orchestrator.api.run_reads import RunReads
@@ -52,7 +52,6 @@ class Routes:
             web.get(f"{run}/evidence", self.evidence),
             web.get("/api/v1/verdicts", self.verdicts),
             web.get("/api/v1/verdicts/{sequence}", self.verdict),
-            web.get("/api/v1/pipelines", self.pipelines),
             web.get("/api/v1/instances", self.instances),
             *Page().table(),
             web.get("/api/v1/whoami", self.whoami),
@@ -62,6 +61,7 @@ class Routes:
             *Commands(self._desk, self._door.read_s, once).table(),
             *Emission(self._desk, self._door.read_s, once).table(),
             *Bundles(self._desk, self._door.read_s, once).table(),
+            *PipelinePaths(self._desk, self._door.read_s, once).table(),
         ]
 
     async def livez(self, _: web.Request) -> web.Response:
@@ -104,11 +104,7 @@ class Routes:
 
     async def graph(self, _: web.Request) -> web.Response:
         """The generation that new events are planned with."""
-        return web.json_response(graph_view.graph(self._generation()))
-
-    async def pipelines(self, _: web.Request) -> web.Response:
-        """What can be triggered, and by which subjects."""
-        return web.json_response(graph_view.pipelines(self._generation()))
+        return web.json_response(graph_view.graph(generation(self._desk)))
 
     async def whoami(self, _: web.Request) -> web.Response:
         """As whom the token acts."""
@@ -198,17 +194,6 @@ class Routes:
                 "ask again with ?wait=SECONDS, or see whether the daemon is ready",
             )
         return web.json_response(views.verdict(verdict))
-
-    def _generation(self) -> Generation:
-        graph = self._desk.graph()
-        if graph is None:
-            raise Problem(
-                HTTPStatus.SERVICE_UNAVAILABLE,
-                "no-generation",
-                "no generation of definitions is in use yet",
-                "mend what /api/v1/status lists under diagnostics",
-            )
-        return graph
 
     async def _needy(self, question: Question) -> web.Response:
         question.only_attention()

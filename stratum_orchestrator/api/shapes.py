@@ -369,13 +369,27 @@ class Graph(Shape, frozen=True):
     edges: list[Edge]
 
 
+class Standing(Shape, frozen=True):
+    """One change of how a pipeline stands."""
+
+    pipeline: str
+    standing: Literal["active", "paused", "disabled"]
+    by: str
+    reason: str
+    authorization: Json
+    at: Moment | None
+
+
 class Pipeline(Shape, frozen=True):
-    """What can be triggered."""
+    """What can be triggered. `held` is who had it stand as it does, if anybody did."""
 
     pipeline: str
     subjects: list[str]
     triggered: list[str]
     nodes: int
+    standing: Literal["active", "paused", "disabled"]
+    held: Standing | None
+    waiting: int
 
 
 class Pipelines(Shape, frozen=True):

@@ -22,13 +22,14 @@ from stratum_state.model import (
     StepRecord,
     VerdictRecord,
 )
+from stratum_state.standing import StandingRecord
 
 MEDIA_TYPE = "text/event-stream"
 MAX_LISTENERS = 64
 HEARTBEAT_S = 15.0
 _TAKES_S = 10.0  # a listener that does not take a packet within this time is dropped
 _REST_S = 0.1  # between packets, so that a burst of facts is one of them
-_LISTED = PipelineRun | VerdictRecord | ActivationRecord
+_LISTED = PipelineRun | VerdictRecord | ActivationRecord | StandingRecord
 _AGAIN_MS = 1000  # how soon a browser is to come back
 
 
@@ -133,6 +134,8 @@ def _told(fact: Fact, number: str) -> tuple[str, str, views.View]:
             return "credential", number, views.lease(fact)
         case ActivationRecord():
             return "activation", number, views.activation(fact)
+        case StandingRecord():
+            return "standing", number, views.standing(fact)
 
 
 def _reset(boot: int, place: int) -> bytes:

@@ -22,6 +22,7 @@ from stratum_state.model import (
     Trail,
     VerdictRecord,
 )
+from stratum_state.standing import StandingRecord
 
 View = dict[str, object]
 
@@ -137,6 +138,18 @@ def activation(record: ActivationRecord) -> View:
         "generation": record.generation,
         "signer": record.signer or None,
         "kind": record.kind.value,
+        "by": record.by,
+        "reason": record.reason,
+        "authorization": _decoded(record.authorization),
+        "at": iso(record.at),
+    }
+
+
+def standing(record: StandingRecord) -> View:
+    """One change of how a pipeline stands."""
+    return {
+        "pipeline": record.pipeline,
+        "standing": record.kind.value,
         "by": record.by,
         "reason": record.reason,
         "authorization": _decoded(record.authorization),

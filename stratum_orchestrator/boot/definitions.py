@@ -24,6 +24,7 @@ from stratum_orchestrator.reload import vigil
 from stratum_orchestrator.reload.reader import Found, Reader
 from stratum_orchestrator.reload.reloader import Reloader, Surroundings
 from stratum_orchestrator.saga.rules import Rules
+from stratum_orchestrator.saga.standings import Standings
 from stratum_orchestrator.startup import BadDefinitions
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ class Legislator:
 
     frame: Frame
     workshop: Workshop
+    standings: Standings
 
     def reader(self, sources: Sources) -> Reader:
         """One that knows nothing yet."""
@@ -60,6 +62,7 @@ class Legislator:
             lacks=self.workshop.runner.lacks,
             nothing_lent=lenders.missing(credentials, dev=dev),
             grants=KeptGrants(self.frame.access.grants, self.frame.settings.nats.audience),
+            standing=self.standings.of,
         )
 
 
@@ -92,7 +95,7 @@ async def load_definitions(
     resolved = await provision.resolve(await provision.active(records.tracker))
     sources = provision.now()
     log.info("definitions read", extra={"folders": list(map(str, sources.folders))})
-    legislator = Legislator(frame=frame, workshop=workshop)
+    legislator = Legislator(frame=frame, workshop=workshop, standings=records.standings)
     reader = legislator.reader(sources)
     found = await reader.read(sources)
     rules = legislator.rules(found)

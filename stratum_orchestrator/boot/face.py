@@ -51,6 +51,7 @@ async def answer(
         stored_time=partial(stored_ms, broker.connection),
         operations=work.operations,
         activations=await follow_activations(frame, records, broker, in_force, work),
+        pipelines=work.restraint,
         watchlist=watchlist,
         look=frame.health.checks,
         reloading=in_force.reloader,

@@ -5,6 +5,7 @@ from functools import partial
 
 from stratum_orchestrator import storage
 from stratum_orchestrator.boot.frame import Frame
+from stratum_orchestrator.saga.standings import Standings
 from stratum_orchestrator.startup import patiently
 from stratum_state.head import Signer
 from stratum_state.surreal import SurrealStore
@@ -17,6 +18,8 @@ class Records:
 
     store: SurrealStore
     tracker: StateTracker
+    standings: Standings
+    """Which pipelines are held back."""
 
 
 async def open_records(frame: Frame) -> Records:
@@ -34,4 +37,6 @@ async def open_records(frame: Frame) -> Records:
     tracker = StateTracker(store, frame.ears, frame.metrics.wrote, frame.points.recorded)
     frame.points.passed("store.opened")
     frame.health.watch("surrealdb", lambda: (store.available, url))
-    return Records(store=store, tracker=tracker)
+    standings = Standings()
+    standings.take(await tracker.standings())
+    return Records(store=store, tracker=tracker, standings=standings)

@@ -9,7 +9,7 @@ import anyio
 import anyio.to_thread
 import msgspec
 
-from platform_nats import control
+from platform_nats import control, notices
 from platform_nats.credit import Credit
 from stratum_graph.definitions.attic import Attic
 from stratum_graph.model import Plan, Principal
@@ -27,6 +27,7 @@ from stratum_orchestrator.saga.operations import Operations
 from stratum_orchestrator.saga.pipeline import Pipeline
 from stratum_orchestrator.saga.plans import Plans
 from stratum_orchestrator.saga.recovery import resume
+from stratum_orchestrator.saga.restraint import Restraint, state
 from stratum_orchestrator.saga.sequel import heard
 from stratum_orchestrator.saga.step import StepRunner
 from stratum_orchestrator.saga.takeover import Takeover
@@ -46,6 +47,7 @@ class Work:
     credit: Credit
     """How many more events may be taken in."""
     operations: Operations
+    restraint: Restraint
 
 
 async def take_up_work(  # noqa: PLR0913, PLR0917 - what the earlier steps made
@@ -67,6 +69,7 @@ async def take_up_work(  # noqa: PLR0913, PLR0917 - what the earlier steps made
         credit,
         capacity=capacity,
         grace_s=runs.grace,
+        standings=records.standings,
     )
     live = await frame.stack.enter_async_context(opening)
 
@@ -104,7 +107,32 @@ async def take_up_work(  # noqa: PLR0913, PLR0917 - what the earlier steps made
     await _keep_house(frame, records, workshop, in_force, plans)
     await frame.beside(partial(control.serve, broker.connection, operations.overhear))
     frame.health.watch("runs", lambda: (True, f"{len(live)} under way"))
-    return Work(plans=plans, live=live, credit=credit, operations=operations)
+    restraint = Restraint(
+        operator=operations.operator,
+        rules=operations.rules,
+        tracker=tracker,
+        live=live,
+        clock=frame.clock,
+        tell=partial(notices.tell, broker.connection, subject=notices.STANDING),
+        turn=herald.turn,
+    )
+    await _restrain(frame, broker, restraint)
+    return Work(
+        plans=plans, live=live, credit=credit, operations=operations, restraint=restraint
+    )
+
+
+async def _restrain(frame: Frame, broker: Broker, restraint: Restraint) -> None:
+    """Let runs go when their pipelines are not held back any more, by whichever instance."""
+    listening = partial(notices.listen, broker.connection, restraint.follow, notices.STANDING)
+    await frame.beside(listening)
+    await frame.beside(restraint.release)
+    standings = restraint.standings
+    frame.health.watch(
+        "pipelines",
+        lambda: (True, state(standings.held, restraint.waiting) or "none is held back"),
+        lambda: bool(standings.held),
+    )
 
 
 async def _keep_house(

@@ -43,6 +43,8 @@ class Stratum(LazyGroup):
         "why": Entry(f"{_HERE}.why:why", "Say what became of an event, and why."),
         "runs": Entry(f"{_HERE}.runs:runs", "List runs, newest first."),
         "run": Entry(f"{_HERE}.run:run", "Show, watch, await one run; cancel, retry it."),
+        "pipelines": Entry(f"{_HERE}.pipeline:pipelines", "List pipelines and how they stand."),
+        "pipeline": Entry(f"{_HERE}.pipeline:pipeline", "Pause, disable or resume one."),
         "compensation": Entry(
             f"{_HERE}.compensation:compensation", "Look after a compensation that failed."
         ),

@@ -168,12 +168,25 @@ class Verdict(Struct, frozen=True):
     authorization: tuple[Decision, ...] = ()
 
 
+class Standing(Struct, frozen=True):
+    """How a pipeline stands, and who wanted that."""
+
+    pipeline: str
+    standing: str
+    by: str
+    reason: str
+    at: str
+
+
 class Pipeline(Struct, frozen=True):
-    """What can be triggered, and by which subjects."""
+    """What can be triggered, by which subjects, and how it stands."""
 
     name: str = field(name="pipeline")
     subjects: tuple[str, ...]
     nodes: int = 0
+    standing: str = "active"
+    held: Standing | None = None
+    waiting: int = 0
 
 
 class Pipelines(Struct, frozen=True):

@@ -29,6 +29,7 @@ from stratum_orchestrator.saga.verdict import (
 from stratum_orchestrator.strict_json import NotStrictJson, decode
 from stratum_state.errors import IllegalMove, Taken, Unavailable
 from stratum_state.model import (
+    PipelineRun,
     RunStatus,
     Trail,
     VerdictKind,
@@ -134,7 +135,8 @@ class Intake:
         return await self._open_runs(draft(event, judged, await self._tracker.inbox(keys)))
 
     async def _open_runs(self, drafted: Drafted) -> Drafted:
-        async with self._live.entrance.room_for(len(drafted.runs)):
+        begin = [run for run, _ in drafted.runs if not self._waits(run)]
+        async with self._live.entrance.room_for(len(begin)):
             return await self._depart(drafted)
 
     async def _depart(self, drafted: Drafted) -> Drafted:
@@ -142,12 +144,18 @@ class Intake:
             self._live.keep(plan)
             self._passed("plan.kept")
         accepted = [run for run, _ in drafted.runs]
-        begun = [run.to(RunStatus.RUNNING, started=self._clock.now_ms()) for run in accepted]
-        await self._tracker.record(*accepted, *begun, drafted.verdict)
-        for run, (_, plan) in zip(begun, drafted.runs, strict=True):
+        ahead = [run if self._waits(run) else self._begun(run) for run in accepted]
+        await self._tracker.record(*accepted, *ahead, drafted.verdict)
+        for run, (_, plan) in zip(ahead, drafted.runs, strict=True):
             self._live.start(Trail(run=run), plan)
             self._passed("run.departed")
         return drafted
+
+    def _waits(self, run: PipelineRun) -> bool:
+        return self._live.standings.holds(run.pipeline)
+
+    def _begun(self, run: PipelineRun) -> PipelineRun:
+        return run.to(RunStatus.RUNNING, started=self._clock.now_ms())
 
     async def _record(self, drafted: Drafted) -> Drafted:
         await self._tracker.record(drafted.verdict)

@@ -9,6 +9,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from stratum_graph.model import Plan
+from stratum_orchestrator.saga.anteroom import Anteroom
 from stratum_orchestrator.saga.entrance import Entrance
 from stratum_orchestrator.saga.errand import Errand
 from stratum_orchestrator.saga.instruction import Instruction, is_to_be_abandoned
@@ -16,6 +17,7 @@ from stratum_orchestrator.saga.journey import Journey
 from stratum_orchestrator.saga.pipeline import Pipeline
 from stratum_orchestrator.saga.plans import Plans
 from stratum_orchestrator.saga.sequel import Sequel
+from stratum_orchestrator.saga.standings import Standings
 from stratum_orchestrator.saga.trouble import Trouble
 from stratum_state.errors import StateError
 from stratum_state.model import PipelineRun, RunStatus, Trail
@@ -34,8 +36,14 @@ class Room(Protocol):
 class LiveRuns:
     """Carries runs side by side; `room` shrinks with each of them."""
 
-    def __init__(
-        self, pipeline: Pipeline, plans: Plans, tasks: TaskGroup, room: Room, capacity: int
+    def __init__(  # noqa: PLR0913, PLR0917 - its parts, and who it asks
+        self,
+        pipeline: Pipeline,
+        plans: Plans,
+        tasks: TaskGroup,
+        room: Room,
+        capacity: int,
+        standings: Standings,
     ) -> None:
         self._pipeline = pipeline
         self._plans = plans
@@ -46,13 +54,16 @@ class LiveRuns:
         self._journeys: dict[str, Journey] = {}
         self.entrance = Entrance(capacity, self.__len__)
         self._aside: set[str] = set()
+        self.standings = standings
+        self.anteroom = Anteroom()
 
     def __len__(self) -> int:
         return len(self._journeys)
 
     def is_aside(self, run_id: str) -> bool:
         """Whether the run is not over, ours, and carried by nobody."""
-        return run_id in self._aside and run_id not in self._journeys
+        is_known = run_id in self._aside or run_id in self.anteroom
+        return is_known and run_id not in self._journeys
 
     @property
     def under_way(self) -> Mapping[str, float]:
@@ -77,6 +88,7 @@ class LiveRuns:
     def forget(self, run_id: str) -> None:
         """Somebody has decided about the run."""
         self._aside.discard(run_id)
+        self.anteroom.leave(run_id)
 
     def keep(self, plan: Plan) -> None:
         """Make the plan durable, before the run that needs it is on record."""
@@ -97,13 +109,21 @@ class LiveRuns:
             self.start(trail, self.plan_of(trail.run))
 
     def start(self, trail: Trail, plan: Plan) -> None:
-        """Carry the run from where its trail ends; at once, and only once in this process."""
-        if trail.run.id not in self._journeys:
+        """Carry the run from where its trail ends; at once, and only once in this process.
+
+        One that has not begun waits for as long as its pipeline is held back.
+        """
+        run = trail.run
+        if run.status is RunStatus.ACCEPTED and self.standings.holds(run.pipeline):
+            self.anteroom.seat(run.id, run.pipeline)
+        elif run.id not in self._journeys:
             self._begin(trail, plan)
 
     def _begin(self, trail: Trail, plan: Plan) -> None:
-        journey = self._pipeline.depart(trail, plan)
-        self._journeys[trail.run.id] = journey
+        self._enter(self._pipeline.depart(trail, plan))
+
+    def _enter(self, journey: Journey) -> None:
+        self._journeys[journey.run.id] = journey
         self._room.set(self._capacity - len(self))
         self._tasks.start_soon(self._carry, journey)
 
@@ -115,6 +135,13 @@ class LiveRuns:
         """Turn the run back; False when it is not going forward here. Durable on return."""
         journey = self._journeys.get(run_id)
         return journey is not None and await journey.turn_back(cause, told)
+
+    async def dismiss(self, trail: Trail, cause: str, told: Instruction) -> None:
+        """Turn back a run that waits: it goes the whole way back, where nothing is to undo."""
+        journey = self._pipeline.depart(trail, self.plan_of(trail.run))
+        self.anteroom.leave(trail.run.id)
+        await journey.turn_back(cause, told)
+        self._enter(journey)
 
     async def abandon(self, run_id: str, told: Instruction) -> bool:
         """Stop the run and undo nothing; False when it is not carried here.
@@ -169,12 +196,18 @@ class LiveRuns:
 
 
 @asynccontextmanager
-async def live_runs(
-    pipeline: Pipeline, plans: Plans, room: Room, *, capacity: int, grace_s: float
+async def live_runs(  # noqa: PLR0913 - its parts, and how it ends
+    pipeline: Pipeline,
+    plans: Plans,
+    room: Room,
+    *,
+    capacity: int,
+    grace_s: float,
+    standings: Standings | None = None,
 ) -> AsyncIterator[LiveRuns]:
     """On leaving, runs get `grace_s` seconds to end; the rest stays on record to be resumed."""
     async with anyio.create_task_group() as tasks:
-        live = LiveRuns(pipeline, plans, tasks, room, capacity)
+        live = LiveRuns(pipeline, plans, tasks, room, capacity, standings or Standings())
         try:
             yield live
         finally:

@@ -55,6 +55,9 @@ class Remedies:
     async def _cancel(self, run: PipelineRun, told: Instruction) -> str:
         if await self.live.cancel(run.id, told.cause, told):
             return "what runs is stopped, what succeeded is undone"
+        if run.id in self.live.anteroom:
+            await self.live.dismiss(await self._trail(run.id), told.cause, told)
+            return "it had not begun"
         run = (await self._trail(run.id)).run
         if run.is_over or run.status is RunStatus.COMPENSATING:
             raise _over(run, "cancel")
@@ -84,6 +87,9 @@ class Remedies:
 
     async def _take_up(self, trail: Trail, told: Instruction) -> str:
         run = trail.run
+        if run.id in self.live.anteroom:
+            why = f"it waits, as {run.pipeline} is held back"
+            raise Impossible("held-back", why, f"stratum pipeline resume {run.pipeline}")
         if not self._is_set_aside(run):
             if run.is_over:
                 raise _over(run, "take up")

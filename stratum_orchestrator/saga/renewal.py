@@ -12,6 +12,7 @@ from stratum_orchestrator.ports import Clock
 from stratum_orchestrator.saga.instruction import Instruction
 from stratum_orchestrator.saga.live import LiveRuns
 from stratum_orchestrator.saga.rules import Rules, payload_problems
+from stratum_orchestrator.saga.standings import refusal
 from stratum_state import canonical
 from stratum_state.errors import Taken
 from stratum_state.model import PipelineRun, RunStatus, Trail, identity, run_id
@@ -60,6 +61,8 @@ def plan(run: PipelineRun, rules: Rules) -> Plan:
             f"{run.subject} does not open {run.pipeline} any more",
             f"see what it opens now: stratum explain {run.subject}",
         )
+    if why := refusal(rules.standing(run.pipeline)):
+        raise Impossible("disabled", why, f"stratum pipeline resume {run.pipeline}")
     if lack := rules.lacks(found):
         raise Impossible("cannot-run", f"{run.pipeline} cannot run: {lack}", "see the reason")
     if problems := payload_problems(found, data):
@@ -127,13 +130,15 @@ class Renewal:
         while True:
             name = await self._next_name(old, again=again)
             new = renewed(old, name, found, told, rules.generation.digest)
-            begun = new.to(RunStatus.RUNNING, started=self.clock.now_ms())
+            ahead = new
+            if not self.live.standings.holds(new.pipeline):
+                ahead = new.to(RunStatus.RUNNING, started=self.clock.now_ms())
             try:
-                await self.tracker.record(new, begun)
+                await self.tracker.record(new, ahead)
             except Taken:  # another instance was asked at the same time: look again
                 continue
-            self.live.start(Trail(run=begun), found)
-            return begun
+            self.live.start(Trail(run=ahead), found)
+            return ahead
 
     async def _next_name(self, old: PipelineRun, *, again: bool) -> Name:
         """The first that has no run; Impossible when one that has makes another pointless."""

@@ -10,7 +10,9 @@ from stratum_graph.schemas import compile_schema
 from stratum_orchestrator.ports import Authorizer, Decision
 from stratum_orchestrator.saga.delegation import Asker, Matter, decide, lapsed
 from stratum_orchestrator.saga.grant import Grants, NoGrants
+from stratum_orchestrator.saga.standings import delay, refusal
 from stratum_state.model import PipelineRun
+from stratum_state.standing import StandingRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +28,8 @@ class Rules:
     nothing_lent: str = ""
     """Why nodes that declare credentials get none; empty when they do."""
     grants: Grants = field(default_factory=NoGrants)
+    standing: Callable[[str], StandingRecord | None] = lambda _: None
+    """How a pipeline stands that is or was held back."""
     choice: "Choice | None" = None
     """With which version an event wants to be judged; None is what is in force."""
 
@@ -55,7 +59,7 @@ class Judgement:
     decision: Decision | None
     """None when it was refused before anybody was asked."""
     code: str
-    """`accepted`, `bad-payload`, `denied`, `cannot-run` or `no-credentials`."""
+    """`accepted`, `bad-payload`, `denied`, `disabled`, `cannot-run` or `no-credentials`."""
     reason: str
 
     @property
@@ -102,6 +106,9 @@ def _ask(rules: Rules, asked: Asked, plan: Plan) -> Judgement:
         about={"subject": asked.subject, **version},
     )
     decision = decide(rules, asked.asker, matter)
+    standing = rules.standing(plan.pipeline)
+    if decision.allowed and (why := refusal(standing)):
+        return Judgement(plan=plan, decision=decision, code="disabled", reason=why)
     if decision.allowed and (lack := rules.lacks(plan)):
         reason = f"{plan.pipeline} cannot run: {lack}"
         return Judgement(plan=plan, decision=decision, code="cannot-run", reason=reason)
@@ -109,7 +116,8 @@ def _ask(rules: Rules, asked: Asked, plan: Plan) -> Judgement:
         why = f"`{node}` declares credentials: {rules.nothing_lent}"
         return Judgement(plan=plan, decision=decision, code="no-credentials", reason=why)
     if decision.allowed:
-        return Judgement(plan=plan, decision=decision, code="accepted", reason=decision.reason)
+        reason = f"{decision.reason}{delay(standing)}"
+        return Judgement(plan=plan, decision=decision, code="accepted", reason=reason)
     reason = f"{asked.asker.principal.name} may not trigger {plan.pipeline}: {decision.reason}"
     return Judgement(plan=plan, decision=decision, code="denied", reason=reason)
 

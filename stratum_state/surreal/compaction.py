@@ -36,6 +36,7 @@ _TABLES = (
     _Table("run"),
     _Table("verdict"),
     _Table("activation"),
+    _Table("standing"),
     _Table("step", keys_are_arrays=True),
     _Table("compensation", keys_are_arrays=True),
     _Table("credential_lease", keys_are_arrays=True),

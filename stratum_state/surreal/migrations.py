@@ -13,6 +13,7 @@ STEPS: Sequence[str] = (
     "schema-4.surql",
     "schema-5.surql",
     "schema-6.surql",
+    "schema-7.surql",
 )
 """The files that lead from each version to the next; each can be run again after a crash."""
 

@@ -11,6 +11,7 @@ from stratum_state.errors import Rejected, Taken, Unavailable
 from stratum_state.evidence import Evidence
 from stratum_state.ledger import Account, Row
 from stratum_state.model import Fact, JournalLine, PipelineRun, Trail, VerdictRecord
+from stratum_state.standing import StandingRecord, latest
 from stratum_state.surreal import evidence, replies, rows
 from stratum_state.surreal.cbor import Id, Range, Unencodable
 from stratum_state.surreal.listing import Listing
@@ -50,6 +51,7 @@ SELECT id, plan FROM $range
 _PLANS_AT_ONCE = 1000
 _MOST = 1 << 31
 _ACTIVATIONS = "SELECT * FROM $range LIMIT $limit"
+_STANDINGS = "SELECT * FROM standing"
 _MATCH = """
 RETURN {
   ids: (SELECT VALUE id FROM $ids LIMIT $limit),
@@ -112,6 +114,10 @@ class Reader:
         params = {"range": Id("activation", Range("", _LAST)), "limit": limit}
         found = await self._decoded(await self.query(_ACTIVATIONS, params))
         return [cast("ActivationRecord", row.fact) for row in found]
+
+    async def standings(self) -> Sequence[StandingRecord]:
+        found = await self._decoded(await self.query(_STANDINGS, {}))
+        return latest(cast("StandingRecord", row.fact) for row in found)
 
     async def trail(self, run_id: str) -> Trail | None:
         kept = await self.kept(run_id)

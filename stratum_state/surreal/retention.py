@@ -27,7 +27,7 @@ _BODIES = 50  # journal rows that are read at once: each may be large
 _LAST = "~"
 _NAME = re.compile(r'"run":"([^"]+)"')
 _VERDICT = "verdict:"
-_ACTIVATION = "activation:"
+_LASTING = ("activation:", "standing:")
 """They are few, and kept for good."""
 
 # `ended` is missing where a run was abandoned before it began. What somebody still has to look
@@ -161,8 +161,8 @@ class Collector:
 
     async def _named(self, names: Collection[str]) -> set[str]:
         """The chains that are still there, of those that the journal names."""
-        lasting = {name for name in names if name.startswith(_ACTIVATION)}
-        runs = {name for name in names if not name.startswith((_VERDICT, _ACTIVATION))}
+        lasting = {name for name in names if name.startswith(_LASTING)}
+        runs = {name for name in names if not name.startswith((_VERDICT, *_LASTING))}
         verdicts = {name.removeprefix(_VERDICT) for name in {*names} - runs - lasting}
         there = {f"{_VERDICT}{each}" for each in await self._there("verdict", verdicts)}
         return there | lasting | await self._there("run", runs)

@@ -22,6 +22,7 @@ from stratum_state.model import (
     VerdictKind,
     VerdictRecord,
 )
+from stratum_state.standing import Standing, StandingRecord
 from stratum_state.surreal.cbor import Id, Raw, dumps
 
 INLINE = 64 << 10
@@ -40,12 +41,14 @@ _WORDS: Mapping[tuple[str, str], Callable[[str], object]] = {
     ("credential_lease", "status"): CredentialStatus,
     ("verdict", "kind"): VerdictKind,
     ("activation", "kind"): ActivationKind,
+    ("standing", "kind"): Standing,
 }
 
 _TABLES: Mapping[str, type[Fact]] = {
     "run": PipelineRun,
     "verdict": VerdictRecord,
     "activation": ActivationRecord,
+    "standing": StandingRecord,
     "step": StepRecord,
     "compensation": CompensationRecord,
     "credential_lease": CredentialLease,

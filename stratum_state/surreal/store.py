@@ -12,6 +12,7 @@ from stratum_state.credential import CredentialLease
 from stratum_state.errors import Unavailable
 from stratum_state.evidence import Evidence
 from stratum_state.model import Fact, JournalLine, PipelineRun, Trail, VerdictRecord
+from stratum_state.standing import StandingRecord
 from stratum_state.store import EVERY_VERDICT, RunFilter, VerdictFilter
 from stratum_state.surreal import lease, reader, replies
 from stratum_state.surreal.lanes import Held, Lanes
@@ -178,6 +179,9 @@ class SurrealStore:
 
     async def activations(self, *, limit: int) -> Sequence[ActivationRecord]:
         return await self._reader.activations(limit)
+
+    async def standings(self) -> Sequence[StandingRecord]:
+        return await self._reader.standings()
 
     async def trail(self, run_id: str) -> Trail | None:
         return await self._reader.trail(run_id)

@@ -127,6 +127,41 @@ async def test_a_run_that_cannot_be_recovered_is_named_by_every_instance(site: S
     assert await needy(one) == await needy(two) == {}
 
 
+async def test_a_pause_holds_at_every_instance_and_over_a_restart(site: Site) -> None:
+    one, two = site.members
+    await run_sync(one.start)
+    await run_sync(two.start)
+    await stand(one, "pause")
+    await stands(two, "paused")
+    await site.publish("events.quick", 4)  # both take some
+    with anyio.fail_after(30):
+        while len(await site.runs()) < 4:  # noqa: ASYNC110 - in other processes
+            await anyio.sleep(0.1)
+    one.kill()
+    await run_sync(one.start)
+
+    assert {each["status"] for each in await site.runs()} == {"accepted"}
+    assert site.effects().total() == 0
+    await stand(two, "resume")
+    await site.all_completed(4)
+
+
+async def stand(daemon: Daemon, verb: str) -> None:
+    path = f"/api/v1/pipelines/quick/{verb}"
+    await run_sync(lambda: ask(daemon, path, {"reason": "a test"}))
+
+
+async def stands(daemon: Daemon, standing: str) -> None:
+    """Wait until the instance knows."""
+    with anyio.fail_after(30):
+        while True:
+            told = await run_sync(ask, daemon, "/api/v1/pipelines")
+            found = cast("list[dict[str, object]]", told["pipelines"])
+            if ("quick", standing) in {(x["pipeline"], x["standing"]) for x in found}:
+                return
+            await anyio.sleep(0.05)
+
+
 async def taken_over(member: Daemon) -> None:
     """Wait until a run is carried, or set aside, by whoever took it over."""
     with anyio.fail_after(30):

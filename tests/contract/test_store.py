@@ -23,6 +23,7 @@ from stratum_state.model import (
     Trail,
     VerdictKind,
 )
+from stratum_state.standing import Standing
 from stratum_state.store import RunFilter, Store, VerdictFilter
 from stratum_state.surreal import open_store
 from support import bridge, engines, records, signing
@@ -583,6 +584,18 @@ async def test_activations_are_listed_newest_first_and_never_change(store: Store
     assert await store.activations(limit=1) == [newer]
     with pytest.raises(IllegalMove):
         await store.write([replace(older, by="somebody else")])
+
+
+async def test_of_each_pipeline_the_latest_standing_counts(store: Store) -> None:
+    first, other = records.a_standing(), records.a_standing("deploy", at=1_500)
+    later = records.a_standing(kind=Standing.ACTIVE, at=2_000)
+
+    for each in (first, other, later, later):
+        await store.write([each])
+
+    assert await store.standings() == [later, other]
+    with pytest.raises(IllegalMove):
+        await store.write([replace(first, by="somebody else")])
 
 
 async def test_the_end_of_a_run_is_signed_with_it(store: Store) -> None:

@@ -25,14 +25,16 @@ from stratum_orchestrator.errors import OrchestratorError
 from stratum_orchestrator.ports import Decision
 from stratum_orchestrator.saga.attention import Attention, Needy
 from stratum_orchestrator.saga.instruction import Obeyed, Wish
+from stratum_orchestrator.saga.standings import Standings
 from stratum_state.activation import ActivationRecord
 from stratum_state.evidence import Evidence
 from stratum_state.memory import MemoryStore
 from stratum_state.model import Fact, JournalLine, PipelineRun, Trail, VerdictRecord
+from stratum_state.standing import Standing, StandingRecord
 from stratum_state.store import RunFilter, VerdictFilter
 from support import signing
 from support.graph import node
-from support.records import an_activation
+from support.records import a_standing, an_activation
 from support.saga import Everyone
 
 TOKEN = "let-me-in"  # noqa: S105 - guards nothing
@@ -133,6 +135,24 @@ class Registrar:
         return [an_activation(1_750_000_000_000)]
 
 
+class Wardens:
+    """Has pipelines stand as it is told, or refuses."""
+
+    def __init__(self) -> None:
+        self.standings = Standings()
+        self.refusal: OrchestratorError | None = None
+
+    async def stand(self, pipeline: str, kind: Standing, wish: Wish) -> StandingRecord:
+        if self.refusal is not None:
+            raise self.refusal
+        record = a_standing(pipeline, kind, by=wish.by, reason=wish.reason)
+        self.standings.take([record])
+        return record
+
+    def waiting(self, pipeline: str) -> int:
+        return 3 if self.standings.holds(pipeline) else 0
+
+
 class MemoryDesk:
     """Answers from a store in memory; each write is a change."""
 
@@ -144,6 +164,7 @@ class MemoryDesk:
         ).generation
         self.operations = Notebook()
         self.activations = Registrar()
+        self.pipelines = Wardens()
         self.outcome = Outcome(kind="unchanged", reason="", generation="sha256:1", at=0)
         """What a reload comes to."""
         self.attentions: dict[str, Attention] = {}

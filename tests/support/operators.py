@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+import anyio
+
 from stratum_graph.model import Principal
 from stratum_orchestrator.ports import Authorizer
 from stratum_orchestrator.saga.attention import Watchlist
@@ -11,6 +13,7 @@ from stratum_orchestrator.saga.instruction import Wish
 from stratum_orchestrator.saga.live import LiveRuns
 from stratum_orchestrator.saga.operations import Elsewhere, Operations
 from stratum_orchestrator.saga.recovery import resume
+from stratum_orchestrator.saga.restraint import Restraint
 from stratum_orchestrator.saga.rules import Rules
 from stratum_state.tracker import StateTracker
 from support.saga import Everyone, World
@@ -36,6 +39,7 @@ class Desk:
     live: LiveRuns
     operations: Operations
     watchlist: Watchlist
+    restraint: Restraint
 
     async def accept(self) -> str:
         return await self.world.accept(self.tracker, self.live)
@@ -44,6 +48,10 @@ class Desk:
         """The runs that need a person, and the code of the reason."""
         found = await self.watchlist.needy(after=None, limit=50)
         return {each.run.id: each.attention.code for each in found}
+
+
+async def silence(_what: str) -> None:
+    """Nobody is told."""
 
 
 async def nobody(_run: str, _text: str) -> None:
@@ -58,24 +66,41 @@ async def desk(
     overdue_s: float = 60,
 ) -> AsyncIterator[Desk]:
     """One life of the daemon, from its recovery on; leaving it lets the runs end."""
-    rules = Rules(
-        generation=world.generation, principals={}, authorizer=authorizer or Everyone()
-    )
     async with world.daemon() as (tracker, live):
+        rules = Rules(
+            generation=world.generation,
+            principals={},
+            authorizer=authorizer or Everyone(),
+            standing=live.standings.of,
+        )
         await resume(tracker, live)
-        yield Desk(
-            world=world,
+        operations = Operations(
+            operator=Principal(key="UOPERATOR", name="operator", groups=("operators",)),
+            rules=lambda: rules,
             tracker=tracker,
             live=live,
-            operations=Operations(
-                operator=Principal(key="UOPERATOR", name="operator", groups=("operators",)),
-                rules=lambda: rules,
+            clock=world.clock,
+            custody=Alone(),
+            elsewhere=elsewhere,
+            patience_s=0,
+        )
+        restraint = Restraint(
+            operator=operations.operator,
+            rules=operations.rules,
+            tracker=tracker,
+            live=live,
+            clock=world.clock,
+            tell=silence,
+            turn=operations.turn,
+        )
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(restraint.release)
+            yield Desk(
+                world=world,
                 tracker=tracker,
                 live=live,
-                clock=world.clock,
-                custody=Alone(),
-                elsewhere=elsewhere,
-                patience_s=0,
-            ),
-            watchlist=Watchlist(tracker, live, overdue_s),
-        )
+                operations=operations,
+                watchlist=Watchlist(tracker, live, overdue_s),
+                restraint=restraint,
+            )
+            tasks.cancel_scope.cancel()

@@ -16,6 +16,7 @@ from stratum_state.model import (
     VerdictKind,
     VerdictRecord,
 )
+from stratum_state.standing import Standing, StandingRecord, standing_id
 
 NOW = 1_750_000_000_000
 PUBLISHER = "UPUBLISHER"
@@ -177,6 +178,22 @@ def an_activation(at: int, digest: str = "a" * 64, **more: object) -> Activation
         kind=ActivationKind.ACTIVATED,
         by="operator",
         reason="a “reason”",
+        authorization="{}",
+        at=at,
+    )
+    return replace(said, **more)  # type: ignore[arg-type]
+
+
+def a_standing(
+    pipeline: str = "build", kind: Standing = Standing.PAUSED, at: int = 1_000, **more: object
+) -> StandingRecord:
+    """A pipeline that somebody held back."""
+    said = StandingRecord(
+        id=standing_id(at, pipeline),
+        pipeline=pipeline,
+        kind=kind,
+        by="olga",
+        reason="a “freeze”",
         authorization="{}",
         at=at,
     )

@@ -18,6 +18,7 @@ from stratum_orchestrator.saga.lending import Lender
 from stratum_orchestrator.saga.live import LiveRuns, live_runs
 from stratum_orchestrator.saga.pipeline import Lapsed, Pipeline
 from stratum_orchestrator.saga.plans import Plans
+from stratum_orchestrator.saga.standings import Standings
 from stratum_orchestrator.saga.step import StepRunner
 from stratum_state.memory import MemoryStore
 from stratum_state.model import (
@@ -134,8 +135,15 @@ class World:
             lapsed=self.lapsed,
         )
         plans = Plans(self.blobs, lambda _: ())
+        standings = Standings()
+        standings.take(await tracker.standings())
         async with live_runs(
-            pipeline, plans, self.room, capacity=self.capacity, grace_s=30
+            pipeline,
+            plans,
+            self.room,
+            capacity=self.capacity,
+            grace_s=30,
+            standings=standings,
         ) as live:
             yield tracker, live
 

@@ -12,6 +12,7 @@ from stratum_state.activation import ActivationRecord
 from stratum_state.errors import Fenced, StateError, Unavailable
 from stratum_state.evidence import Evidence
 from stratum_state.model import Fact, JournalLine, PipelineRun, Trail, VerdictRecord
+from stratum_state.standing import StandingRecord
 from stratum_state.store import EVERY_VERDICT, RunFilter, VerdictFilter
 from support.simulation.lanes import TTL_S, Lane, Lanes
 from support.simulation.world import Life, Port, World
@@ -125,6 +126,9 @@ class SimulatedStore(Port):
 
     async def activations(self, *, limit: int) -> Sequence[ActivationRecord]:
         return await self._store.activations(limit=limit)
+
+    async def standings(self) -> Sequence[StandingRecord]:
+        return await self._store.standings()
 
     async def trail(self, run_id: str) -> Trail | None:
         return await self._read("trail", await self._store.trail(run_id))

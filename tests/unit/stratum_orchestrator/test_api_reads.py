@@ -140,7 +140,15 @@ async def test_pipelines_name_what_triggers_them(api: Served) -> None:
     told = (await api.get("/api/v1/pipelines")).json
 
     assert told["pipelines"] == [
-        {"pipeline": "p", "subjects": ["events.push"], "triggered": ["lint"], "nodes": 2}
+        {
+            "pipeline": "p",
+            "subjects": ["events.push"],
+            "triggered": ["lint"],
+            "nodes": 2,
+            "standing": "active",
+            "held": None,
+            "waiting": 0,
+        }
     ]
 
 

@@ -15,6 +15,8 @@ from stratum_orchestrator.saga.intake import Intake, Terms
 from stratum_orchestrator.saga.rules import Rules
 from stratum_state.memory import MemoryStore
 from stratum_state.model import RunStatus, VerdictKind, VerdictRecord
+from stratum_state.standing import Standing
+from support import records
 from support.graph import node, shape
 from support.runner import ScriptedRunner
 from support.saga import START_MS, Everyone, World
@@ -48,13 +50,14 @@ async def door(
     world: World, denied: str = "", audience: str = "here", lacks: str = ""
 ) -> AsyncIterator[Door]:
     principal = Principal(key=KEY.public, name="ada")
-    rules = Rules(
-        generation=world.generation,
-        principals={KEY.public: principal},
-        authorizer=Everyone(but=denied),
-        lacks=lambda _: lacks,
-    )
     async with world.daemon() as (tracker, live):
+        rules = Rules(
+            generation=world.generation,
+            principals={KEY.public: principal},
+            authorizer=Everyone(but=denied),
+            lacks=lambda _: lacks,
+            standing=live.standings.of,
+        )
         intake = Intake(lambda: rules, tracker, live, world.clock, Terms(audience=audience))
         yield Door(intake, world)
 
@@ -224,3 +227,33 @@ async def test_one_pipeline_may_be_opened_while_another_is_denied() -> None:
     assert (answer, verdict.kind) == (Answer.DONE, VerdictKind.ACCEPTED)
     assert len(verdict.runs) == 1
     assert "p: ada may not trigger p" in verdict.reason
+
+
+async def test_the_event_of_a_paused_pipeline_is_accepted_and_its_run_waits() -> None:
+    around = world()
+    await around.store.write([records.a_standing("p")])
+
+    async with door(around) as entrance:
+        answer, verdict = await entrance.judged(event())
+
+    trail = await around.store.trail(verdict.runs[0])
+    assert trail is not None
+    assert (answer, verdict.kind) == (Answer.DONE, VerdictKind.ACCEPTED)
+    assert "the run waits, as olga has paused p: a “freeze”" in verdict.reason
+    assert trail.run.status is RunStatus.ACCEPTED
+
+
+async def test_the_event_of_a_disabled_pipeline_is_refused_and_says_by_whom() -> None:
+    around = world()
+    await around.store.write([records.a_standing("p", Standing.DISABLED)])
+
+    async with door(around) as entrance:
+        answer, verdict = await entrance.judged(event())
+
+    assert (answer, verdict.kind, verdict.code) == (
+        Answer.REFUSED,
+        VerdictKind.REFUSED,
+        "disabled",
+    )
+    assert "p was disabled by olga: a “freeze”" in verdict.reason
+    assert verdict.runs == ()
