@@ -143,6 +143,13 @@ class Http(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     metrics: Literal["open", "token"] = "open"
 
 
+class Telemetry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which traces are sent, and where to."""
+
+    traces: Literal["auto", "on", "off"] = "auto"
+    endpoint: str = ""
+
+
 class Log(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the daemon says on stderr."""
 
@@ -164,6 +171,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     execution: Execution = Execution()
     credentials: Credentials = Credentials()
     http: Http = Http()
+    telemetry: Telemetry = Telemetry()
     log: Log = Log()
 
 

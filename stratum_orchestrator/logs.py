@@ -1,6 +1,7 @@
 """Logging: sentences for people on a terminal, JSON lines for everything else.
 
-A record is a constant event and facts (`extra`). Nothing foreign reaches a terminal raw.
+A record is a constant event and facts (`extra`), and says which run, node and trace it is about
+when that is known where it is made. Nothing foreign reaches a terminal raw.
 """
 
 import json
@@ -8,14 +9,18 @@ import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from itertools import count
+from types import MappingProxyType
 from typing import Literal, TextIO
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _OURS = ("stratum_graph", "stratum_state", "platform_nats", "stratum_orchestrator")
 _COLORS = {"DEBUG": "2", "INFO": "36", "WARNING": "33", "ERROR": "31", "CRITICAL": "31;1"}
 _SHOWN = 300  # characters of one fact on a terminal
+_FOR_PROGRAMS = "trace_id"
+_about: ContextVar[Mapping[str, object]] = ContextVar("about", default=MappingProxyType({}))
 
 Format = Literal["auto", "human", "json"]
 Cover = Callable[[str], str]
@@ -50,13 +55,34 @@ class Sentences(logging.Formatter):
         level = f"{record.levelname.lower():<7}"
         if self._colored:
             level = f"\x1b[{_COLORS.get(record.levelname, '0')}m{level}\x1b[0m"
-        told = [f"{name}={_short(value)}" for name, value in facts(record).items()]
+        told = [
+            f"{name}={_short(value)}"
+            for name, value in facts(record).items()
+            if name != _FOR_PROGRAMS
+        ]
         line = f"{stamp} {level} {' '.join([_plain(record.getMessage()), *told])}"
         if record.exc_info:
             line += "\n" + "\n".join(
                 map(_plain, self.formatException(record.exc_info).split("\n"))
             )
         return line
+
+
+@contextmanager
+def about(**known: object) -> Iterator[None]:
+    """Let every record say these facts that is made within the block, or by its tasks."""
+    token = _about.set({**_about.get(), **known})
+    try:
+        yield
+    finally:
+        _about.reset(token)
+
+
+def _complete(record: logging.LogRecord) -> bool:
+    for name, value in _about.get().items():
+        if not hasattr(record, name):
+            setattr(record, name, value)
+    return True
 
 
 class Veil:
@@ -96,6 +122,7 @@ class _Veiled(logging.StreamHandler[TextIO]):
     def __init__(self, stream: TextIO, veil: Veil) -> None:
         super().__init__(stream)
         self._veil = veil
+        self.addFilter(_complete)
         self.addFilter(veil.filter)
 
     def format(self, record: logging.LogRecord) -> str:

@@ -48,6 +48,8 @@ class Command:
     """Absolute paths."""
     write: tuple[str, ...]
     timeout_s: float
+    trace: str = ""
+    """The W3C `traceparent` that the run's event came with."""
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Environment variable to leased value: the one place where values travel."""
 
@@ -57,6 +59,11 @@ class Resources:
     """What a process and its children used."""
 
     cpu_ms: int
+    """In all."""
+    user_ms: int = 0
+    """Of that, in its own code."""
+    system_ms: int = 0
+    """Of that, in the kernel for it."""
     max_rss: int
     """Bytes."""
     wall_ms: int

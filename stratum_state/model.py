@@ -182,6 +182,8 @@ class PipelineRun:
     """Canonical JSON text: what keeps it from going on by itself; of no meaning at its end."""
     depth: int | None = None
     """How many runs led to its event, each by its end; None when a publisher sent it."""
+    trace: str | None = None
+    """The W3C `traceparent` with which its event came, if it came with one."""
     notice: str | None = None
     """Of one that ended: the subject under which that is to be published, if anywhere."""
     published: int | None = None

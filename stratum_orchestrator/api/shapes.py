@@ -124,6 +124,7 @@ class Head(Shape, frozen=True):
     event: Source
     plan: str
     generation: str
+    trace: str
     cause: str | None
     compensation: Literal["clean", "partial"] | None
     waived: bool

@@ -12,6 +12,7 @@ from stratum_graph.model import Plan
 from stratum_orchestrator.api.desk import Check, Instance, Outcome, Status, Version
 from stratum_orchestrator.api.visitor import Visitor
 from stratum_orchestrator.saga.attention import Attention
+from stratum_orchestrator.trace import of_run
 from stratum_state.activation import ActivationRecord
 from stratum_state.credential import CredentialLease
 from stratum_state.model import (
@@ -56,6 +57,7 @@ def head(run: PipelineRun) -> View:
         "event": _source(run),
         "plan": run.plan,
         "generation": run.generation,
+        "trace": of_run(run.id, run.trace).trace,
         "cause": run.cause,
         "compensation": run.compensation.value if run.compensation else None,
         "waived": bool(run.waived),

@@ -18,7 +18,9 @@ from stratum_orchestrator.boot.definitions import InForce
 from stratum_orchestrator.boot.frame import Frame
 from stratum_orchestrator.boot.heralding import send_herald
 from stratum_orchestrator.boot.records import Records
+from stratum_orchestrator.boot.tracing import Traces, trace
 from stratum_orchestrator.boot.workshop import Workshop
+from stratum_orchestrator.ports import Runner
 from stratum_orchestrator.retention import Content, Retention
 from stratum_orchestrator.saga.compensation import Compensator
 from stratum_orchestrator.saga.lending import Lender
@@ -31,6 +33,7 @@ from stratum_orchestrator.saga.restraint import Restraint, state
 from stratum_orchestrator.saga.sequel import heard
 from stratum_orchestrator.saga.step import StepRunner
 from stratum_orchestrator.saga.takeover import Takeover
+from stratum_orchestrator.telemetry.tracing import Traced
 from stratum_state.model import PipelineRun
 
 _RUNS_PER_PROCESS = 4
@@ -62,9 +65,10 @@ async def take_up_work(  # noqa: PLR0913, PLR0917 - what the earlier steps made
     runs, tracker = frame.settings.runs, records.tracker
     capacity = runs.capacity or _RUNS_PER_PROCESS * workshop.parallel
     plans, credit = Plans(workshop.content, partial(_plans_again, in_force)), Credit(capacity)
-    herald = await send_herald(frame, records, broker)
+    traces = await trace(frame, records)
+    herald = await send_herald(frame, records, broker, traces)
     opening = live_runs(
-        _pipeline(frame, records, workshop, lender, in_force),
+        _pipeline(frame, records, _traced(workshop, traces), lender, in_force),
         plans,
         credit,
         capacity=capacity,
@@ -162,10 +166,14 @@ async def _keep_house(
         await frame.beside(partial(retention.watch, kept.every, content))
 
 
+def _traced(workshop: Workshop, traces: Traces) -> Runner:
+    return Traced(workshop.runner, traces.told, is_recorded=traces.is_recorded)
+
+
 def _pipeline(
-    frame: Frame, records: Records, workshop: Workshop, lender: Lender, in_force: InForce
+    frame: Frame, records: Records, runner: Runner, lender: Lender, in_force: InForce
 ) -> Pipeline:
-    runner, tracker, clock = workshop.runner, records.tracker, frame.clock
+    tracker, clock = records.tracker, frame.clock
     chance, passed = SystemRandom(), frame.points.passed
     return Pipeline(
         StepRunner(runner, tracker, clock, chance, passed, lender=lender),

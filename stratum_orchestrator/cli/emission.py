@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from platform_nats import credentials
 from platform_nats.publisher import Receipt
+from stratum_orchestrator import trace
 from stratum_orchestrator.cli import keyring, payload, publishing
 from stratum_orchestrator.cli.client import Daemon, Refusal
 from stratum_orchestrator.cli.edition import digest_of
@@ -19,6 +20,7 @@ from stratum_orchestrator.cli.pursuit import Pursuit, worst
 from stratum_orchestrator.cli.reading import Verdict
 from stratum_orchestrator.cli.screen import Screen
 from stratum_orchestrator.cli.watch import Deadline, State
+from stratum_orchestrator.config import environment
 from stratum_orchestrator.saga import edition
 from stratum_orchestrator.saga.grant import HEADER
 
@@ -72,9 +74,6 @@ def emit(face: Face, emission: Emission) -> Exit:
     data = payload.read(emission.data)
     place = keyring.locate(face.home, emission.who)
     key = keyring.read(place)
-    headers = {HEADER: payload.text(emission.grant)} if emission.grant else {}
-    if emission.version:
-        headers[edition.HEADER] = digest_of(face, daemon, emission.version)
     receipt = publishing.publish(
         daemon.address,
         key,
@@ -82,7 +81,7 @@ def emit(face: Face, emission: Emission) -> Exit:
             emission.subject,
             data,
             emission.event_id,
-            headers,
+            _headers(face, daemon, emission),
             place if place.suffix == credentials.SUFFIX else None,
         ),
     )
@@ -99,6 +98,16 @@ def emit(face: Face, emission: Emission) -> Exit:
     if not screen.for_people:
         screen.value(_told(receipt, decided.raw, ended))
     return _code(decided.verdict, ended, follows=follows)
+
+
+def _headers(face: Face, daemon: Daemon, emission: Emission) -> dict[str, str]:
+    """Grant and version, if they are given, and the trace that whoever calls us is in."""
+    headers = {HEADER: payload.text(emission.grant)} if emission.grant else {}
+    if emission.version:
+        headers[edition.HEADER] = digest_of(face, daemon, emission.version)
+    if told := trace.come_with({trace.HEADER: environment().get(trace.VARIABLE, "")}):
+        headers[trace.HEADER] = told
+    return headers
 
 
 def _decided(daemon: Daemon, receipt: Receipt, deadline: Deadline) -> Decided | None:

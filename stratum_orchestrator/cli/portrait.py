@@ -9,11 +9,12 @@ from stratum_orchestrator.cli.ink import Line, Span, compact
 from stratum_orchestrator.cli.marks import mark, sign, word
 from stratum_orchestrator.cli.moment import between, spent
 from stratum_orchestrator.cli.rail import rail
-from stratum_orchestrator.cli.reading import Attention, Failure, Run, Step, Undo
+from stratum_orchestrator.cli.reading import Attention, Failure, Run, Step, Undo, Used
 
 _WORD = len("not reached") + 2
 _TIME = len("59m 59s") + 2
 _TAIL = 6  # lines of a failed attempt's log
+_MIB = 1 << 20
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _FRAMES_A_SECOND = 10
 
@@ -126,6 +127,7 @@ class Painter:
         return [
             *self._named(attempt.node, attempt.status, columns),
             Span(f"{spent(took if attempt.ended else self._so_far(took)):>{_TIME}}  ", "dim"),
+            Span(_used(attempt.resources), "dim"),
             Span(f"attempt {attempt.attempt}  " if attempt.attempt > 1 else "", "warn"),
         ]
 
@@ -178,6 +180,13 @@ def undid(undo: Undo) -> str:
 def complaint(error: Failure) -> str:
     """Why an attempt failed, in the words of whoever ended it."""
     return error.message or error.error_class or "failed"
+
+
+def _used(used: Used | None) -> str:
+    if used is None:
+        return ""
+    memory = f"  {round(used.max_rss / _MIB)} MiB" if used.max_rss else ""
+    return f"cpu {used.cpu_ms / 1000:.2f}s{memory}  "
 
 
 def _gave(step: Step) -> Line:

@@ -15,6 +15,13 @@ class Failure(Struct, frozen=True):
     error_class: str | None = field(name="class", default=None)
 
 
+class Used(Struct, frozen=True):
+    """What a process and its children used; milliseconds and bytes."""
+
+    cpu_ms: int = 0
+    max_rss: int | None = None
+
+
 class Step(Struct, frozen=True):
     """One attempt at a node."""
 
@@ -27,6 +34,7 @@ class Step(Struct, frozen=True):
     outputs: dict[str, object] | None = None
     error: Failure | None = None
     stderr: str | None = None
+    resources: Used | None = None
 
 
 class Instruction(Struct, frozen=True):
@@ -49,6 +57,7 @@ class Undo(Struct, frozen=True):
     ended: str | None = None
     error: Failure | None = None
     stderr: str | None = None
+    resources: Used | None = None
     instruction: Instruction | None = None
 
 

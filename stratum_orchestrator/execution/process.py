@@ -203,6 +203,8 @@ def _resources(usage: resource.struct_rusage, wall_s: float) -> Resources:
     """
     return Resources(
         cpu_ms=math.ceil(1000 * (usage.ru_utime + usage.ru_stime)),
+        user_ms=math.ceil(1000 * usage.ru_utime),
+        system_ms=math.ceil(1000 * usage.ru_stime),
         max_rss=0 if _OURS.hides(usage.ru_maxrss) else usage.ru_maxrss * 1024,
         wall_ms=math.ceil(1000 * wall_s),
     )

@@ -80,6 +80,7 @@ def _command(  # noqa: PLR0913, PLR0917 - the two callers above are its whole us
         read=tuple(_paths(node.handler.read, facts)),
         write=tuple(_paths(node.handler.write, facts)),
         timeout_s=timeout_s,
+        trace=run.trace or "",
     )
 
 

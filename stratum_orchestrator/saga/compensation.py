@@ -10,6 +10,7 @@ from anyio.lowlevel import checkpoint_if_cancelled
 
 from stratum_graph.model import Plan, PlannedNode, Retry
 from stratum_orchestrator.errors import BadReference
+from stratum_orchestrator.logs import about
 from stratum_orchestrator.ports import Clock, Ended, Failure, Kind, Rng, Runner
 from stratum_orchestrator.saga import command
 from stratum_orchestrator.saga.backoff import pause_s
@@ -98,7 +99,9 @@ class Compensator:
             if failures and attempts[-1].error_class != "lost":
                 await anyio.sleep(pause_s(compensate.retry, failures, self._rng))
             await checkpoint_if_cancelled()  # as before an attempt at a step
-            attempts.append(await self._attempt(undo, context, len(attempts) + 1))
+            number = len(attempts) + 1
+            with about(undoes=undo.name, attempt=number):
+                attempts.append(await self._attempt(undo, context, number))
         return attempts[-1]
 
     async def _attempt(

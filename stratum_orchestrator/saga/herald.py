@@ -10,6 +10,7 @@ import anyio
 from platform_nats.errors import TransportError
 from stratum_orchestrator.crashpoints import UNARMED, Passed
 from stratum_orchestrator.saga.notice import notice
+from stratum_orchestrator.trace import passed_on
 from stratum_state.errors import IllegalMove, NotOurs, Rejected, Unavailable
 from stratum_state.model import Fact, PipelineRun
 from stratum_state.tracker import StateTracker
@@ -33,9 +34,14 @@ class Herald:
         publish: Publish,
         turn: anyio.Lock,
         *,
+        told: Callable[[str, str | None], str] = passed_on,
         passed: Passed = UNARMED.passed,
     ) -> None:
-        """`turn` keeps those apart who write to runs that are over."""
+        """`turn` keeps those apart who write to runs that are over.
+
+        `told` gives the trace context for a run's id and what its event came with.
+        """
+        self._told = told
         self._tracker = tracker
         self._publish = publish
         self.turn = turn
@@ -108,7 +114,7 @@ class Herald:
         if trail is None or not trail.run.is_due:
             return
         self._passed("notice.due")
-        what = notice(trail)
+        what = notice(trail, self._told(run_id, trail.run.trace))
         sequence = await self._publish(what.subject, what.data, what.event_id, what.headers)
         self._passed("notice.stored")
         async with self.turn:

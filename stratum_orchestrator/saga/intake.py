@@ -11,6 +11,7 @@ from stratum_graph.model import Principal
 from stratum_graph.subjects import covers
 from stratum_orchestrator.crashpoints import UNARMED, Passed
 from stratum_orchestrator.errors import NoRoom, Refused
+from stratum_orchestrator.logs import about
 from stratum_orchestrator.ports import Clock
 from stratum_orchestrator.saga import grant
 from stratum_orchestrator.saga.delegation import Asker
@@ -27,6 +28,7 @@ from stratum_orchestrator.saga.verdict import (
     unchosen,
 )
 from stratum_orchestrator.strict_json import NotStrictJson, decode
+from stratum_orchestrator.trace import TraceContext, come_with
 from stratum_state.errors import IllegalMove, Taken, Unavailable
 from stratum_state.model import (
     PipelineRun,
@@ -79,6 +81,11 @@ class Intake:
 
     async def handle(self, delivery: Delivery) -> Answer:
         """The broker's answer, once the verdict and the accepted runs are durable."""
+        context = TraceContext.parse(come_with(delivery.headers) or "")
+        with about(**({"trace_id": context.trace} if context else {})):
+            return await self._judge(delivery)
+
+    async def _judge(self, delivery: Delivery) -> Answer:
         try:
             drafted = await self._decide(delivery)
         except Unavailable:

@@ -9,6 +9,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from stratum_graph.model import Plan
+from stratum_orchestrator.logs import about
 from stratum_orchestrator.saga.anteroom import Anteroom
 from stratum_orchestrator.saga.entrance import Entrance
 from stratum_orchestrator.saga.errand import Errand
@@ -19,6 +20,7 @@ from stratum_orchestrator.saga.plans import Plans
 from stratum_orchestrator.saga.sequel import Sequel
 from stratum_orchestrator.saga.standings import Standings
 from stratum_orchestrator.saga.trouble import Trouble
+from stratum_orchestrator.trace import of_run
 from stratum_state.errors import StateError
 from stratum_state.model import PipelineRun, RunStatus, Trail
 
@@ -156,6 +158,11 @@ class LiveRuns:
         return await Errand(do).run(self._tasks)
 
     async def _carry(self, journey: Journey) -> None:
+        run = journey.run
+        with about(run=run.id, trace_id=of_run(run.id, run.trace).trace):
+            await self._see_through(journey)
+
+    async def _see_through(self, journey: Journey) -> None:
         try:
             if not journey.is_given_up:
                 with journey.life:

@@ -7,6 +7,7 @@ import msgspec
 
 from stratum_orchestrator.saga.depth import HEADER
 from stratum_orchestrator.strict_json import NotStrictJson, decode
+from stratum_orchestrator.trace import HEADER as TRACE
 from stratum_state.model import RunStatus, StepStatus, Trail
 
 _VALUE, _ALL = 8 << 10, 64 << 10
@@ -25,14 +26,14 @@ class Notice:
     headers: Mapping[str, str]
 
 
-def notice(trail: Trail) -> Notice:
-    """The event of a run whose end is due."""
+def notice(trail: Trail, trace: str = "") -> Notice:
+    """The event of a run whose end is due, with the trace context that it goes on in."""
     run = trail.run
     outputs, omitted = _outputs(trail)
     return Notice(
         subject=run.notice or "",
         event_id=f"{run.id}.{run.status}",
-        headers={HEADER: str((run.depth or 0) + 1)},
+        headers={HEADER: str((run.depth or 0) + 1), **({TRACE: trace} if trace else {})},
         data={
             "run": run.id,
             "pipeline": run.pipeline,

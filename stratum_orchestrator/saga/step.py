@@ -1,6 +1,7 @@
 """One node of one run: its attempts, each on record before it starts and when it has ended."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 
 import anyio
 from anyio.lowlevel import checkpoint_if_cancelled
@@ -10,7 +11,8 @@ from stratum_graph.model import ActionNode, PlannedNode
 from stratum_graph.schemas import compile_schema
 from stratum_orchestrator.crashpoints import UNARMED, Passed
 from stratum_orchestrator.errors import BadReference
-from stratum_orchestrator.ports import Clock, Ended, Failure, Kind, Rng, Runner
+from stratum_orchestrator.logs import about
+from stratum_orchestrator.ports import Clock, Ended, Failure, Kind, Resources, Rng, Runner
 from stratum_orchestrator.saga import command
 from stratum_orchestrator.saga.backoff import pause_s
 from stratum_orchestrator.saga.context import RunContext
@@ -66,7 +68,9 @@ class StepRunner:
                 retry = planned.definition.node.retry
                 await anyio.sleep(pause_s(retry, len(attempts), self._rng))
             await checkpoint_if_cancelled()  # a record is not interrupted, and may just be made
-            attempts.append(await self._attempt(planned, context, halt, len(attempts) + 1))
+            number = len(attempts) + 1
+            with about(node=planned.definition.node.name, attempt=number):
+                attempts.append(await self._attempt(planned, context, halt, number))
         return attempts[-1]
 
     async def lose(self, steps: Sequence[StepRecord], why: str = _DIED) -> Sequence[StepRecord]:
@@ -177,18 +181,18 @@ def misfits(schemas: Mapping[str, Mapping[str, object]], values: Mapping[str, ob
 
 def outcome_facts(ended: Ended) -> dict[str, object]:
     """What a record keeps of how a process ended."""
-    used = ended.resources
     return {
         "error_class": ended.failure.error_class if ended.failure else None,
         "error": ended.failure.message if ended.failure else None,
         "exit_code": ended.exit_code,
         "stderr": ended.stderr or None,
         "level": ended.level or None,
-        "resources": used
-        and canonical.text(
-            {"cpu_ms": used.cpu_ms, "max_rss": used.max_rss or None, "wall_ms": used.wall_ms}
-        ),
+        "resources": ended.resources and canonical.text(_used(ended.resources)),
     }
+
+
+def _used(resources: Resources) -> dict[str, object]:
+    return {**asdict(resources), "max_rss": resources.max_rss or None}
 
 
 def _skips(node: ActionNode, context: RunContext) -> str:

@@ -7,6 +7,7 @@ from platform_nats.delivery import Delivery
 from platform_nats.envelope import Envelope
 from platform_nats.statement import EVENT_ID, PUBLISHER
 from stratum_graph.model import Plan
+from stratum_orchestrator import trace
 from stratum_orchestrator.errors import Refused
 from stratum_orchestrator.ports import Decision
 from stratum_orchestrator.saga.edition import ACTION, Unchosen
@@ -158,6 +159,7 @@ def _run(event: Signed, key: str, judgement: Judgement) -> PipelineRun:
         authorization=canonical.text(_decision(event, judgement)),
         accepted=event.now_ms,
         depth=event.depth or None,
+        trace=trace.come_with(event.delivery.headers),
     )
 
 

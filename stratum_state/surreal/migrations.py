@@ -14,6 +14,7 @@ STEPS: Sequence[str] = (
     "schema-5.surql",
     "schema-6.surql",
     "schema-7.surql",
+    "schema-8.surql",
 )
 """The files that lead from each version to the next; each can be run again after a crash."""
 
