@@ -102,6 +102,8 @@ class Retention(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     age: float = 30 * 86400
     every: float = 3600
+    waste: int = 256 << 20
+    """Bytes."""
 
 
 class Execution(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -32,6 +32,14 @@ class Forgetful(Protocol):
         ...
 
 
+class Wasteful(Protocol):
+    """A store that needs more and more room for the same records, until it is compacted."""
+
+    async def renew(self, waste: int) -> object:
+        """Compact it if so many bytes of it are of no use."""
+        ...
+
+
 class Disused(Protocol):
     """Content by digest, as far as nobody has used it for long."""
 
@@ -93,6 +101,16 @@ class Content:
 
     def _remove(self, digests: Sequence[str]) -> Sequence[str]:
         return [each for each in digests if self.disused.remove(each)]
+
+
+async def slim(store: Wasteful, waste: int, every_s: float) -> None:
+    """Keep the store from growing for ever, until cancelled."""
+    while True:
+        await anyio.sleep(every_s)
+        try:
+            await store.renew(waste)
+        except Unavailable:
+            log.info("store not compacted: it is away")
 
 
 class Retention:

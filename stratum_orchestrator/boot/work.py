@@ -21,7 +21,7 @@ from stratum_orchestrator.boot.records import Records
 from stratum_orchestrator.boot.tracing import Traces, trace
 from stratum_orchestrator.boot.workshop import Workshop
 from stratum_orchestrator.ports import Runner
-from stratum_orchestrator.retention import Content, Retention
+from stratum_orchestrator.retention import Content, Retention, slim
 from stratum_orchestrator.saga.compensation import Compensator
 from stratum_orchestrator.saga.lending import Lender
 from stratum_orchestrator.saga.live import LiveRuns, live_runs
@@ -155,6 +155,7 @@ async def _keep_house(
 
     await frame.beside(use)
     kept = frame.settings.retention
+    await frame.beside(partial(slim, records.store, kept.waste, kept.every))
     if kept.age:
         content = Content(
             disused=Attic(workshop.content),

@@ -1,8 +1,8 @@
 """Compaction of an embedded store: a copy of what is there, put in the place of the store.
 
 The engine (SurrealKV 0.9) only ever appends: a store keeps every version of every record until
-it is copied. The copy is whole and on disk before the store gives way to it, and opening
-finishes what a crash in between left to do.
+it is copied, on disk and, as an index, in memory. The copy is whole and on disk before the
+store gives way to it, and opening finishes what a crash in between left to do.
 """
 
 import logging
@@ -17,9 +17,12 @@ import anyio.to_thread
 from stratum_state.errors import BrokenChain, DiskFailed, Unavailable
 from stratum_state.surreal import folder, migrations, replies, transport
 from stratum_state.surreal.cbor import Id, Range
-from stratum_state.surreal.transport import Transport
+from stratum_state.surreal.transport import Place, Transport
 
 log = logging.getLogger(__name__)
+
+USED = "used"
+"""What a folder's mark calls its bytes behind the last compaction."""
 
 
 class _Table(NamedTuple):
@@ -74,28 +77,43 @@ async def compact(
     `os._exit`. Raises BadAddress, StoreInUse, DiskFailed,
     Unavailable, BrokenChain; the store is then as it was.
     """
+    place = Place(url, namespace, database)
     path = transport.folder_of(url)
     if path is None or not path.is_dir():
         raise Unavailable(f"{url} is no folder with a store in it")  # noqa: TRY003
     with folder.held(path):
         before = folder.size(path)
-        _make_room(path, before)
-        copy = folder.copy_of(path)
-        try:
-            async with (
-                transport.engine(url, namespace, database) as source,
-                transport.engine(f"surrealkv://{copy}", namespace, database) as target,
-            ):
-                await migrations.check(source)
-                records = await _copy(source, target)
-        except replies.SurrealError as error:
-            raise Unavailable(f"{path} cannot be copied: {error}") from error  # noqa: TRY003
-        folder.note(copy, {**folder.mark(path), "clean": True})
+        async with transport.engine(place) as source:
+            records = await copy(source, place, clean=True)
         passed("compaction.copied")
         await anyio.to_thread.run_sync(folder.replace, path, passed)
         compacted = Compacted(before, folder.size(path), records)
     log.info("store compacted", extra={"path": str(path), "records": records})
     return compacted
+
+
+async def copy(source: Transport, place: Place, *, clean: bool = False) -> int:
+    """Copy a store beside its folder, to be put in its place; how many records.
+
+    Nobody may write meanwhile. Raises DiskFailed, Unavailable, BrokenChain.
+    """
+    path = Path(place.url.partition("://")[2])
+    into = folder.copy_of(path)
+    await anyio.to_thread.run_sync(_make_room, path)
+    try:
+        async with transport.engine(place._replace(url=f"surrealkv://{into}")) as target:
+            await migrations.check(source)
+            records = await _copy(source, target)
+    except replies.SurrealError as error:
+        raise Unavailable(f"{path} cannot be copied: {error}") from error  # noqa: TRY003
+    used = {USED: folder.size(into)}
+    folder.note(into, {**folder.mark(path), **used, **({"clean": True} if clean else {})})
+    return records
+
+
+async def count(store: Transport) -> int:
+    """How many records there are."""
+    return sum([await _count(store, table) for table in _TABLES])
 
 
 async def _copy(source: Transport, target: Transport) -> int:
@@ -140,11 +158,11 @@ async def _count(engine: Transport, table: _Table) -> int:
     return cast("int", found[0]["records"]) if found else 0
 
 
-def _make_room(path: Path, needed: int) -> None:
-    copy = folder.copy_of(path)
-    if copy.exists():  # of a compaction that did not come to its end
-        shutil.rmtree(copy)
-    copy.mkdir(mode=0o700)
+def _make_room(path: Path) -> None:
+    into, needed = folder.copy_of(path), folder.size(path)
+    if into.exists():  # of a compaction that did not come to its end
+        shutil.rmtree(into)
+    into.mkdir(mode=0o700)
     free = shutil.disk_usage(path.parent).free
     if free < needed + folder.SEGMENT:
         missing = (needed + folder.SEGMENT - free >> 20) + 1

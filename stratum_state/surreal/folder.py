@@ -72,6 +72,11 @@ def copy_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.copy")
 
 
+def discard_copy(path: Path) -> None:
+    """Remove a copy that did not come to its end, or is not wanted."""
+    shutil.rmtree(copy_of(path), ignore_errors=True)
+
+
 def unwatched(_point: str) -> None:
     """Go on."""
 

@@ -6,12 +6,13 @@ from pathlib import Path
 
 from stratum_state.errors import BrokenChain, DiskFailed, Unavailable
 from stratum_state.head import Signer
-from stratum_state.surreal import folder, lease, migrations, replies, transport, websocket
+from stratum_state.surreal import folder, lease, migrations, replies, websocket
 from stratum_state.surreal.lanes import Held, Manner, lanes
 from stratum_state.surreal.lease import Claimant, Lease
 from stratum_state.surreal.reader import Reader
+from stratum_state.surreal.renewal import renewable
 from stratum_state.surreal.store import SurrealStore, unwatched
-from stratum_state.surreal.transport import Transport
+from stratum_state.surreal.transport import Place, Transport
 from stratum_state.surreal.unwrapping import unwrapped
 from stratum_state.surreal.websocket import Server
 
@@ -83,7 +84,7 @@ async def over(
 def _connection(where: Server) -> AbstractAsyncContextManager[Transport]:
     if where.url.startswith(("ws://", "wss://")):
         return websocket.connect(where)
-    return transport.embedded(where.url, where.namespace, where.database)
+    return renewable(Place(where.url, where.namespace, where.database))
 
 
 async def _claim(connection: Transport, claimant: Claimant) -> Lease:

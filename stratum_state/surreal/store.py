@@ -15,9 +15,11 @@ from stratum_state.model import Fact, JournalLine, PipelineRun, Trail, VerdictRe
 from stratum_state.standing import StandingRecord
 from stratum_state.store import EVERY_VERDICT, RunFilter, VerdictFilter
 from stratum_state.surreal import lease, reader, replies
+from stratum_state.surreal.compaction import Compacted
 from stratum_state.surreal.lanes import Held, Lanes
 from stratum_state.surreal.lease import Claimant
 from stratum_state.surreal.reader import Kept, Reader
+from stratum_state.surreal.renewal import Renewable
 from stratum_state.surreal.retention import Collected, Collector, Terms
 from stratum_state.surreal.transport import Transport
 
@@ -150,6 +152,16 @@ class SurrealStore:
             terms = Terms(before_ms, limit)
             collector = Collector(self._reader, writers, terms, self._passed)
             return await collector.collect()
+
+    async def renew(self, waste: int) -> Compacted | None:
+        """Compact an embedded store that has so many bytes in it which are of no use.
+
+        None when that was not necessary, or not possible; the log says so. Whoever uses the
+        store meanwhile waits. Raises DiskFailed when it cannot go on afterwards.
+        """
+        if isinstance(self._connection, Renewable):
+            return await self._connection.renew(waste, self._passed)
+        return None
 
     async def plans(self, since_ms: int = 0) -> AbstractSet[str]:
         """The digests of the plans of all runs, but those that ended before a time."""

@@ -6,7 +6,7 @@ import random
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import anyio
 import anyio.to_thread
@@ -69,6 +69,14 @@ async def insist(
             await anyio.sleep(_PAUSE_S * random.random())  # noqa: S311 - jitter
 
 
+class Place(NamedTuple):
+    """Where an embedded store is."""
+
+    url: str
+    namespace: str
+    database: str
+
+
 class Embedded:
     """SurrealDB within this process.
 
@@ -80,18 +88,23 @@ class Embedded:
     is_up = True
     up_since = -math.inf
 
-    def __init__(self, handle: "_Handle", path: Path | None) -> None:
+    def __init__(self, sdk: AsyncEmbeddedSurrealConnection, path: Path | None) -> None:
         self.path = path
-        self._handle = handle
+        self.is_certain = True
+        """Whether nothing is at work in it that nobody waits for."""
+        self._sdk = sdk
 
     async def call(
         self, query: str, params: Mapping[str, object], *, within_s: float = 30
     ) -> list[object]:
         request = cbor.dumps({"id": "1", "method": "query", "params": [query, params]})
         try:
-            with anyio.fail_after(within_s):
-                reply = await self._handle.execute(request)
+            # Shielded, so that whoever is cancelled leaves nothing at work behind.
+            with anyio.fail_after(within_s, shield=True):
+                # its own codec is seven times slower
+                reply = await self._sdk._db.execute(request)  # noqa: SLF001
         except TimeoutError as error:
+            self.is_certain = False
             raise replies.Lost(f"no answer within {within_s} s") from error  # noqa: TRY003
         except RuntimeError as error:  # the query itself cannot be read
             raise replies.Refusal(str(error)) from error
@@ -100,9 +113,10 @@ class Embedded:
         except cbor.Undecodable as error:
             raise replies.Lost(str(error)) from error
 
-
-class _Handle(Protocol):
-    async def execute(self, request: bytes) -> bytes: ...
+    async def close(self) -> None:
+        """Nothing can be called any more."""
+        with anyio.move_on_after(10, shield=True):
+            await self._sdk.close()
 
 
 @asynccontextmanager
@@ -113,26 +127,26 @@ async def embedded(url: str, namespace: str, database: str) -> AsyncIterator[Emb
     """
     path = folder_of(url)
     with folder.held(path) if path else nullcontext():
-        async with engine(url, namespace, database) as opened:
+        async with engine(Place(url, namespace, database)) as opened:
             yield opened
 
 
 @asynccontextmanager
-async def engine(url: str, namespace: str, database: str) -> AsyncIterator[Embedded]:
+async def engine(place: Place) -> AsyncIterator[Embedded]:
     """Open what nobody else has open, and nobody can. Raises BadAddress, Unavailable."""
-    path = folder_of(url)
+    path = folder_of(place.url)
     os.environ.update(_SETTINGS)  # noqa: TID251 - the engine reads them nowhere else
     # Opening replays the log and blocks for as long as that takes.
     try:
-        sdk = await anyio.to_thread.run_sync(AsyncEmbeddedSurrealConnection, url)
-        await sdk.use(namespace, database)
+        sdk = await anyio.to_thread.run_sync(AsyncEmbeddedSurrealConnection, place.url)
+        await sdk.use(place.namespace, place.database)
     except RuntimeError as error:
-        raise Unavailable(f"{url} cannot be opened: {error}") from error  # noqa: TRY003
+        raise Unavailable(f"{place.url} cannot be opened: {error}") from error  # noqa: TRY003
+    opened = Embedded(sdk, path)
     try:
-        yield Embedded(sdk._db, path)  # noqa: SLF001 - its own codec is seven times slower
+        yield opened
     finally:
-        with anyio.move_on_after(10, shield=True):
-            await sdk.close()
+        await opened.close()
 
 
 def folder_of(url: str) -> Path | None:

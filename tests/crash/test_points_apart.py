@@ -110,6 +110,13 @@ def test_killed_while_it_compacts_it_has_the_one_store_or_the_other(
         after = ids(daemon)
         daemon.stop()
         daemon.cli("compact", wanted=0)
+        daemon.environment |= {
+            "STRATUM_RETENTION__WASTE": "0",
+            "STRATUM_RETENTION__EVERY": "1s",
+        }
+        die(daemon, point)  # as it compacts by itself
+        daemon.start()
+        verify(daemon, 3)
 
     assert killed.returncode == -signal.SIGKILL
     assert f"killed at crash point {point}:1" in killed.stderr

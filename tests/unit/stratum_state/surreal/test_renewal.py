@@ -1,0 +1,102 @@
+"""Compaction of a store that is in use: nothing is lost, and it does not grow for ever."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from stratum_state.model import PipelineRun, RunStatus, Trail
+from stratum_state.store import RunFilter
+from stratum_state.surreal import SurrealStore, folder, renewal
+from support import engines, records
+from support.records import a_run, a_step, a_verdict
+
+LATER = 2**53
+EVERY = RunFilter()
+
+
+async def live(store: SurrealStore, number: int) -> None:
+    run = a_run(f"e{number}")
+    step = a_step(run)
+    await store.write([run, a_verdict(run, sequence=number)])
+    await store.write([records.running(run), step])
+    await store.write([records.succeeded(step, '"' + "x" * 5000 + '"')])
+    await store.write([records.running(run).to(RunStatus.COMPLETED)])
+
+
+async def everything(store: SurrealStore) -> Sequence[Trail | None]:
+    runs = await store.runs(EVERY, after=None, limit=999)
+    return [await store.trail(run.id) for run in runs]
+
+
+async def test_what_is_written_meanwhile_waits_and_is_there_afterwards(tmp_path: Path) -> None:
+    path = tmp_path / "state"
+    async with engines.in_folder(path) as store:
+        await live(store, 0)
+        await store.collect(LATER, 100)
+        async with anyio.create_task_group() as writers:
+            for number in range(1, 30):
+                writers.start_soon(live, store, number)
+            await anyio.lowlevel.checkpoint()
+            compacted = await store.renew(0)
+        kept = await everything(store)
+
+    async with engines.in_folder(path) as store:
+        assert await everything(store) == kept
+    async with engines.the_engine(path) as engine:
+        assert await engines.chains_hold(engine)
+    assert compacted is not None
+    assert {each.run.status for each in kept if each} == {RunStatus.COMPLETED}
+    assert len(kept) == 29
+    assert not folder.copy_of(path).exists()
+
+
+async def test_a_store_that_forgets_as_much_as_it_learns_stops_growing(tmp_path: Path) -> None:
+    sizes = []
+    async with engines.in_folder(tmp_path / "state") as store:
+        await store.write([a_run("kept"), a_step(a_run("kept"))])
+        for lap in range(3):
+            async with anyio.create_task_group() as writers:
+                for number in range(20):
+                    writers.start_soon(live, store, 100 * lap + number)
+            while any(await store.collect(LATER, 100)):
+                pass
+            await store.renew(100_000)
+            sizes.append(folder.size(tmp_path / "state"))
+        kept = await everything(store)
+
+    assert [each.run.id for each in kept if each] == [a_run("kept").id]
+    assert max(sizes) < 100_000
+
+
+async def test_what_is_not_worth_it_is_left_alone(tmp_path: Path) -> None:
+    async with engines.in_folder(tmp_path / "state") as store:
+        await live(store, 1)
+
+        assert await store.renew(1 << 30) is None
+
+
+@pytest.mark.parametrize("failing", ["too many", "no room"])
+async def test_what_cannot_be_done_is_said_and_the_store_goes_on(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    failing: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with engines.in_folder(tmp_path / "state") as store:
+        await live(store, 1)
+        if failing == "too many":
+            monkeypatch.setattr(renewal, "_MOST_RECORDS", 0)
+        else:
+            monkeypatch.setattr(folder, "SEGMENT", 1 << 60)
+
+        compacted = await store.renew(0)
+
+        await live(store, 2)
+        runs: Sequence[PipelineRun] = await store.runs(EVERY, after=None, limit=9)
+    assert compacted is None
+    assert len(runs) == 2
+    assert "store not compacted" in caplog.text
+    assert not folder.copy_of(tmp_path / "state").exists()
