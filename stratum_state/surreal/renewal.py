@@ -67,7 +67,8 @@ class Renewable:
     async def renew(self, waste: int, passed: Callable[[str], None]) -> Compacted | None:
         """Compact it if so many bytes in it are of no use, and no fewer than are of use.
 
-        With no waste allowed, it is compacted whatever is in it. None when nothing was done. Raises DiskFailed when it cannot go on afterwards.
+        With no waste allowed, it is compacted whatever is in it. None when nothing was done.
+        Raises DiskFailed when it cannot go on afterwards.
         """
         if self.path is None or not await anyio.to_thread.run_sync(_is_due, self.path, waste):
             return None

@@ -6,7 +6,7 @@ import signal
 import socket
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -91,8 +91,8 @@ class Course:
 
 
 @contextmanager
-def soaked(folder: Path) -> Iterator[Daemon]:
-    """A project with the pipeline `job`, and its daemon, started."""
+def soaked(folder: Path, chosen: Mapping[str, str] | None = None) -> Iterator[Daemon]:
+    """A project with the pipeline `job`, and its daemon, started with the chosen settings."""
     for name, (begins, more) in _NODES.items():
         write_node(
             folder,
@@ -106,6 +106,7 @@ def soaked(folder: Path) -> Iterator[Daemon]:
         "STRATUM_EXECUTION__GRACE": "1s",
         "STRATUM_EXECUTION__PARALLEL": "8",
         "STRATUM_NATS__PORT": str(_free_port()),
+        **(chosen or {}),
     }
     daemon = Daemon(folder, settings)
     try:
@@ -126,6 +127,16 @@ async def soak(daemon: Daemon, seconds: float, *, kill: bool, seed: int) -> Cour
             tasks.start_soon(soaking.harm, kill)
     daemon.ensure()
     await soaking.calm()
+    return soaking.course
+
+
+async def wear(daemon: Daemon, seconds: float, seed: int) -> Course:
+    """Load and sampling for so many seconds, and nothing else."""
+    soaking = _Soak(daemon, Random(seed))  # noqa: S311 - has to be the same again
+    with anyio.move_on_after(seconds):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(soaking.publish)
+            tasks.start_soon(soaking.look)
     return soaking.course
 
 

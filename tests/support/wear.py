@@ -13,6 +13,7 @@ _SLACK = 4
 """Descriptors and threads that may come and go."""
 _TELLING_S = 60.0
 """A life of the daemon that is shorter says nothing about slopes."""
+_LEVEL = 1.1
 _WARM = 0.4
 """The part of a life in which caches fill."""
 
@@ -61,6 +62,27 @@ def judge(course: Course, *, memory_a_run: int) -> Iterator[Finding]:
     yield _flat("descriptors", first.descriptors, last.descriptors, _SLACK)
     for life in lives(course.samples):
         yield from _wear(life, memory_a_run)
+
+
+def judge_plateau(course: Course) -> Iterator[Finding]:
+    """Whether a daemon that forgets as fast as it learns has stopped growing.
+
+    The store grows until it is compacted, so its peaks count.
+    """
+    third = len(course.samples) // 3
+    before, after = course.samples[third : 2 * third], course.samples[2 * third :]
+    for what, of in (
+        ("memory", lambda each: each.vitals.rss),
+        ("database", lambda each: each.database),
+    ):
+        peaks = [max(map(of, each)) / _MIB for each in (before, after)]
+        said = f"at most {peaks[0]:.1f} MiB in the second third, {peaks[1]:.1f} in the last"
+        yield Finding(f"{what} has reached its plateau", peaks[1] <= _LEVEL * peaks[0], said)
+    for life in lives(course.samples):
+        threads = life.growth(lambda sample: sample.vitals.threads)
+        descriptors = life.growth(lambda sample: sample.vitals.descriptors)
+        yield Finding("threads stay", threads <= _SLACK, f"{threads:+g}")
+        yield Finding("descriptors stay", descriptors <= 2 * _SLACK, f"{descriptors:+g}")
 
 
 def lives(samples: Sequence[Sample]) -> Sequence[Life]:
