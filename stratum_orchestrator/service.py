@@ -11,8 +11,8 @@ from platform_nats.errors import BrokerAway
 from stratum_graph.diagnostics import Diagnostic
 from stratum_graph.errors import GraphError
 from stratum_graph.generation import Generation
-from stratum_graph.model import Plan
-from stratum_orchestrator.api.desk import Check, Instance, Outcome, Status
+from stratum_graph.model import Plan, Principal
+from stratum_orchestrator.api.desk import Check, Event, Instance, Outcome, Status
 from stratum_orchestrator.api.news import News
 from stratum_orchestrator.distribution.activation import Activations
 from stratum_orchestrator.saga.attention import Attention, Needy, Watchlist
@@ -53,6 +53,10 @@ Relay = Callable[[str, Mapping[str, str], bytes], Awaitable[int]]
 
 LookUp = Callable[[int], Awaitable[VerdictRecord | None]]
 """Finds the verdict on the event of a sequence on record. Raises BrokerAway."""
+
+
+Sealing = Callable[[Principal, Event, str | None], Awaitable[Mapping[str, str]]]
+"""Signs an event as a principal: its headers with the signature."""
 
 
 class Verdicts:
@@ -122,6 +126,7 @@ class Service:
     news: News
     sharing: Sharing
     relay: Relay
+    sealing: Sealing
     stored_time: StoredTime
     operations: Operations
     activations: Activations
@@ -173,6 +178,11 @@ class Service:
 
     async def pass_on(self, subject: str, headers: Mapping[str, str], body: bytes) -> int:
         return await self.relay(subject, headers, body)
+
+    async def seal(
+        self, who: Principal, event: Event, event_id: str | None
+    ) -> Mapping[str, str]:
+        return await self.sealing(who, event, event_id)
 
     async def instances(self) -> Sequence[Instance]:
         return await self.sharing()

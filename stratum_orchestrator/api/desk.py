@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from stratum_graph.diagnostics import Diagnostic
 from stratum_graph.generation import Generation
-from stratum_graph.model import Plan
+from stratum_graph.model import Plan, Principal
 from stratum_orchestrator.api.news import News
 from stratum_orchestrator.saga.attention import Attention, Needy
 from stratum_orchestrator.saga.instruction import Obeyed, Wish
@@ -154,6 +154,14 @@ class Operations(Protocol):
     async def waive(self, run_id: str, node: str, wish: Wish) -> Obeyed: ...
 
 
+class Event(NamedTuple):
+    """An event on its way to the broker."""
+
+    subject: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
 class Desk(Protocol):
     """Where people ask. Reads raise Unavailable when the store is away."""
 
@@ -224,6 +232,15 @@ class Desk(Protocol):
 
     async def pass_on(self, subject: str, headers: Mapping[str, str], body: bytes) -> int:
         """Have the broker store a signed event; its sequence. Raises TransportError."""
+        ...
+
+    async def seal(
+        self, who: Principal, event: Event, event_id: str | None
+    ) -> Mapping[str, str]:
+        """The event's headers with that principal's signature.
+
+        Raises Impossible when its key is not here, or such an event cannot be signed.
+        """
         ...
 
     async def instances(self) -> Sequence[Instance]:

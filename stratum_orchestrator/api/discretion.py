@@ -4,11 +4,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeVar
 
 from stratum_graph.generation import Generation
-from stratum_graph.model import Plan
+from stratum_graph.model import Plan, Principal
 from stratum_orchestrator.api.desk import (
     Activations,
     Check,
     Desk,
+    Event,
     Instance,
     Operations,
     Outcome,
@@ -119,6 +120,11 @@ class Discreet:
 
     async def pass_on(self, subject: str, headers: Mapping[str, str], body: bytes) -> int:
         return await self._desk.pass_on(subject, headers, body)
+
+    async def seal(
+        self, who: Principal, event: Event, event_id: str | None
+    ) -> Mapping[str, str]:
+        return await self._desk.seal(who, event, event_id)
 
     async def instances(self) -> Sequence[Instance]:
         return await self._desk.instances()

@@ -1,7 +1,7 @@
-"""`POST /api/v1/events`: a signed event, passed on to the broker as it is.
+"""Events over HTTP: signed ones, passed on as they are, and those of the token's principal.
 
-The daemon signs for nobody. Whether the signature fits is judged where every event is judged,
-and recorded as its verdict.
+The daemon signs for nobody but who asks, and with that one's own key. Whether a signature fits
+is judged where every event is judged, and recorded as its verdict.
 """
 
 import base64
@@ -9,17 +9,21 @@ import binascii
 import json
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import NamedTuple
+from typing import Annotated
 
 import msgspec
 from aiohttp import web
 
 from platform_nats.errors import BadSubject, DuplicateId, NotPublished, TransportError
 from platform_nats.statement import EVENT_ID, SIGNATURE, is_covered, is_visible
-from stratum_orchestrator.api.desk import Desk
+from stratum_orchestrator.api.commands import told
+from stratum_orchestrator.api.desk import Desk, Event
 from stratum_orchestrator.api.guard import body
 from stratum_orchestrator.api.once import Once
 from stratum_orchestrator.api.problem import Problem
+from stratum_orchestrator.api.visitor import visitor
+from stratum_orchestrator.saga.grant import HEADER as GRANT
+from stratum_orchestrator.strict_json import NotStrictJson, decode
 
 _ALSO = frozenset({EVENT_ID.lower(), SIGNATURE.lower(), "traceparent", "tracestate"})
 _MAX_HEADERS = 64
@@ -34,12 +38,12 @@ class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The payload's bytes in base64."""
 
 
-class Event(NamedTuple):
-    """The same, decoded."""
+class Letter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An event that the token's own principal wants signed."""
 
     subject: str
-    headers: Mapping[str, str]
-    body: bytes
+    data: Annotated[object, msgspec.Meta(extra_json_schema={"description": "Any JSON."})]
+    event_id: Annotated[str | None, msgspec.Meta(description="A fresh one without it.")] = None
 
 
 class Emission:
@@ -51,13 +55,32 @@ class Emission:
         self._once = once
 
     def table(self) -> Sequence[web.RouteDef]:
-        return [web.post("/api/v1/events", self.emit)]
+        return [
+            web.post("/api/v1/events", self.emit),
+            web.post("/api/v1/emit", self.emit_own),
+        ]
 
     async def emit(self, request: web.Request) -> web.Response:
         """Store a signed event; its verdict follows under the sequence that is answered."""
         given = await body(request, self._read_s)
         event = _event(given)
         return await self._once.do(request, given, lambda: self._pass_on(event))
+
+    async def emit_own(self, request: web.Request) -> web.Response:
+        """Sign an event as the token's principal, with its key in the home, and store it."""
+        given = await body(request, self._read_s)
+        letter, who = _letter(given), visitor()
+
+        async def obey() -> web.Response:
+            headers = {"Content-Type": "application/json"}
+            headers |= {GRANT: who.grant} if who.grant else {}
+            text = json.dumps(letter.data, ensure_ascii=False, separators=(",", ":")).encode()
+            event = Event(letter.subject, headers, text)
+            async with told():
+                sealed = await self._desk.seal(who.principal, event, letter.event_id)
+            return await self._pass_on(event._replace(headers=sealed))
+
+        return await self._once.do(request, given, obey)
 
     async def _pass_on(self, event: Event) -> web.Response:
         try:
@@ -68,12 +91,19 @@ class Emission:
             raise _problem(HTTPStatus.CONFLICT, "duplicate-id", str(twice)) from None
         except (NotPublished, TransportError) as failed:
             raise _problem(HTTPStatus.SERVICE_UNAVAILABLE, "broker-away", str(failed)) from None
-        told = {
+        stored = {
             "event_id": event.headers[EVENT_ID],
             "sequence": sequence,
             "verdict": f"/api/v1/verdicts/{sequence}",
         }
-        return web.json_response(told, status=HTTPStatus.ACCEPTED)
+        return web.json_response(stored, status=HTTPStatus.ACCEPTED)
+
+
+def _letter(given: bytes) -> Letter:
+    try:
+        return msgspec.convert(decode(given, safe_integers=True), Letter)
+    except (NotStrictJson, msgspec.ValidationError) as bad:
+        raise _problem(HTTPStatus.BAD_REQUEST, "bad-field", str(bad)[:300]) from None
 
 
 def _event(given: bytes) -> Event:

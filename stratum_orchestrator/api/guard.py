@@ -12,6 +12,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from stratum_orchestrator.api.failure import answer, problem_of
+from stratum_orchestrator.api.freshness import spare
 from stratum_orchestrator.api.limits import MAX_REQUESTS
 from stratum_orchestrator.api.problem import Problem
 from stratum_orchestrator.api.visitor import (
@@ -42,6 +43,7 @@ _JUDGED_ONE_BY_ONE = (
     "/api/v1/runs",
     "/api/v1/verdicts",
     "/api/v1/events",
+    "/api/v1/emit",
     "/api/v1/pipelines/",
     "/api/v1/whoami",
 )
@@ -112,7 +114,7 @@ class Guard:
             self._in_hand += 1
             try:
                 self.admit(request)
-                return await handler(request)
+                return spare(request, await handler(request))
             except Exception as error:  # whatever it is, who asked is told of it
                 if request.writer.output_size > 0:
                     raise  # too late for another answer: the server ends the connection

@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from stratum_orchestrator.api import shapes
-from stratum_orchestrator.api.emission import Envelope
+from stratum_orchestrator.api.emission import Envelope, Letter
 from stratum_orchestrator.api.question import MAX_PAGE, MAX_SEARCH, MAX_WAIT_S
 from stratum_state.model import RunStatus, VerdictKind
 
@@ -113,6 +113,12 @@ CATALOG: Mapping[tuple[Method, str], Operation] = {
         says="Pass on a signed event.",
         gives=shapes.Stored,
         takes=Envelope,
+        fails=(408, 409, 413, 415, 422),
+    ),
+    ("POST", "/api/v1/emit"): Operation(
+        says="Sign an event as the token's principal.",
+        gives=shapes.Stored,
+        takes=Letter,
         fails=(408, 409, 413, 415, 422),
     ),
     ("POST", "/api/v1/activate"): _command(

@@ -21,6 +21,7 @@ from stratum_orchestrator.home import token_digest
 from stratum_orchestrator.reception import Receptionist
 from stratum_orchestrator.release import version
 from stratum_orchestrator.saga.attention import Watchlist
+from stratum_orchestrator.sealing import Seals
 from stratum_orchestrator.service import Service
 from stratum_state.surreal import SurrealStore
 
@@ -48,6 +49,9 @@ async def answer(
         relay=partial(
             _relay, broker, Publisher(broker.connection, frame.settings.nats.audience)
         ),
+        sealing=Seals(
+            home=frame.home, audience=frame.settings.nats.audience, clock=frame.clock
+        ).seal,
         stored_time=partial(stored_ms, broker.connection),
         operations=work.operations,
         activations=await follow_activations(frame, records, broker, in_force, work),

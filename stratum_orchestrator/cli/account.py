@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TypeVar
 
-from stratum_orchestrator.cli.client import Daemon, Query, Refusal
+from stratum_orchestrator.cli.client import Daemon, Refusal
 from stratum_orchestrator.cli.exits import Exit, Stop
-from stratum_orchestrator.cli.reading import Pipelines, Run, Verdict, Verdicts
+from stratum_orchestrator.client.answers import Pipelines, Run, Verdict, Verdicts
+from stratum_orchestrator.client.client import Query
 
 T = TypeVar("T")
 _PAGE = 200

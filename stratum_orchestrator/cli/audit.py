@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from stratum_orchestrator.cli.reading import Entry
+from stratum_orchestrator.client.answers import Entry
 from stratum_state import journal
 from stratum_state.errors import BrokenChain
 

@@ -14,8 +14,8 @@ from stratum_orchestrator import config
 from stratum_orchestrator.cli.client import Daemon
 from stratum_orchestrator.cli.exits import Stop
 from stratum_orchestrator.cli.options import Face
-from stratum_orchestrator.cli.reading import Health
 from stratum_orchestrator.cli.workspace import Workspace, workspace
+from stratum_orchestrator.client.answers import Health
 from stratum_orchestrator.config import Settings
 from stratum_orchestrator.execution import bubblewrap
 from stratum_orchestrator.execution.binary import OLDEST, find

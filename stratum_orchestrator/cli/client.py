@@ -1,21 +1,19 @@
-"""The daemon of a home, asked over loopback HTTP. Standard library only: it must start fast."""
+"""The daemon of a home as commands ask it: what goes wrong has an exit code and a remedy."""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
-from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Self, TypeVar
-from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
 from stratum_orchestrator.cli.exits import Exit, Stop
-from stratum_orchestrator.cli.reading import Address, Complaint
+from stratum_orchestrator.client import errors
+from stratum_orchestrator.client.answers import Address
+from stratum_orchestrator.client.client import Client, Query, decoded
 
 T = TypeVar("T")
-Query = Mapping[str, str | int | None]
-MAX_ANSWER = 64 << 20
 _TIMEOUT_S = 15.0
 _COMMAND_S = 120.0  # a run whose instance is gone is taken over first
 _CODES = {
@@ -41,15 +39,15 @@ class Unreachable(Stop):
 class Refusal(Stop):
     """The daemon answered with a problem."""
 
-    def __init__(self, status: int, complaint: Complaint) -> None:
-        known = status in set(HTTPStatus)
-        code = _CODES.get(HTTPStatus(status), Exit.FAILED) if known else Exit.FAILED
+    def __init__(self, refused: errors.Refused) -> None:
+        known = refused.status in set(HTTPStatus)
+        code = _CODES.get(HTTPStatus(refused.status), Exit.FAILED) if known else Exit.FAILED
         super().__init__(
-            complaint.detail or f"the daemon answered {status}",
-            remedy=complaint.remedy,
-            code=Exit.USAGE if complaint.code == "ambiguous-run" else code,
+            refused.detail,
+            remedy=refused.remedy,
+            code=Exit.USAGE if refused.code == "ambiguous-run" else code,
         )
-        self.status = status
+        self.status = refused.status
 
 
 class Locked(Stop):
@@ -66,9 +64,9 @@ class Locked(Stop):
 class Garbled(Stop):
     """What the daemon answered is not what this version expects."""
 
-    def __init__(self, error: Exception) -> None:
+    def __init__(self, error: errors.Garbled) -> None:
         super().__init__(
-            f"the daemon's answer cannot be read: {error}",
+            str(error),
             remedy="let the command line and the daemon be of the same version",
             code=Exit.SOFTWARE,
         )
@@ -81,11 +79,9 @@ class Daemon:
         self, home: Path, address: Address, token: str, patience_s: float = _TIMEOUT_S
     ) -> None:
         self.address = address
-        self._patience_s = patience_s
         self.home = home
         self._token = token
-        place = urlsplit(address.http)
-        self._host, self._port = place.hostname or "127.0.0.1", place.port or 80
+        self.client = Client(address.http, token, patience_s=patience_s)
 
     @classmethod
     def at(cls, home: Path, *, patience_s: float = _TIMEOUT_S) -> Self:
@@ -114,49 +110,30 @@ class Daemon:
         self, path: str, shape: type[T], query: Query | None = None, *, wait_s: float = 0
     ) -> tuple[T, object]:
         """GET a path: the answer decoded, and as plain JSON. Raises Unreachable, Refusal."""
-        given = {name: value for name, value in (query or {}).items() if value is not None}
-        if wait_s:
-            given |= {"wait": f"{wait_s:.3f}"}
-        target = f"{path}?{urlencode(given)}" if given else path
-        return _decoded(self._exchange("GET", target, None, wait_s), shape)
+        with self._told():
+            answer = self.client.text(path, query, wait_s=wait_s)
+            return decoded(answer, shape), decoded(answer, object)
 
     def read(self, path: str) -> str:
         """GET a path: the answer as it is."""
-        return self._exchange("GET", path, None, 0).decode("utf-8", "surrogateescape")
+        with self._told():
+            return self.client.text(path).decode("utf-8", "surrogateescape")
 
     def command(
         self, path: str, told: object, shape: type[T], *, wait_s: float = _COMMAND_S
     ) -> tuple[T, object]:
         """POST JSON to a path: the answer decoded, and as plain JSON."""
-        return _decoded(self._exchange("POST", path, json.dumps(told), wait_s), shape)
+        with self._told():
+            answer = self.client.tell(path, told, wait_s=wait_s)
+            return decoded(answer, shape), decoded(answer, object)
 
-    def _exchange(self, method: str, target: str, body: str | None, wait_s: float) -> bytes:
-        connection = HTTPConnection(self._host, self._port, timeout=self._patience_s + wait_s)
-        headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
-        if body is not None:
-            headers["Content-Type"] = "application/json"
+    @contextmanager
+    def _told(self) -> Iterator[None]:
         try:
-            connection.request(method, target, body=body, headers=headers)
-            response = connection.getresponse()
-            answer = response.read(MAX_ANSWER)
-        except (OSError, HTTPException) as error:
-            raise Unreachable(self.home, f"{self.address.http}: {error}") from None
-        finally:
-            connection.close()
-        if response.status >= HTTPStatus.BAD_REQUEST:
-            raise Refusal(response.status, _complaint(answer))
-        return answer
-
-
-def _decoded(answer: bytes, shape: type[T]) -> tuple[T, object]:
-    try:
-        return msgspec.json.decode(answer, type=shape), msgspec.json.decode(answer)
-    except msgspec.DecodeError as error:
-        raise Garbled(error) from None
-
-
-def _complaint(answer: bytes) -> Complaint:
-    try:
-        return msgspec.json.decode(answer, type=Complaint)
-    except msgspec.DecodeError:
-        return Complaint(detail=answer[:200].decode("utf-8", "replace"))
+            yield
+        except errors.Refused as refused:
+            raise Refusal(refused) from None
+        except errors.Garbled as garbled:
+            raise Garbled(garbled) from None
+        except errors.Unreachable as away:
+            raise Unreachable(self.home, f"{away.address}: {away.why}") from None

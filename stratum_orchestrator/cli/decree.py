@@ -11,8 +11,8 @@ from stratum_orchestrator.cli.ink import Span
 from stratum_orchestrator.cli.marks import sign
 from stratum_orchestrator.cli.options import Face
 from stratum_orchestrator.cli.pursuit import Pursuit, worst
-from stratum_orchestrator.cli.reading import Obeyed
 from stratum_orchestrator.cli.watch import Deadline
+from stratum_orchestrator.client.answers import Obeyed
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -10,8 +10,8 @@ from stratum_orchestrator.cli import depot
 from stratum_orchestrator.cli.client import Daemon
 from stratum_orchestrator.cli.exits import Exit, Stop
 from stratum_orchestrator.cli.options import Face
-from stratum_orchestrator.cli.reading import Versions
 from stratum_orchestrator.cli.workspace import workspace
+from stratum_orchestrator.client.answers import Versions
 
 _WHOLE = re.compile(r"sha256:[0-9a-f]{64}")
 _BEGINNING = re.compile(r"(?:sha256:)?([0-9a-f]{6,64})")

@@ -17,9 +17,9 @@ from stratum_orchestrator.cli.ink import Span
 from stratum_orchestrator.cli.marks import sign, word
 from stratum_orchestrator.cli.options import Face
 from stratum_orchestrator.cli.pursuit import Pursuit, worst
-from stratum_orchestrator.cli.reading import Verdict
 from stratum_orchestrator.cli.screen import Screen
 from stratum_orchestrator.cli.watch import Deadline, State
+from stratum_orchestrator.client.answers import Verdict
 from stratum_orchestrator.config import environment
 from stratum_orchestrator.saga import edition
 from stratum_orchestrator.saga.grant import HEADER

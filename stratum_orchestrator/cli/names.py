@@ -63,7 +63,7 @@ class RunName(_Named):
     def known(self, home: Path, ctx: click.Context) -> Iterable[tuple[str, str]]:
         del ctx
         from stratum_orchestrator.cli.client import Daemon  # noqa: PLC0415 - not for help
-        from stratum_orchestrator.cli.reading import Runs  # noqa: PLC0415
+        from stratum_orchestrator.client.answers import Runs  # noqa: PLC0415
 
         daemon = Daemon.at(home, patience_s=_PATIENCE_S)
         found, _ = daemon.ask("/api/v1/runs", Runs, {"limit": _SHOWN})
@@ -78,7 +78,7 @@ class PipelineName(_Named):
     def known(self, home: Path, ctx: click.Context) -> Iterable[tuple[str, str]]:
         del ctx
         from stratum_orchestrator.cli.client import Daemon  # noqa: PLC0415
-        from stratum_orchestrator.cli.reading import Pipelines  # noqa: PLC0415
+        from stratum_orchestrator.client.answers import Pipelines  # noqa: PLC0415
 
         daemon = Daemon.at(home, patience_s=_PATIENCE_S)
         found, _ = daemon.ask("/api/v1/pipelines", Pipelines)
@@ -92,7 +92,7 @@ class NodeName(_Named):
 
     def known(self, home: Path, ctx: click.Context) -> Iterable[tuple[str, str]]:
         from stratum_orchestrator.cli.client import Daemon  # noqa: PLC0415
-        from stratum_orchestrator.cli.reading import Run  # noqa: PLC0415
+        from stratum_orchestrator.client.answers import Run  # noqa: PLC0415
 
         run_id = str(ctx.params.get("run_id") or "")
         if not _RUN_ID.fullmatch(run_id):

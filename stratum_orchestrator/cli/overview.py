@@ -12,8 +12,8 @@ from stratum_orchestrator.cli.client import Daemon
 from stratum_orchestrator.cli.ink import Line, Span, pad
 from stratum_orchestrator.cli.marks import sign, word
 from stratum_orchestrator.cli.moment import between, coarse, spent
-from stratum_orchestrator.cli.reading import Check, Health, Instances, Lane, Run, Runs
 from stratum_orchestrator.cli.screen import Screen
+from stratum_orchestrator.client.answers import Check, Health, Instances, Lane, Run, Runs
 
 _LIVE = 200
 _LATELY = 10

@@ -9,7 +9,7 @@ from stratum_orchestrator.cli.ink import Line, Span, compact
 from stratum_orchestrator.cli.marks import mark, sign, word
 from stratum_orchestrator.cli.moment import between, spent
 from stratum_orchestrator.cli.rail import rail
-from stratum_orchestrator.cli.reading import Attention, Failure, Run, Step, Undo, Used
+from stratum_orchestrator.client.answers import Attention, Failure, Run, Step, Undo, Used
 
 _WORD = len("not reached") + 2
 _TIME = len("59m 59s") + 2

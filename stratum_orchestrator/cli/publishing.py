@@ -10,7 +10,7 @@ from platform_nats import errors
 from platform_nats.nkey import UserKey
 from platform_nats.publisher import Receipt, publisher
 from stratum_orchestrator.cli.exits import Exit, Stop
-from stratum_orchestrator.cli.reading import Address
+from stratum_orchestrator.client.answers import Address
 
 _CODES: dict[type[errors.TransportError], Exit] = {
     errors.BadSubject: Exit.USAGE,

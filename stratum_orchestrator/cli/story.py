@@ -7,7 +7,7 @@ from stratum_orchestrator.cli.ink import Line, Span
 from stratum_orchestrator.cli.marks import sign, word
 from stratum_orchestrator.cli.moment import Times, between, clock, parse, spent
 from stratum_orchestrator.cli.portrait import complaint, summary, undid
-from stratum_orchestrator.cli.reading import Run, Step, Undo
+from stratum_orchestrator.client.answers import Run, Step, Undo
 
 
 class Beat(NamedTuple):

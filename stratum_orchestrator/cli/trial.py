@@ -17,8 +17,8 @@ from stratum_orchestrator.api import views
 from stratum_orchestrator.auth.errors import BadProvider
 from stratum_orchestrator.cli.exits import Exit, Stop
 from stratum_orchestrator.cli.options import Face
-from stratum_orchestrator.cli.reading import Run
 from stratum_orchestrator.cli.workspace import Workspace, graph_of, workspace
+from stratum_orchestrator.client.answers import Run
 from stratum_orchestrator.clock import WallClock
 from stratum_orchestrator.execution.errors import ExecutionError
 from stratum_orchestrator.execution.nushell import NushellRunner

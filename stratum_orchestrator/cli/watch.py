@@ -10,9 +10,9 @@ from stratum_orchestrator.cli.exits import Exit, Stop
 from stratum_orchestrator.cli.ink import Line
 from stratum_orchestrator.cli.moving import moving
 from stratum_orchestrator.cli.portrait import Painter
-from stratum_orchestrator.cli.reading import Run
 from stratum_orchestrator.cli.screen import Screen
 from stratum_orchestrator.cli.story import story
+from stratum_orchestrator.client.answers import Run
 
 _POLL_S = 20.0
 _AWAY_S = 60.0  # how long a daemon may be away, to be restarted for example

@@ -8,6 +8,7 @@ import pytest
 
 from platform_nats.envelope import Outgoing, seal
 from platform_nats.nkey import UserKey
+from stratum_orchestrator.client import Client, Refused
 from support.daemon import Daemon, running, write_node
 from support.http import Answer, ask
 
@@ -79,3 +80,25 @@ def test_what_is_no_subject_of_events_is_not_published(daemon: Daemon, subject: 
     refused = ask(daemon, "/api/v1/events", event, okay={400})
 
     assert refused["code"] == "bad-subject"
+
+
+def test_an_agent_calls_back_with_a_token_and_json_alone(daemon: Daemon) -> None:
+    words = ("--kind", "agent", "--group", "publishers")
+    key = daemon.answer("principals", "add", "robot", *words)["key"]
+    token = daemon.answer("tokens", "add", "at-work", "--principal", "robot")["token"]
+    robot = Client(str(daemon.address["http"]), str(token))
+
+    stored = robot.emit("events.greet", {"name": "ada"}, event_id="callback-1")
+
+    found = robot.verdict(stored.sequence, wait_s=30)
+    assert (found.kind, found.publisher) == ("accepted", key)
+    assert robot.wait(found.runs[0], 30).status == "completed"
+    with pytest.raises(Refused, match="callback-1"):
+        robot.emit("events.greet", {"name": "ada"}, event_id="callback-1")
+
+
+def test_nobody_is_signed_for_whose_key_is_elsewhere(daemon: Daemon) -> None:
+    operator = Client(str(daemon.address["http"]), daemon.token)
+
+    with pytest.raises(Refused, match="no key of operator"):
+        operator.emit("events.greet", {"name": "ada"})

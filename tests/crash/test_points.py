@@ -19,7 +19,7 @@ from stratum_orchestrator.cli.chaos.judgement import judge
 from stratum_orchestrator.cli.chaos.lives import Household, Life, cradle
 from stratum_orchestrator.cli.chaos.load import Event, Load
 from stratum_orchestrator.cli.client import Daemon, Refusal, Unreachable
-from stratum_orchestrator.cli.reading import Runs
+from stratum_orchestrator.client.answers import Runs
 from stratum_orchestrator.crashpoints import POINTS, VARIABLE
 from support import chaos
 from support.chance import seeded

@@ -11,17 +11,19 @@ import aiohttp
 import anyio
 from yarl import URL
 
+from platform_nats.envelope import Outgoing, seal
 from platform_nats.errors import TransportError
+from platform_nats.nkey import UserKey
 from stratum_graph.diagnostics import Diagnostic
 from stratum_graph.generation import Generation, compile_graph
 from stratum_graph.model import Plan, Principal
-from stratum_orchestrator.api.desk import Check, Instance, Outcome, Status, Version
+from stratum_orchestrator.api.desk import Check, Event, Instance, Outcome, Status, Version
 from stratum_orchestrator.api.guard import Door
 from stratum_orchestrator.api.http import serve
 from stratum_orchestrator.api.metrics import Metrics
 from stratum_orchestrator.api.news import News
 from stratum_orchestrator.api.visitor import Question, Reception, Visitor, no_token
-from stratum_orchestrator.errors import OrchestratorError
+from stratum_orchestrator.errors import Impossible, OrchestratorError
 from stratum_orchestrator.ports import Decision
 from stratum_orchestrator.saga.attention import Attention, Needy
 from stratum_orchestrator.saga.instruction import Obeyed, Wish
@@ -175,6 +177,8 @@ class MemoryDesk:
         """What is wrong with it."""
         self.fault: Exception | None = None
         """Of ours, when somebody asks for the graph."""
+        self.key: UserKey | None = UserKey.generate()
+        """Of whoever asks."""
         self.waiting = 0
         self.longest_s = math.inf
         """Nobody waits longer here, whatever was asked for."""
@@ -245,6 +249,20 @@ class MemoryDesk:
             raise self.broker
         self.passed.append((subject, dict(headers), body))
         return len(self.passed)
+
+    async def seal(
+        self, who: Principal, event: Event, event_id: str | None
+    ) -> Mapping[str, str]:
+        if self.key is None:
+            raise Impossible("no-key", f"no key of {who.name}", "make one")
+        said = Outgoing(
+            subject=event.subject,
+            body=event.body,
+            event_id=event_id or "fresh",
+            time_ms=1_750_000_000_000,
+            headers=event.headers,
+        )
+        return seal(self.key, "test", said)
 
     async def instances(self) -> Sequence[Instance]:
         return [

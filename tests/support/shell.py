@@ -8,7 +8,7 @@ from anyio import to_thread
 from click.testing import CliRunner, Result
 
 from stratum_orchestrator.cli.app import stratum
-from stratum_orchestrator.cli.reading import Address
+from stratum_orchestrator.client.answers import Address
 from support.desk import TOKEN, MemoryDesk
 
 

@@ -16,7 +16,7 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 from stratum_orchestrator.audit.observed import Observed
 from stratum_orchestrator.cli.chaos import evidence
 from stratum_orchestrator.cli.chaos.cradle import Collect, Order, Serve, Told
-from stratum_orchestrator.cli.reading import Address
+from stratum_orchestrator.client.answers import Address
 
 _MODULE = "stratum_orchestrator.cli.chaos.cradle"
 _LINE = 1 << 16

@@ -11,7 +11,7 @@ from platform_nats.nkey import UserKey
 from platform_nats.publisher import Publisher, Receipt
 from stratum_orchestrator.audit.observed import Published
 from stratum_orchestrator.cli.chaos.lives import Household
-from stratum_orchestrator.cli.reading import Address
+from stratum_orchestrator.client.answers import Address
 from stratum_orchestrator.home import DEVELOPER, Home
 
 ELSEWHERE = "elsewhere"

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from stratum_orchestrator.cli.chaos.lives import Household
 from stratum_orchestrator.cli.client import Daemon, Refusal
-from stratum_orchestrator.cli.reading import Verdict
+from stratum_orchestrator.client.answers import Verdict
 
 _POLL_S = 0.1
 _VERDICT_S = 20.0

@@ -10,7 +10,7 @@ import anyio
 
 from stratum_orchestrator.cli.chaos.lives import Household, Life, NoLife
 from stratum_orchestrator.cli.chaos.load import Event, Load
-from stratum_orchestrator.cli.reading import Address
+from stratum_orchestrator.client.answers import Address
 
 _BROKER, _FREEZE = 0.2, 0.1
 """Shares of faults that meet the broker, or only stop the daemon for a while."""

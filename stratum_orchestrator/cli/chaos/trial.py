@@ -16,7 +16,7 @@ from stratum_orchestrator.cli.chaos.scratch import home_of
 from stratum_orchestrator.cli.chaos.storm import Storm, Tally, Weather
 from stratum_orchestrator.cli.client import Daemon
 from stratum_orchestrator.cli.exits import Exit, Stop
-from stratum_orchestrator.cli.reading import Verdict
+from stratum_orchestrator.client.answers import Verdict
 
 _VERDICT_S = 30.0
 _EVENTS = 2  # published about each fault

@@ -9,7 +9,7 @@ from stratum_orchestrator.cli.decree import reason as because
 from stratum_orchestrator.cli.ink import Span
 from stratum_orchestrator.cli.marks import sign
 from stratum_orchestrator.cli.options import Face, faced
-from stratum_orchestrator.cli.reading import Activation, Activations, Versions
+from stratum_orchestrator.client.answers import Activation, Activations, Versions
 
 _PATH = "/api/v1"
 _PATIENCE_S = 600.0  # a registry may be slow, and a graph large

@@ -18,9 +18,9 @@ from stratum_orchestrator.cli.ink import Span
 from stratum_orchestrator.cli.marks import sign
 from stratum_orchestrator.cli.names import RUN
 from stratum_orchestrator.cli.options import Face, faced
-from stratum_orchestrator.cli.reading import Runs
 from stratum_orchestrator.cli.screen import Screen
 from stratum_orchestrator.cli.trust import trusted
+from stratum_orchestrator.client.answers import Runs
 from stratum_orchestrator.home import Home
 from stratum_orchestrator.saga.plans import Plans
 

@@ -10,7 +10,7 @@ from stratum_orchestrator.cli.ink import Span
 from stratum_orchestrator.cli.marks import sign
 from stratum_orchestrator.cli.names import PIPELINE
 from stratum_orchestrator.cli.options import Face, faced
-from stratum_orchestrator.cli.reading import Pipelines, Standing
+from stratum_orchestrator.client.answers import Pipelines, Standing
 
 _PATH = "/api/v1/pipelines"
 _MARKS = {"active": "ok", "paused": "suspended", "disabled": "refused"}

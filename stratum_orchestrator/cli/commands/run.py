@@ -24,8 +24,8 @@ from stratum_orchestrator.cli.names import RUN
 from stratum_orchestrator.cli.options import Face, faced
 from stratum_orchestrator.cli.portrait import Painter
 from stratum_orchestrator.cli.pursuit import tell_end
-from stratum_orchestrator.cli.reading import Entry, Journal, Obeyed, Run
 from stratum_orchestrator.cli.watch import Deadline, follow, outcome
+from stratum_orchestrator.client.answers import Entry, Journal, Obeyed, Run
 
 _ENDS_S = 60.0  # how long the processes of an abandoned run may take to end
 _KNOWN = frozenset({"run", "n", "at", "kind", "prev"})

@@ -12,8 +12,8 @@ from stratum_orchestrator.cli.marks import mark
 from stratum_orchestrator.cli.meant import meant
 from stratum_orchestrator.cli.names import NODE, RUN
 from stratum_orchestrator.cli.options import Face, faced
-from stratum_orchestrator.cli.reading import Log, Logs, Run
 from stratum_orchestrator.cli.watch import Deadline, states
+from stratum_orchestrator.client.answers import Log, Logs, Run
 
 
 class NoNode(Stop):

@@ -5,7 +5,7 @@ from typing import TypedDict, Unpack
 
 import click
 
-from stratum_orchestrator.cli.client import Daemon, Query
+from stratum_orchestrator.cli.client import Daemon
 from stratum_orchestrator.cli.exits import Exit, Stop
 from stratum_orchestrator.cli.ink import Span
 from stratum_orchestrator.cli.marks import sign, word
@@ -15,8 +15,9 @@ from stratum_orchestrator.cli.names import PIPELINE
 from stratum_orchestrator.cli.options import Face, faced
 from stratum_orchestrator.cli.pages import gather
 from stratum_orchestrator.cli.portrait import needs
-from stratum_orchestrator.cli.reading import Pipelines, Run, Runs
 from stratum_orchestrator.cli.screen import Screen
+from stratum_orchestrator.client.answers import Pipelines, Run, Runs
+from stratum_orchestrator.client.client import Query
 
 STATUSES = (
     "accepted",

@@ -8,8 +8,8 @@ from stratum_orchestrator.cli.findings import lines
 from stratum_orchestrator.cli.ink import Span
 from stratum_orchestrator.cli.marks import sign
 from stratum_orchestrator.cli.options import Face, faced
-from stratum_orchestrator.cli.reading import Health
 from stratum_orchestrator.cli.screen import Screen
+from stratum_orchestrator.client.answers import Health
 
 
 @click.command()

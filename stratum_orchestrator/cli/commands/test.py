@@ -11,9 +11,9 @@ from stratum_orchestrator.cli.ink import Span
 from stratum_orchestrator.cli.marks import sign
 from stratum_orchestrator.cli.options import Face, faced
 from stratum_orchestrator.cli.portrait import Painter
-from stratum_orchestrator.cli.reading import Run
 from stratum_orchestrator.cli.trial import Tried, Wanted, try_pipeline
 from stratum_orchestrator.cli.watch import outcome
+from stratum_orchestrator.client.answers import Run
 
 
 @click.command()

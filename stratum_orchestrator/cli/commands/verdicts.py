@@ -2,13 +2,14 @@
 
 import click
 
-from stratum_orchestrator.cli.client import Daemon, Query
+from stratum_orchestrator.cli.client import Daemon
 from stratum_orchestrator.cli.ink import Span
 from stratum_orchestrator.cli.marks import sign, word
 from stratum_orchestrator.cli.options import Face, faced
 from stratum_orchestrator.cli.pages import gather
-from stratum_orchestrator.cli.reading import Verdict, Verdicts
 from stratum_orchestrator.cli.screen import Screen
+from stratum_orchestrator.client.answers import Verdict, Verdicts
+from stratum_orchestrator.client.client import Query
 
 _HEADS = ("", "seq", "verdict", "at", "code", "subject", "runs or reason", "event", "publisher")
 

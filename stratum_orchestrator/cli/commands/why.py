@@ -11,8 +11,8 @@ from stratum_orchestrator.cli.ink import Line, Span
 from stratum_orchestrator.cli.marks import sign, word
 from stratum_orchestrator.cli.options import Face, faced
 from stratum_orchestrator.cli.portrait import Painter, needs
-from stratum_orchestrator.cli.reading import Decision, Run, Verdict
 from stratum_orchestrator.cli.screen import Screen
+from stratum_orchestrator.client.answers import Decision, Run, Verdict
 
 _LABEL = len("decided") + 2
 _DIGEST = len("sha256:") + 12

@@ -253,3 +253,17 @@ def _event(run: dict[str, object]) -> object:
     event = run["event"]
     assert isinstance(event, dict)
     return event["id"]
+
+
+async def test_an_answer_that_is_known_is_not_sent_again(api: Served) -> None:
+    run = records.a_run()
+    await api.desk.write(run)
+    tag = (await api.get(f"/api/v1/runs/{run.id}")).headers["ETag"]
+
+    known = await api.get(f"/api/v1/runs/{run.id}", If_None_Match=f'"old", W/{tag}')
+    await api.desk.write(records.running(run))
+    moved = await api.get(f"/api/v1/runs/{run.id}", If_None_Match=tag)
+
+    assert (known.status, known.text) == (304, "")
+    assert moved.status == 200
+    assert moved.headers["ETag"] != tag

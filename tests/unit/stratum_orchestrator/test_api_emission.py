@@ -138,3 +138,37 @@ async def test_so_many_keys_are_remembered_and_no_more(api: Served) -> None:
     await api.post("/api/v1/events", EVENT, Idempotency_Key="first")
 
     assert len(api.desk.passed) == KEPT + 2
+
+
+async def test_an_event_is_signed_as_the_principal_of_the_token(api: Served) -> None:
+    told = {"subject": "events.push", "data": {"a": 1}, "event_id": "mine"}
+
+    answer = await api.post("/api/v1/emit", told, Stratum_Grant="a-grant")
+
+    assert answer.status == 202
+    assert answer.json == {"event_id": "mine", "sequence": 1, "verdict": "/api/v1/verdicts/1"}
+    [(subject, headers, body)] = api.desk.passed
+    assert (subject, body) == ("events.push", b'{"a":1}')
+    assert api.desk.key is not None
+    assert headers["Stratum-Principal"] == api.desk.key.public
+    assert headers["Stratum-Grant"] == "a-grant"
+
+
+async def test_nothing_is_signed_for_whose_key_is_elsewhere(api: Served) -> None:
+    api.desk.key = None
+
+    answer = await api.post("/api/v1/emit", {"subject": "events.push", "data": 1})
+
+    assert (answer.status, answer.json["code"]) == (409, "no-key")
+    assert api.desk.passed == []
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [b"[]", b'{"subject": "s"}', b'{"subject": "s", "data": NaN}', b'{"data": 1, "data": 2}'],
+)
+async def test_what_is_no_letter_is_not_signed(api: Served, bad: bytes) -> None:
+    answer = await api.ask("POST", "/api/v1/emit", {"Content-Type": "application/json"}, bad)
+
+    assert (answer.status, answer.json["code"]) == (400, "bad-field")
+    assert api.desk.passed == []

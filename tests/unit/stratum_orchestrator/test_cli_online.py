@@ -14,7 +14,7 @@ from click.testing import Result
 from stratum_orchestrator.cli.audit import checked
 from stratum_orchestrator.cli.client import Daemon, Refusal
 from stratum_orchestrator.cli.exits import Exit
-from stratum_orchestrator.cli.reading import Entry, Runs
+from stratum_orchestrator.client.answers import Entry, Runs
 from stratum_state.model import Compensation
 from support import records
 from support.desk import MemoryDesk, served

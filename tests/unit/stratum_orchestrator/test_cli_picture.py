@@ -6,9 +6,9 @@ from stratum_orchestrator.cli.ink import Span, clean, fit, inked, plain, width
 from stratum_orchestrator.cli.marks import mark
 from stratum_orchestrator.cli.moment import coarse, spent, when
 from stratum_orchestrator.cli.portrait import Painter
-from stratum_orchestrator.cli.reading import Event, Failure, Run, Step, Undo
 from stratum_orchestrator.cli.story import story
 from stratum_orchestrator.cli.watch import outcome
+from stratum_orchestrator.client.answers import Event, Failure, Run, Step, Undo
 from stratum_state.model import (
     Compensation,
     CompensationStatus,

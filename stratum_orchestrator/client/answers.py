@@ -97,6 +97,13 @@ class Attention(Struct, frozen=True):
     commands: tuple[str, ...] = ()
 
 
+class Stored(Struct, frozen=True):
+    """Where an event is stored; its verdict follows under that sequence."""
+
+    event_id: str
+    sequence: int
+
+
 class Obeyed(Struct, frozen=True):
     """What came of a command: the run that it is about, or that it made."""
 
