@@ -41,9 +41,10 @@ class Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Letter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An event that the token's own principal wants signed."""
 
-    subject: str
+    subject: Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,512}$")]
     data: Annotated[object, msgspec.Meta(extra_json_schema={"description": "Any JSON."})]
-    event_id: Annotated[str | None, msgspec.Meta(description="A fresh one without it.")] = None
+    event_id: Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,128}$")] | None = None
+    """A fresh one without it."""
 
 
 class Emission:

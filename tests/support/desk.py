@@ -262,7 +262,10 @@ class MemoryDesk:
             time_ms=1_750_000_000_000,
             headers=event.headers,
         )
-        return seal(self.key, "test", said)
+        try:
+            return seal(self.key, "test", said)
+        except TransportError as why:
+            raise Impossible("cannot-sign", str(why), "mend it") from None
 
     async def instances(self) -> Sequence[Instance]:
         return [
