@@ -79,6 +79,23 @@ class Registry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     timeout: float = 30
 
 
+class ScriptCredential(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a `source.auth` names, and the hosts that it is shown to."""
+
+    name: str
+    hosts: tuple[str, ...]
+    user: str = ""
+    secret_file: str
+
+
+class Scripts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the scripts may come from that definitions name by a `uri`."""
+
+    hosts: tuple[str, ...] = ()
+    ca_file: str = ""
+    credentials: tuple[ScriptCredential, ...] = ()
+
+
 class Policies(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who has access, and what they may do."""
 
@@ -167,6 +184,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     nats: Nats = Nats()
     definitions: Definitions = Definitions()
     registry: Registry = Registry()
+    scripts: Scripts = Scripts()
     policies: Policies = Policies()
     runs: Runs = Runs()
     retention: Retention = Retention()

@@ -13,6 +13,7 @@ NAME = ".stratum"
 DAEMON, DEVELOPER = "daemon", "developer"
 PRINCIPALS = "principals.ncl"
 ACCESS = "access"
+CONTENT = "content"
 _TOKEN_BYTES = 32
 
 
@@ -31,7 +32,7 @@ class Home:
         self.folder = folder.absolute()
         self.database = self.folder / "db"
         self.broker = self.folder / "nats"
-        self.content = self.folder / "content"
+        self.content = self.folder / CONTENT
         self.scratch = self.folder / "scratch"
         self.principals = self.folder / PRINCIPALS
         self._run = self.folder / "run"

@@ -3,9 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from stratum_graph.definitions.content import ContentStore
 from stratum_graph.definitions.directory import DirectorySource
+from stratum_graph.definitions.remote.fetcher import Fetcher
+from stratum_graph.definitions.remote.places import NOWHERE, Places
 from stratum_graph.definitions.scripts import Nushell, check_scripts
 from stratum_graph.diagnostics import Diagnostic
 from stratum_graph.generation import Compiled, Generation, compile_graph
@@ -34,19 +37,44 @@ class Sources:
     """Where commands keep what they change about principals."""
     awaited: tuple[Path, ...] = ()
     """Folders that take the place of `folders` when they appear."""
+    scripts: Places = NOWHERE
+    """Where scripts that definitions name may come from."""
 
 
-async def load_graph(
-    sources: Sources, content: ContentStore, nu: Nushell | None
-) -> tuple[Compiled, tuple[Diagnostic, ...]]:
+class Read(NamedTuple):
+    """What came of reading the definitions."""
+
+    compiled: Compiled
+    diagnostics: tuple[Diagnostic, ...]
+    copies: Mapping[str, bytes]
+    """Scripts from elsewhere, by the place below the folders where they need not be fetched."""
+
+    @property
+    def whole(self) -> Generation | None:
+        """The generation, if no error stands in its way."""
+        wrong = any(each.severity == "error" for each in self.diagnostics)
+        return None if wrong else self.compiled.generation
+
+
+def source(sources: Sources, content: ContentStore) -> DirectorySource:
+    """What loads the definitions, again and again."""
+    return DirectorySource(
+        sources.folders,
+        library=sources.library,
+        content=content,
+        fetcher=Fetcher(sources.scripts, content),
+    )
+
+
+async def load_graph(sources: Sources, content: ContentStore, nu: Nushell | None) -> Read:
     """The compiled graph, and everything found on the way; `nu` parses the scripts if given."""
-    source = DirectorySource(sources.folders, library=sources.library, content=content)
-    loaded = await source.load()
+    loaded = await source(sources, content).load()
     compiled = compile_graph(loaded.definitions, subjects=sources.subjects)
     scripts: tuple[Diagnostic, ...] = ()
     if nu is not None:
         scripts = await check_scripts(loaded.definitions, content=content, nu=nu)
-    return compiled, (*loaded.diagnostics, *compiled.diagnostics, *scripts)
+    found = (*loaded.diagnostics, *compiled.diagnostics, *scripts)
+    return Read(compiled, found, loaded.copies)
 
 
 async def load_principals(
@@ -56,8 +84,8 @@ async def load_principals(
 
     BadRegister when nobody can tell what commands have changed about them.
     """
-    source = DirectorySource((), library=sources.library, content=content)
-    return await people(sources, source, Access.at(sources.access).principals)
+    none = DirectorySource((), library=sources.library, content=content)
+    return await people(sources, none, Access.at(sources.access).principals)
 
 
 async def people(

@@ -5,10 +5,11 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from stratum_graph.definitions.remote.places import Credential, Places
 from stratum_orchestrator import config
 from stratum_orchestrator.config import Settings
 from stratum_orchestrator.execution.settings import ExecutionSettings
-from stratum_orchestrator.home import ACCESS, PRINCIPALS
+from stratum_orchestrator.home import ACCESS, CONTENT, PRINCIPALS
 from stratum_orchestrator.knowledge import Sources
 
 _PUBLIC = ".ca_file"
@@ -28,6 +29,32 @@ def sources(settings: Settings, project: Path, home: Path) -> Sources:
         policies=project / policies if policies else config.policies(),
         subjects=settings.nats.subjects,
         access=access(settings, project, home),
+        scripts=scripts(settings, project, home),
+    )
+
+
+def content(settings: Settings, project: Path, home: Path) -> Path:
+    """The folder that keeps scripts and plans by digest."""
+    chosen = settings.definitions.content
+    return project / chosen if chosen else home / CONTENT
+
+
+def scripts(settings: Settings, project: Path, home: Path) -> Places:
+    """Where scripts that definitions name may come from."""
+    chosen = settings.scripts
+    return Places(
+        hosts=frozenset(chosen.hosts),
+        credentials=tuple(
+            Credential(
+                name=each.name,
+                hosts=each.hosts,
+                user=each.user,
+                secret_file=project / each.secret_file,
+            )
+            for each in chosen.credentials
+        ),
+        ca=str(project / chosen.ca_file) if chosen.ca_file else "",
+        kept=content(settings, project, home),
     )
 
 
@@ -74,9 +101,14 @@ def execution(
 
 def open_secrets(settings: Settings, project: Path) -> Iterator[Path]:
     """Files with secrets that the settings name, and that everybody on the machine can read."""
+    for given in _secrets(settings):
+        file = project / given
+        if given and file.exists() and file.stat().st_mode & stat.S_IRWXO:
+            yield file
+
+
+def _secrets(settings: Settings) -> Iterator[str]:
     for name in config.fields():
-        is_secret = name.endswith("_file") and not name.endswith(_PUBLIC)
-        if is_secret and (given := config.value_of(settings, name)):
-            file = project / str(given)
-            if file.exists() and file.stat().st_mode & stat.S_IRWXO:
-                yield file
+        if name.endswith("_file") and not name.endswith(_PUBLIC):
+            yield str(config.value_of(settings, name))
+    yield from (each.secret_file for each in settings.scripts.credentials)

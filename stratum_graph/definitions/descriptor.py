@@ -5,11 +5,13 @@ the folder that the definition runs with, named by its digest, and so belongs to
 """
 
 import binascii
+import re
 from base64 import b64decode
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from hashlib import sha256
 from posixpath import dirname, join, normpath
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 from msgspec import Struct
@@ -21,6 +23,9 @@ from stratum_graph.diagnostics import Diagnostic
 
 _PARTS = ("handler", "compensate")
 _WAYS = ("uri", "encoded", "inline")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_NAMED = re.compile(r"sha256-([0-9a-f]{64})\.nu")
+_NOBODY = ("nothing is fetched here", "put a copy beside the definition, as sha256-DIGEST.nu")
 
 
 class Source(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -31,6 +36,9 @@ class Source(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Name of a credential, never its value."""
     timeout: float = 30
     """Seconds."""
+    endpoint: str = ""
+    """Address of the object store; empty is the provider's own."""
+    region: str = ""
 
 
 class Descriptor(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -48,6 +56,31 @@ class Descriptor(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def way(self) -> str:
         """Which of its fields counts."""
         return next((way for way in _WAYS if getattr(self, way)), "inline")
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether its script has to come from another machine."""
+        source = self.source
+        return self.way == "uri" and source is not None and source.type != "file"
+
+
+Said = tuple[str, str]
+"""What is wrong, and the remedy."""
+
+Fetched = Mapping[Descriptor, bytes | Said]
+
+
+class Fetcher(Protocol):
+    """Has scripts from elsewhere."""
+
+    @property
+    def is_due(self) -> bool:
+        """Whether what could not be had should be asked for again though nothing changed."""
+        ...
+
+    async def fetch(self, wanted: Collection[Descriptor]) -> Fetched:
+        """Each script, or why it is not to be had; each has a digest."""
+        ...
 
 
 class Settled(NamedTuple):
@@ -72,9 +105,46 @@ def take_out(node: Mapping[str, object]) -> tuple[dict[str, object], dict[str, D
     return rest, found
 
 
-def settle(wanted: Descriptor, part: str, file: str, text: str, files: Files) -> Settled:
-    """The script that a part of a definition describes; `files` are all that are watched."""
-    problem, content = _content(wanted, file, files)
+def copy_of(wanted: Descriptor, file: str) -> str:
+    """Where a script from elsewhere may lie already: beside its definition, by its digest."""
+    return join(dirname(file), f"sha256-{wanted.sha256}.nu")
+
+
+def is_missing(wanted: Descriptor, file: str, files: Files) -> bool:
+    """Whether it has to be fetched; without a digest there is nothing to hold it against."""
+    if not wanted.is_remote or not _SHA256.fullmatch(wanted.sha256):
+        return False
+    return not _lies_there(wanted, file, files)
+
+
+def _lies_there(wanted: Descriptor, file: str, files: Files) -> bool:
+    content = files.get(copy_of(wanted, file))
+    return content is not None and sha256(content).hexdigest() == wanted.sha256
+
+
+def kept(script: str) -> str:
+    """The digest under which the bytes of a described script may be kept; else empty."""
+    found = _NAMED.fullmatch(script)
+    return f"sha256:{found[1]}" if found else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a definition's scripts are looked for in."""
+
+    node: str
+    file: str
+    text: str
+    files: Files
+    """All that are watched."""
+    fetched: Fetched
+    """What was got from elsewhere."""
+
+
+def settle(wanted: Descriptor, part: str, around: Surroundings) -> Settled:
+    """The script that a part of a definition describes."""
+    file, text = around.file, around.text
+    problem, content = _content(wanted, around)
     wrong = [problem or _fault(wanted, content)]
     found = [_diagnostic(wanted, part, file, text, *said) for said in wrong if said is not None]
     ignored = [way for way in _WAYS if getattr(wanted, way) and way != wanted.way]
@@ -85,21 +155,12 @@ def settle(wanted: Descriptor, part: str, file: str, text: str, files: Files) ->
     return Settled(f"sha256-{sha256(content).hexdigest()}.nu", content, tuple(found))
 
 
-_Said = tuple[str, str]
-"""What is wrong, and the remedy."""
-
-
-def _content(wanted: Descriptor, file: str, files: Files) -> tuple[_Said | None, bytes]:
+def _content(wanted: Descriptor, around: Surroundings) -> tuple[Said | None, bytes]:
     match wanted.way, wanted.source:
         case "uri", Source(type="file"):
-            return _beside(wanted.uri, file, files)
-        case "uri", source:
-            kind = source.type if source else "none"
-            remedy = "put the script below the watched folder, as `'file`, or write it `inline`"
-            return (
-                f"scripts from a source of the type `'{kind}` are not supported yet",
-                remedy,
-            ), b""
+            return _beside(wanted.uri, around.file, around.files)
+        case "uri", _:
+            return _from_elsewhere(wanted, around)
         case "encoded", _:
             try:
                 return None, b64decode("".join(wanted.encoded.split()), validate=True)
@@ -112,7 +173,7 @@ def _content(wanted: Descriptor, file: str, files: Files) -> tuple[_Said | None,
             return None, wanted.inline.encode()
 
 
-def _beside(uri: str, file: str, files: Files) -> tuple[_Said | None, bytes]:
+def _beside(uri: str, file: str, files: Files) -> tuple[Said | None, bytes]:
     """A file below the watched folders: nothing else can be named."""
     path = uri.removeprefix("file:")
     place = normpath(join(dirname(file), path))
@@ -130,7 +191,23 @@ def _beside(uri: str, file: str, files: Files) -> tuple[_Said | None, bytes]:
     return None, files[place]
 
 
-def _fault(wanted: Descriptor, content: bytes) -> _Said | None:
+def _from_elsewhere(wanted: Descriptor, around: Surroundings) -> tuple[Said | None, bytes]:
+    if not _SHA256.fullmatch(wanted.sha256):
+        return (
+            "a script that is not on this machine needs its `sha256`",
+            "write it there",
+        ), b""
+    if _lies_there(wanted, around.file, around.files):
+        return None, around.files[copy_of(wanted, around.file)]
+    found = around.fetched.get(wanted, _NOBODY)
+    if isinstance(found, bytes):
+        return None, found
+    why, remedy = found
+    uri = wanted.uri.partition("?")[0]  # what is behind it may be a secret after all
+    return (f"the script of `{around.node}` from `{uri}`: {why}", remedy), b""
+
+
+def _fault(wanted: Descriptor, content: bytes) -> Said | None:
     if len(content) > MAX_SOURCE:
         return (f"its script has {size(len(content))}, of at most {size(MAX_SOURCE)}", "")
     found = sha256(content).hexdigest()
@@ -160,7 +237,7 @@ def _diagnostic(  # noqa: PLR0913, PLR0917 - where it is, and what is said
         file=file,
         line=place.line,
         column=place.column,
-        message=f"`{part}`: {message}" if not message.startswith("`") else message,
+        message=message if message.startswith(f"`{part}.") else f"`{part}`: {message}",
         hint=hint,
         severity=severity,
     )

@@ -5,16 +5,16 @@ One that comes to something else is a library when another file imports it, and 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import anyio
 import msgspec
 
-from stratum_graph.definitions import descriptor, folders, shape, snapshot
+from stratum_graph.definitions import folders, furnishing, shape, snapshot
 from stratum_graph.definitions.content import ContentStore
 from stratum_graph.definitions.copies import Copies
-from stratum_graph.definitions.descriptor import Descriptor
+from stratum_graph.definitions.descriptor import Fetched, Fetcher, Surroundings
 from stratum_graph.definitions.document import (
     Document,
     Gathered,
@@ -23,6 +23,7 @@ from stratum_graph.definitions.document import (
     read_library,
 )
 from stratum_graph.definitions.folders import Folders
+from stratum_graph.definitions.furnishing import Draft, furnished
 from stratum_graph.definitions.nickel import Evaluated, evaluate
 from stratum_graph.definitions.reading import Reading
 from stratum_graph.definitions.snapshot import Files, Snapshot
@@ -40,6 +41,8 @@ class Loaded:
     diagnostics: tuple[Diagnostic, ...]
     evaluated: tuple[str, ...] = ()
     """Files that were not known from an earlier load."""
+    copies: Files = field(default_factory=dict)
+    """Scripts from elsewhere, by the place where they need not be fetched."""
 
 
 class DirectorySource:
@@ -52,8 +55,12 @@ class DirectorySource:
         library: Path,
         content: ContentStore,
         limits: EvaluationLimits | None = None,
+        fetcher: Fetcher | None = None,
     ) -> None:
-        """Take the watched folders, and the folder with the contracts (`stratum.ncl`)."""
+        """Take the watched folders, and the folder with the contracts (`stratum.ncl`).
+
+        Without a fetcher no script is had from elsewhere.
+        """
         self._folders = tuple(folders)
         self.library = library
         self._content = content
@@ -64,6 +71,7 @@ class DirectorySource:
         self._trees: Mapping[_Files, str] = {}
         self._people: tuple[Gathered, _People] | None = None
         self._latest: tuple[Snapshot, Files, Loaded] | None = None
+        self._fetcher = fetcher
 
     def turn_to(self, folders: Sequence[Path], library: Path) -> None:
         """Load from other folders from now on; what is known of equal files stays known."""
@@ -75,11 +83,17 @@ class DirectorySource:
         While nothing changes, definitions and diagnostics are the very same objects.
         """
         taken, library = await anyio.to_thread.run_sync(self._take)
-        if self._latest and (taken, library) == self._latest[:2]:
-            return replace(self._latest[2], evaluated=())
+        known = self._latest[2] if self._latest else None
+        unchanged = self._latest is not None and (taken, library) == self._latest[:2]
+        if known and unchanged and not (self._fetcher and self._fetcher.is_due):
+            return replace(known, evaluated=())
         reading = await anyio.to_thread.run_sync(self._read, taken, library)
         fresh = await self._evaluate(reading)
-        loaded = await anyio.to_thread.run_sync(self._conclude, reading, fresh)
+        drafts = await anyio.to_thread.run_sync(self._decode, reading, fresh)
+        fetched = await self._fetch(reading, drafts)
+        loaded = await anyio.to_thread.run_sync(self._conclude, reading, drafts, fetched)
+        if known and unchanged and loaded == known:  # asked again in vain
+            return replace(known, evaluated=())
         settled = all(each.settled for each in fresh.values())
         self._latest = (taken, library, loaded) if settled else None
         return replace(loaded, evaluated=tuple(sorted(fresh)))
@@ -113,27 +127,47 @@ class DirectorySource:
         }
         return await evaluate(reading.material(changed), changed, self._limits)
 
-    def _conclude(self, reading: Reading, fresh: Mapping[str, Evaluated]) -> Loaded:
-        """Decode the nodes and keep the folders that they run with."""
-        cut = Folders(reading.taken.files)
-        problems = [*reading.taken.diagnostics, *reading.problems]
-        known: dict[str, _Known] = {}
-        found: list[tuple[Definition, _Files]] = []
+    def _decode(
+        self, reading: Reading, fresh: Mapping[str, Evaluated]
+    ) -> Mapping[str, "_Known"]:
+        """What each file comes to, by name."""
+        found = {}
         for name, key in reading.keys.items():
             text = reading.taken.files[name].decode()
-            each = _decoded(fresh[name], name, text) if name in fresh else self._known[key]
-            known |= {key: each} if each.settled else {}
+            given = fresh.get(name)
+            found[name] = _decoded(given, name, text) if given else self._known[key]
+        self._known = {reading.keys[name]: each for name, each in found.items() if each.settled}
+        return found
+
+    async def _fetch(self, reading: Reading, drafts: Mapping[str, "_Known"]) -> Fetched:
+        """The scripts that lie elsewhere."""
+        wanted = furnishing.missing(_bare(drafts), reading.taken.files)
+        return await self._fetcher.fetch(wanted) if wanted and self._fetcher else {}
+
+    def _conclude(
+        self, reading: Reading, drafts: Mapping[str, "_Known"], fetched: Fetched
+    ) -> Loaded:
+        """Keep the folders that the nodes run with."""
+        cut = Folders(reading.taken.files)
+        problems = [*reading.taken.diagnostics, *reading.problems]
+        found: list[tuple[Definition, _Files]] = []
+        for name, each in drafts.items():
+            text = reading.taken.files[name].decode()
             problems += each.diagnostics
             below = cut.of(name) if each.drafts else {}
             for draft in each.drafts:
-                definition, folder, said = _furnished(draft, below, text, reading.taken.files)
+                node = draft.definition.node.name
+                around = Surroundings(
+                    node=node, file=name, text=text, files=reading.taken.files, fetched=fetched
+                )
+                definition, folder, said = furnished(draft, below, around)
                 lacks = folders.problems(definition.node, name, text, folder)
                 wrong = said if _has_error(said) else [*said, *lacks]
                 problems += wrong
                 if not _has_error(wrong):
                     found.append((definition, tuple(folder.items())))
-        self._known = known
-        return Loaded(self._keep(found), _in_order(problems))
+        copies = furnishing.copies(_bare(drafts), fetched)
+        return Loaded(self._keep(found), _in_order(problems), copies=copies)
 
     def _keep(self, found: Sequence[tuple[Definition, "_Files"]]) -> tuple[Definition, ...]:
         """Give each definition the digest of its folder, once that is durable."""
@@ -161,32 +195,13 @@ _People = tuple[tuple[Principal, ...], tuple[Diagnostic, ...]]
 class _Known:
     """What a file came to, decoded; its definitions have no folder yet."""
 
-    drafts: tuple["_Draft", ...]
+    drafts: tuple[Draft, ...]
     diagnostics: tuple[Diagnostic, ...]
     settled: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Draft:
-    """A definition, and its scripts that lie in no folder."""
-
-    definition: Definition
-    scripts: Mapping[str, Descriptor]
-
-
-def _furnished(
-    draft: _Draft, folder: Files, text: str, files: Files
-) -> tuple[Definition, Files, list[Diagnostic]]:
-    """The definition with a folder that holds all its scripts, and what is wrong with them."""
-    definition, problems = draft.definition, list[Diagnostic]()
-    for part, wanted in draft.scripts.items():
-        made = descriptor.settle(wanted, part, definition.file, text, files)
-        problems += made.problems
-        folder = {**folder, made.name: made.content}
-        named = msgspec.structs.replace(getattr(definition.node, part), script=made.name)
-        node = msgspec.structs.replace(definition.node, **{part: named})
-        definition = msgspec.structs.replace(definition, node=node)
-    return definition, folder, problems
+def _bare(drafts: Mapping[str, _Known]) -> Mapping[str, tuple[Draft, ...]]:
+    return {name: each.drafts for name, each in drafts.items()}
 
 
 def _has_error(found: Iterable[Diagnostic]) -> bool:
@@ -200,7 +215,7 @@ def _in_order(problems: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
 
 def _decoded(evaluated: Evaluated, file: str, text: str) -> _Known:
     nodes, refused = shape.nodes(evaluated.value, file, text)
-    drafts = tuple(_Draft(_unkept(each.node, file, text), each.scripts) for each in nodes)
+    drafts = tuple(Draft(_unkept(each.node, file, text), each.scripts) for each in nodes)
     return _Known(drafts, (*evaluated.diagnostics, *refused), evaluated.settled)
 
 

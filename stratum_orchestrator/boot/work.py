@@ -11,6 +11,7 @@ import msgspec
 
 from platform_nats import control, notices
 from platform_nats.credit import Credit
+from stratum_graph.definitions import furnishing
 from stratum_graph.definitions.attic import Attic
 from stratum_graph.model import Plan, Principal
 from stratum_orchestrator.boot.broker import Broker
@@ -146,7 +147,7 @@ async def _keep_house(
 
     def trees() -> Collection[str]:
         used = (*in_force.rules.generation.definitions, *in_force.editions.definitions)
-        return {each.tree for each in used}
+        return {each.tree for each in used} | furnishing.kept(used)
 
     async def use() -> None:
         while True:

@@ -27,6 +27,7 @@ _KINDS = {
     "Bytes": 'size: `"256KiB"` or bytes',
     "Array NonEmptyText": "list of texts",
     "Array Subject": "list of subjects",
+    "Array ScriptCredential": "list of `{ name, hosts, user, secret_file }`",
 }
 
 

@@ -77,7 +77,7 @@ async def pass_through(face: Face, place: Workspace, checks: Checks) -> Passed:
     _insist(face, draft.diagnostics)
     done = await _scan(face, draft, required=checks.scanner)
     with _scratch() as scratch:
-        generation, folders = await _compile(face, place, draft, Path(scratch))
+        generation, folders, draft = await _compile(face, place, draft, Path(scratch))
         done |= {"compile": "passed", "scripts": "passed", "policies": "passed"}
         if checks.cases:
             done["cases"] = await _play(face, folders)
@@ -111,15 +111,22 @@ async def _scan(face: Face, draft: Draft, *, required: bool) -> dict[str, str]:
 
 async def _compile(
     face: Face, place: Workspace, draft: Draft, scratch: Path
-) -> tuple[str, Sequence[Path]]:
-    """Compile what will be pulled, laid out as it will be; the graph's digest, the folders."""
+) -> tuple[str, Sequence[Path], Draft]:
+    """Compile what will be pulled, laid out as it will be; the graph's digest, the folders.
+
+    The draft comes back with the scripts from elsewhere that it needs.
+    """
     try:
         nu = Nushell(Path(find(place.execution(place.project))), LIBRARY)
-        sources = draft.lay_out(scratch, place.sources)
-        staged = replace(place, sources=sources)
-        generation, found = await staged.graph(nu)
+        staged = replace(place, sources=draft.lay_out(scratch, place.sources))
+        read = await staged.read(nu)
+        if read.copies:
+            draft = await _completed(face, draft, read.copies)
+            sources = draft.lay_out(scratch, place.sources, is_closed=True)
+            staged = replace(place, sources=sources)
+            read = await staged.read(nu)
         _, people = await staged.principals()
-        PolicySet.load(sources.policies)
+        PolicySet.load(staged.sources.policies)
     except ExecutionError as missing:
         raise Stop(str(missing), code=Exit.UNAVAILABLE) from None
     except Untrusted as refused:
@@ -129,10 +136,18 @@ async def _compile(
     except BadPolicies as bad:
         _insist(face, bad.diagnostics)
         raise NotFit(len(bad.diagnostics)) from None
-    _insist(face, [_told(each, scratch) for each in (*found, *people)])
-    if generation is None:
+    _insist(face, [_told(each, scratch) for each in (*read.diagnostics, *people)])
+    if read.whole is None:
         raise NotFit(1)
-    return generation.digest, sources.folders
+    return read.whole.digest, staged.sources.folders, draft
+
+
+async def _completed(face: Face, draft: Draft, copies: Mapping[str, bytes]) -> Draft:
+    """The draft with scripts from elsewhere, which are looked through like all the others."""
+    more = draft.with_copies(copies)
+    added = {name: each for name, each in more.files.items() if name not in draft.files}
+    await _scan(face, replace(draft, files=added), required=False)
+    return more
 
 
 async def _play(face: Face, folders: Sequence[Path]) -> str:

@@ -5,8 +5,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from stratum_graph.definitions.directory import DirectorySource
 from stratum_graph.model import Definition
+from stratum_orchestrator import knowledge
 from stratum_orchestrator.cli.exits import Exit, Stop
 from stratum_orchestrator.cli.findings import tell
 from stratum_orchestrator.cli.options import Face
@@ -40,8 +40,7 @@ async def play_all(face: Face, folder: Path) -> list[Played]:
     """Play every case below a folder; raises NoCase, BadDefinitions."""
     async with workspace(face) as project:
         place = project.only(folder)
-        source = DirectorySource([folder], library=place.sources.library, content=place.content)
-        loaded = await source.load()
+        loaded = await knowledge.source(place.sources, place.content).load()
         tell(face.screen, loaded.diagnostics)
         errors = sum(each.severity == "error" for each in loaded.diagnostics)
         if errors:

@@ -23,7 +23,7 @@ from stratum_orchestrator.cli.findings import tell
 from stratum_orchestrator.cli.options import Face
 from stratum_orchestrator.config import Settings
 from stratum_orchestrator.execution.settings import ExecutionSettings
-from stratum_orchestrator.knowledge import Sources
+from stratum_orchestrator.knowledge import Read, Sources
 
 
 class BadDefinitions(Stop):
@@ -79,12 +79,16 @@ class Workspace:
 
         With a Nushell, the scripts are parsed too. Stop when Nickel does not work.
         """
+        read = await self.read(nu)
+        return read.whole, read.diagnostics
+
+    async def read(self, nu: Nushell | None = None) -> Read:
+        """Likewise, with all that was read on the way."""
         try:
-            compiled, found = await knowledge.load_graph(self.sources, self.content, nu)
+            read = await knowledge.load_graph(self.sources, self.content, nu)
         except EvaluationFailed as failure:
             raise Stop(str(failure), code=Exit.SOFTWARE) from None
-        whole = not any(each.severity == "error" for each in found)
-        return compiled.generation if whole else None, self.placed(found)
+        return read._replace(diagnostics=self.placed(read.diagnostics))
 
     async def principals(self) -> tuple[Mapping[str, Principal], tuple[Diagnostic, ...]]:
         """Those who may sign events, by public key, and what is wrong with their file."""

@@ -1,6 +1,6 @@
 """What is published: the files of a project, exactly as they were checked."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,8 +25,17 @@ class Draft:
         more = {bundle.GENERATION: generation} if generation else {}
         return bundle.build(self.files, {**self.notes, **more})
 
-    def lay_out(self, root: Path, local: Sources) -> Sources:
-        """The bundle as the folders that whoever pulls it gets. Untrusted: nobody could."""
+    def with_copies(self, copies: Mapping[str, bytes]) -> "Draft":
+        """The same with scripts from elsewhere: whoever pulls the bundle fetches nothing."""
+        below = _below(self.notes[bundle.FOLDERS].split(" "))
+        more = {f"{below}{name}": content for name, content in copies.items()}
+        return replace(self, files={**self.files, **more})
+
+    def lay_out(self, root: Path, local: Sources, *, is_closed: bool = False) -> Sources:
+        """The bundle as the folders that whoever pulls it gets. Untrusted: nobody could.
+
+        A closed one fetches nothing.
+        """
         parcel = self.parcel()
         listing = verify.examine(parcel.manifest, parcel.digest)
         tree = trees.lay_out(root, listing, self.files)
@@ -36,6 +45,7 @@ class Draft:
             library=tree.library,
             policies=tree.policies,
             principals=tree.principals or local.principals,
+            scripts=replace(local.scripts, is_closed=is_closed),
         )
 
 
@@ -45,7 +55,7 @@ def draft(sources: Sources) -> Draft:
     names = [root.rstrip("/") for root in taken.roots]
     if names == [""]:
         names = [_name(sources.folders[0])]
-    below = f"{bundle.DEFINITIONS_FOLDER}/{names[0]}/" if len(names) == 1 else "definitions/"
+    below = _below(names)
     files = {f"{below}{name}": content for name, content in taken.files.items()}
     library = document.read_library(sources.library)
     files |= {f"{bundle.LIBRARY_FOLDER}/{name}": each for name, each in library.items()}
@@ -59,6 +69,11 @@ def draft(sources: Sources) -> Draft:
         notes[bundle.PRINCIPALS] = sources.principals.resolve().name
         problems += wrong
     return Draft(files=files, notes=notes, diagnostics=tuple(problems))
+
+
+def _below(names: Sequence[str]) -> str:
+    """What the titles of definitions begin with; several folders are named by the rest."""
+    return f"{bundle.DEFINITIONS_FOLDER}/{names[0]}/" if len(names) == 1 else "definitions/"
 
 
 def _name(folder: Path) -> str:

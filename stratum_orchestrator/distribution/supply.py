@@ -215,6 +215,7 @@ class Supply:
             library=tree.library,
             policies=tree.policies,
             principals=tree.principals or self.local.principals,
+            scripts=replace(self.local.scripts, is_closed=True),  # it holds them
         )
         return Resolved(
             sources=sources,

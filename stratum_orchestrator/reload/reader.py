@@ -11,7 +11,6 @@ from msgspec import structs
 from stratum_graph.definitions import snapshot
 from stratum_graph.definitions.content import ContentStore
 from stratum_graph.definitions.copies import Copies
-from stratum_graph.definitions.directory import DirectorySource
 from stratum_graph.definitions.scripts import Nushell, ScriptChecker
 from stratum_graph.definitions.snapshot import Snapshot
 from stratum_graph.diagnostics import Diagnostic
@@ -46,9 +45,7 @@ class Reader:
     """Keeps what it read until something of it changes."""
 
     def __init__(self, sources: Sources, content: ContentStore, nu: Nushell) -> None:
-        self._definitions = DirectorySource(
-            sources.folders, library=sources.library, content=content
-        )
+        self._definitions = knowledge.source(sources, content)
         self._scripts = ScriptChecker(content, nu)
         self._register = Access.at(sources.access).principals
         self._policies = _Policies()

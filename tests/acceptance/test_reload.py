@@ -5,12 +5,14 @@ import os
 import shutil
 import signal
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from pathlib import Path
 from time import monotonic
 from typing import cast
 
 import pytest
 
+from stratum_graph.definitions.content import ContentStore
 from support.daemon import REPOSITORY, Daemon, running, with_patience, write_node
 from support.http import Answer, ask
 
@@ -189,6 +191,30 @@ def test_a_version_that_breaks_a_consumer_is_refused_with_both_places(tmp_path: 
 
         assert "nodes/shout/node.ncl:1" in why(daemon)
         assert "`greet` (greet/node.ncl:1)" in why(daemon)
+
+
+def test_a_script_from_elsewhere_outlives_its_source(tmp_path: Path) -> None:
+    one, two = SAYS.format("one").encode(), SAYS.format("two").encode()
+    write_node(tmp_path, "greet", GREET)
+    file = tmp_path / "nodes" / "greet" / "node.ncl"
+    (tmp_path / "stratum.ncl").write_text('{ scripts.hosts = ["127.0.0.1"] }')
+    ContentStore(tmp_path / ".stratum" / "content").put(one)  # of an earlier start
+    file.write_text(file.read_text().replace('"run.nu"', from_nobody(one)))
+    with running(tmp_path) as daemon:
+        file.write_text(file.read_text().replace(from_nobody(one), from_nobody(two)))
+        until(lambda: "127.0.0.1:1 does not answer" in why(daemon), daemon)
+        said = [greeting(daemon)]
+        file.with_name(f"sha256-{sha256(two).hexdigest()}.nu").write_bytes(two)
+        until(lambda: latest(daemon).get("changed") == ["greet"], daemon)
+        said.append(greeting(daemon))
+
+    assert said == ["one", "two"]
+
+
+def from_nobody(content: bytes) -> str:
+    """A script that comes from a server which is away."""
+    source = 'uri = "http://127.0.0.1:1/a.nu", source.type = \'http'
+    return f'{{ {source}, sha256 = "{sha256(content).hexdigest()}" }}'
 
 
 def test_a_signal_reloads(daemon: Daemon) -> None:

@@ -315,7 +315,7 @@ def test_a_redirect_keeps_the_credentials_at_home(there: Hostile) -> None:
 
 
 @pytest.mark.parametrize(
-    "target", ["ftp://127.0.0.1/x", "file:///etc/passwd", "", "gopher://x/"]
+    "target", ["ftp://127.0.0.1/x", "file:///etc/passwd", "", "gopher://x/", "http://[x/"]
 )
 def test_a_redirect_to_what_is_no_web_address(there: Hostile, target: str) -> None:
     there.offer(parcel())
@@ -323,6 +323,15 @@ def test_a_redirect_to_what_is_no_web_address(there: Hostile, target: str) -> No
 
     with pytest.raises((Untrusted, RegistryUnavailable)):
         pull.fetch(shelf(there), parcel().digest, PINNED)
+
+
+def test_a_redirect_whose_body_has_no_end(there: Hostile) -> None:
+    there.offer(parcel())
+    there.lie("/taken", body=FILES[min(FILES)])
+    target = {"Location": "/taken"}
+    there.lie(f"blobs/{first_digest()}", status=307, headers=target, is_endless=True)
+
+    assert pull.fetch(shelf(there), parcel().digest, PINNED).files == FILES
 
 
 def test_redirects_without_end(there: Hostile) -> None:
@@ -365,6 +374,14 @@ def test_a_silent_one_is_away_after_a_few_tries(there: Hostile) -> None:
 
     with pytest.raises(RegistryUnavailable, match="4 tries"):
         pull.fetch(shelf(there), parcel().digest, PINNED)
+
+
+@pytest.mark.parametrize("drips", ["head", "body"])
+def test_an_answer_that_drips_for_ever_is_cut(there: Hostile, drips: str) -> None:
+    there.lie(f"manifests/{parcel().digest}", drips=drips)
+
+    with pytest.raises(RegistryUnavailable, match=r"not answered within 0\.5 s"):
+        pull.fetch(shelf(there, Access(whole_s=0.5)), parcel().digest, PINNED)
 
 
 def test_one_that_fails_is_asked_again_and_then_away(there: Hostile) -> None:

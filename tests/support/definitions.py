@@ -5,6 +5,8 @@ from pathlib import Path
 
 from stratum_graph.definitions.content import ContentStore
 from stratum_graph.definitions.directory import DirectorySource
+from stratum_graph.definitions.remote.fetcher import Fetcher
+from stratum_graph.definitions.remote.places import NOWHERE, Places
 from stratum_graph.definitions.workers import EvaluationLimits
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -35,8 +37,15 @@ def write(folder: Path, files: Mapping[str, str]) -> Path:
 
 
 def source(
-    *folders: Path, store: Path, limits: EvaluationLimits | None = None
+    *folders: Path,
+    store: Path,
+    limits: EvaluationLimits | None = None,
+    places: Places = NOWHERE,
+    pause_s: float = 60,
 ) -> DirectorySource:
     """A source over these folders, with the shipped library."""
     content = ContentStore(store)
-    return DirectorySource(folders, library=LIBRARY, content=content, limits=limits)
+    fetcher = Fetcher(places, content, pause_s=pause_s)
+    return DirectorySource(
+        folders, library=LIBRARY, content=content, limits=limits, fetcher=fetcher
+    )

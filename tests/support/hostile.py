@@ -6,9 +6,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 
 from stratum_graph.definitions.distribution import bundle
 from stratum_graph.definitions.distribution.bundle import Parcel
+
+_DRIP_S = 0.02
 
 
 @dataclass
@@ -21,6 +24,8 @@ class Reply:
     is_endless: bool = False
     is_silent: bool = False
     """Nothing comes until whoever asked hangs up."""
+    drips: str = ""
+    """`head` or `body`: it comes byte by byte, without end, and never pauses for long."""
 
 
 @dataclass
@@ -30,6 +35,8 @@ class Asked:
     method: str
     path: str
     authorization: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """By lower-case name."""
 
 
 class Hostile:
@@ -79,32 +86,9 @@ class Hostile:
 def hostile() -> Iterator[Hostile]:
     """A registry of lies, for as long as the block lasts."""
     registry = Hostile()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            given = self.headers.get("Authorization", "")
-            registry.asked.append(Asked(self.command, self.path, given))
-            reply = registry.reply(self.path)
-            if reply.is_silent:
-                self.rfile.read(1)
-                return
-            self.send_response(reply.status)
-            for name, value in reply.headers.items():
-                self.send_header(name, value)
-            if not reply.is_endless:
-                self.send_header("Content-Length", str(len(reply.body)))
-            self.end_headers()
-            with suppress(OSError):
-                self.wfile.write(reply.body)
-                while reply.is_endless:
-                    self.wfile.write(b"x" * 65536)
-
-        do_HEAD = do_POST = do_PUT = do_GET  # noqa: N815 - the names that http.server calls
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    gone = threading.Event()
+    handler = type("Handler", (_Handler,), {"registry": registry, "gone": gone})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         server.daemon_threads = True
         registry.host = f"127.0.0.1:{server.server_address[1]}"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
@@ -112,5 +96,47 @@ def hostile() -> Iterator[Hostile]:
         try:
             yield registry
         finally:
+            gone.set()
             server.shutdown()
             thread.join()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    registry: ClassVar[Hostile]
+    gone: ClassVar[threading.Event]
+
+    def do_GET(self) -> None:
+        given = self.headers.get("Authorization", "")
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        self.registry.asked.append(Asked(self.command, self.path, given, headers))
+        reply = self.registry.reply(self.path)
+        if reply.is_silent:
+            self.rfile.read(1)
+        elif reply.drips:
+            self._drip(reply)
+        else:
+            self._answer(reply)
+
+    do_HEAD = do_POST = do_PUT = do_GET  # noqa: N815 - the names that http.server calls
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+    def _answer(self, reply: Reply) -> None:
+        self.send_response(reply.status)
+        for name, value in reply.headers.items():
+            self.send_header(name, value)
+        if not reply.is_endless:
+            self.send_header("Content-Length", str(len(reply.body)))
+        self.end_headers()
+        with suppress(OSError):
+            self.wfile.write(reply.body)
+            while reply.is_endless:
+                self.wfile.write(b"x" * 65536)
+
+    def _drip(self, reply: Reply) -> None:
+        head = b"HTTP/1.1 200 OK\r\n"
+        self.wfile.write(head if reply.drips == "head" else head + b"\r\n")
+        with suppress(OSError):
+            while not self.gone.wait(_DRIP_S):
+                self.wfile.write(b"x")

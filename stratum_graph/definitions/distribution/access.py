@@ -17,3 +17,5 @@ class Access:
     """How long it may be silent."""
     body_s: float = 120
     """How long one answer may take in all."""
+    whole_s: float = 0
+    """How long one question may take with all its tries; 0 is as long as they can take."""

@@ -14,6 +14,7 @@ from stratum_graph.definitions.distribution.bundle import Parcel
 from stratum_graph.definitions.distribution.reference import DIGEST, Reference
 from stratum_graph.definitions.distribution.transport import Transport
 from stratum_graph.definitions.distribution.verify import Descriptor, Limits
+from stratum_graph.definitions.web.reach import Everywhere, Reaching
 from stratum_graph.errors import NotPublished, RegistryDenied, Untrusted
 
 _PAGE, _MAX_TAGS = 1000, 10_000
@@ -35,9 +36,12 @@ class _Tags(msgspec.Struct):
 class Registry:
     """One repository of a registry. Not for several threads at once."""
 
-    def __init__(self, reference: Reference, access: Access) -> None:
+    def __init__(
+        self, reference: Reference, access: Access, reach: Reaching | None = None
+    ) -> None:
+        """Without a reach, any machine may be asked: whoever named it runs this one."""
         self.name = reference.store
-        self._http = Transport(reference.place, access)
+        self._http = Transport(reference.place, access, reach or Everywhere())
         self._base = self._http.repository(reference.repository)
 
     def manifest(self, wanted: str) -> bytes:

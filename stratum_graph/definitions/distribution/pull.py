@@ -111,7 +111,7 @@ def _attached(shelf: Shelf, digest: str, subject: Subject) -> Parcel:
         raise Untrusted(what, "subject", "it is about another manifest")
     if len(manifest.layers) != 1 or manifest.artifact_type != SIGNATURE:
         raise Untrusted(what, "manifest shape", "it is no signature")
-    content = _read(shelf, manifest.layers[0], signature.MAX_ENVELOPE, what)
+    content = read(shelf, manifest.layers[0], signature.MAX_ENVELOPE, what)
     return Parcel(
         manifest=raw,
         blobs={manifest.layers[0].digest: content, **_EMPTY},
@@ -126,11 +126,12 @@ _EMPTY = {digest_of(bundle.EMPTY_CONTENT): bundle.EMPTY_CONTENT}
 
 def _file(shelf: Shelf, entry: Entry, known: Layout | None) -> bytes:
     if known is not None and known.holds(entry.digest):
-        return _read(known, entry, entry.size, entry.title)
-    return _read(shelf, entry, entry.size, entry.title)
+        return read(known, entry, entry.size, entry.title)
+    return read(shelf, entry, entry.size, entry.title)
 
 
-def _read(shelf: Shelf, described: Descriptor | Entry, limit: int, what: str) -> bytes:
+def read(shelf: Shelf, described: Descriptor | Entry, limit: int, what: str) -> bytes:
+    """A blob that is no larger than the limit, compared with what was described; Untrusted."""
     if described.size > limit or not DIGEST.fullmatch(described.digest):
         raise Untrusted(what, "layer size", f"more than {limit} bytes")
     parts = shelf.blob(described.digest, described.size)

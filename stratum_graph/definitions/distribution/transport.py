@@ -5,7 +5,6 @@ nothing, wait without end and keep trying for minutes, so none of them is used.
 """
 
 import base64
-import ipaddress
 import json
 import random
 import time
@@ -19,6 +18,9 @@ import oras.provider
 import requests
 
 from stratum_graph.definitions.distribution.access import Access
+from stratum_graph.definitions.web.host import is_inner, is_loopback
+from stratum_graph.definitions.web.reach import Reaching
+from stratum_graph.definitions.web.session import Cord, Session
 from stratum_graph.errors import NotPublished, RegistryDenied, RegistryUnavailable, Untrusted
 
 _TRIES = 4
@@ -34,7 +36,7 @@ _MOVED = {301, 302, 303, 307, 308}
 class Transport:
     """Asks one registry. Not for several threads at once."""
 
-    def __init__(self, host: str, access: Access) -> None:
+    def __init__(self, host: str, access: Access, reach: Reaching) -> None:
         self.host = host
         self._access = access
         self._is_local = is_loopback(host)
@@ -43,7 +45,10 @@ class Transport:
             hostname=host, insecure=self.is_plain, tls_verify=access.ca or True
         )
         # No proxy, no .netrc and no certificate store that merely happens to be there.
-        self._oras.session.trust_env = False
+        self._oras.session = Session(reach)
+        self._cord: Cord = self._oras.session.cord
+        longest = _TRIES * (access.answer_s + _LONGEST_PAUSE_S) + access.body_s
+        self._whole_s = access.whole_s or longest
         self._tokens: dict[bool, str] = {}
 
     def repository(self, name: str) -> str:
@@ -60,12 +65,13 @@ class Transport:
         body: bytes | None = None,
     ) -> Iterator[requests.Response]:
         """An answer that is no error; NotPublished, RegistryDenied, RegistryUnavailable."""
-        response = self._patiently(method, url, headers or {}, body)
-        try:
-            _check(response, f"{method} {url}")
-            yield response
-        finally:
-            response.close()
+        with self._cord.within(self._whole_s):
+            response = self._patiently(method, url, headers or {}, body)
+            try:
+                _check(response, f"{method} {url}")
+                yield response
+            finally:
+                response.close()
 
     def parts(self, response: requests.Response, url: str) -> Iterator[bytes]:
         """The body as it comes, for as long as it may take in all."""
@@ -78,11 +84,18 @@ class Transport:
                 if time.monotonic() > give_up:
                     raise RegistryUnavailable(url, f"not sent within {self._access.body_s} s")
         except requests.RequestException as error:
-            raise RegistryUnavailable(url, str(error)) from None
+            raise RegistryUnavailable(url, self._late or str(error)) from None
+        if self._late:
+            raise RegistryUnavailable(url, self._late)
+
+    @property
+    def _late(self) -> str:
+        """What is said of an answer that was cut off."""
+        return f"not answered within {self._whole_s:g} s" if self._cord.is_cut else ""
 
     def within(self, url: str, location: str) -> str:
         """Where the registry wants something sent; Untrusted when that is not itself."""
-        target = urljoin(url, location)
+        target = _led(url, location)
         if urlsplit(target)[:2] != urlsplit(url)[:2]:
             raise Untrusted(url, "redirect", f"uploads are sent to {target[:200]}")
         return target
@@ -100,6 +113,8 @@ class Transport:
             except requests.exceptions.SSLError as error:
                 raise RegistryUnavailable(url, f"TLS: {error}") from None
             except requests.RequestException as error:
+                if self._late:
+                    raise RegistryUnavailable(url, self._late) from None
                 why = str(error)
                 continue
             if response.status_code not in _AGAIN:
@@ -138,8 +153,8 @@ class Transport:
             response = self._send(method, target, headers, body)
             if response.status_code not in _MOVED:
                 return response
-            location = urljoin(target, response.headers.get("Location", ""))
             response.close()
+            location = _led(target, response.headers.get("Location", ""))
             self._allow(method, url, location)
             if urlsplit(location)[:2] != urlsplit(url)[:2]:
                 headers = {k: v for k, v in headers.items() if k != "Authorization"}
@@ -172,7 +187,7 @@ class Transport:
     def _token(self, url: str, challenge: str) -> str:
         """A token for what was asked; the user's password goes to the realm over TLS only."""
         asked = oras.auth.utils.parse_auth_header(challenge)
-        realm = str(asked.realm or "")
+        realm = _led(url, str(asked.realm or ""))
         place = urlsplit(realm)
         trusted = place.scheme == "https" or (place.scheme == "http" and self.is_plain)
         if not trusted or (is_inner(place.netloc) and not self._is_local):
@@ -207,23 +222,14 @@ class Transport:
         return base64.b64encode(both.encode()).decode()
 
 
-def is_loopback(host: str) -> bool:
-    """Whether it is a name or an address of this machine itself."""
-    name = urlsplit(f"//{host}").hostname or ""
+def _led(url: str, location: str) -> str:
+    """Where an answer leads; Untrusted when that is no address at all."""
     try:
-        return name == "localhost" or ipaddress.ip_address(name).is_loopback
+        target = urljoin(url, location)
+        urlsplit(target)
     except ValueError:
-        return False
-
-
-def is_inner(host: str) -> bool:
-    """Whether it is an address that only this machine, or only its neighbors, can reach."""
-    name = urlsplit(f"//{host}").hostname or ""
-    try:
-        address = ipaddress.ip_address(name)
-    except ValueError:
-        return name == "localhost"
-    return address.is_loopback or address.is_link_local or address.is_unspecified
+        raise Untrusted(url, "redirect", f"{location[:200]!r} is no address") from None
+    return target
 
 
 def _token_in(text: bytes, url: str) -> str:

@@ -8,7 +8,9 @@ import pytest
 
 from stratum_graph.definitions.content import ContentStore
 from stratum_graph.definitions.directory import Loaded
+from stratum_graph.definitions.remote.places import Places
 from support.definitions import SCRIPT, source, write
+from support.hostile import Hostile, hostile
 
 DIGEST = sha256(SCRIPT.encode()).hexdigest()
 ENCODED = b64encode(SCRIPT.encode()).decode()
@@ -96,14 +98,15 @@ async def test_the_outermost_way_counts_and_the_others_are_told(
         ('{ uri = "file:///etc/passwd", source.type = \'file }', 5, "outside the watched"),
         ('{ uri = "/etc/passwd", source.type = \'file }', 5, "outside the watched"),
         (
-            f'{{ uri = "https://x.example/a.nu", source.type = \'http, sha256 = "{OTHER}" }}',
+            f'{{ uri = "http://127.0.0.1/a.nu", source.type = \'http, sha256 = "{OTHER}" }}',
             5,
-            "of the type `'http` are not supported yet",
+            "the script of `lint` from `http://127.0.0.1/a.nu`: it is not asked for: "
+            "127.0.0.1 is this machine if it may be, list the host in scripts.hosts",
         ),
         (
-            f'{{ uri = "s3://b/a.nu", source.type = \'s3, sha256 = "{OTHER}" }}',
+            f'{{ uri = "s3://b", source.type = \'s3, sha256 = "{OTHER}" }}',
             5,
-            "of the type `'s3` are not supported yet",
+            "write `s3://BUCKET/PATH`",
         ),
         ('{ uri = "https://x.example/a.nu", source.type = \'http }', 5, "needs its `sha256`"),
         ('{ uri = "a.nu" }', 5, "needs `source`"),
@@ -124,6 +127,86 @@ async def test_what_is_no_script_is_refused_with_its_place(
     [problem] = [each for each in loaded.diagnostics if each.severity == "error"]
     assert said in f"{problem.message} {problem.hint}"
     assert (problem.file, problem.line) == ("a/node.ncl", line)
+
+
+def served(there: Hostile, digest: str = DIGEST) -> tuple[str, Places]:
+    """A script that a server has, and leave to ask it."""
+    uri = f'uri = "http://{there.host}/a.nu", source.type = \'http'
+    return f'{{ {uri}, sha256 = "{digest}" }}', Places(hosts=frozenset([there.host]))
+
+
+async def test_a_script_of_a_server_is_had_once_and_serves_without_it(tmp_path: Path) -> None:
+    with hostile() as there:
+        there.lie("/a.nu", body=SCRIPT.encode())
+        script, places = served(there)
+        nodes = write(tmp_path / "nodes", {"a/node.ncl": declared(script)})
+        first = await source(nodes, store=tmp_path / "store", places=places).load()
+
+    again = await source(nodes, store=tmp_path / "store", places=places).load()
+
+    assert first.diagnostics == again.diagnostics == ()
+    assert first.definitions == again.definitions
+    assert first.definitions[0].node.handler.script == f"sha256-{DIGEST}.nu"
+    assert first.copies == {f"a/sha256-{DIGEST}.nu": SCRIPT.encode()}
+    assert len(there.asked) == 1
+
+
+async def test_a_copy_beside_the_definition_is_not_fetched(tmp_path: Path) -> None:
+    with hostile() as there:
+        script, places = served(there)
+        files = {"a/node.ncl": declared(script), f"a/sha256-{DIGEST}.nu": SCRIPT}
+        nodes = write(tmp_path / "nodes", files)
+        loaded = await source(nodes, store=tmp_path / "store", places=places).load()
+
+    assert loaded.diagnostics == ()
+    assert loaded.definitions[0].node.handler.script == f"sha256-{DIGEST}.nu"
+    assert there.asked == []
+
+
+async def test_a_script_of_a_server_that_is_another_one_is_refused(tmp_path: Path) -> None:
+    with hostile() as there:
+        there.lie("/a.nu", body=b"# altered")
+        script, places = served(there)
+        nodes = write(tmp_path / "nodes", {"a/node.ncl": declared(script)})
+        loaded = await source(nodes, store=tmp_path / "store", places=places).load()
+
+    [problem] = loaded.diagnostics
+    assert "is not what `sha256` says" in problem.message
+    assert (problem.file, problem.line) == ("a/node.ncl", 5)
+    assert loaded.definitions == ()
+
+
+async def test_what_could_not_be_had_is_asked_for_again_when_something_changes(
+    tmp_path: Path,
+) -> None:
+    with hostile() as there:
+        script, places = served(there)
+        nodes = write(tmp_path / "nodes", {"a/node.ncl": declared(script)})
+        loader = source(nodes, store=tmp_path / "store", places=places)
+        before, unchanged = await loader.load(), await loader.load()
+        there.lie("/a.nu", body=SCRIPT.encode())
+        write(nodes, {"a/notes.txt": "try again"})
+        after = await loader.load()
+
+    assert "does not have it (404" in before.diagnostics[0].message
+    assert unchanged.diagnostics is before.diagnostics
+    assert after.diagnostics == ()
+    assert len(there.asked) == 2
+
+
+async def test_what_is_due_again_is_asked_for_though_nothing_changed(tmp_path: Path) -> None:
+    with hostile() as there:
+        script, places = served(there)
+        nodes = write(tmp_path / "nodes", {"a/node.ncl": declared(script)})
+        loader = source(nodes, store=tmp_path / "store", places=places, pause_s=0)
+        before, in_vain = await loader.load(), await loader.load()
+        there.lie("/a.nu", body=SCRIPT.encode())
+        after = await loader.load()
+
+    assert in_vain.diagnostics is before.diagnostics
+    assert in_vain.definitions is before.definitions
+    assert after.diagnostics == ()
+    assert len(there.asked) == 3
 
 
 async def test_a_compensation_may_be_described_too(tmp_path: Path) -> None:

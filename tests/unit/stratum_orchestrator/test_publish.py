@@ -1,14 +1,21 @@
 import json
 import shutil
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from platform_nats import nkey
 from platform_nats.nkey import UserKey
+from stratum_graph.definitions.distribution import pull, trees
+from stratum_graph.definitions.distribution.layout import Layout
+from stratum_graph.definitions.distribution.pull import Trust
+from stratum_graph.definitions.distribution.signature import Trusted
 from stratum_orchestrator import config
 from stratum_orchestrator.cli.app import stratum
 from stratum_orchestrator.distribution import leaks, scanner
+from support.hostile import Hostile, hostile
 
 REFERENCE = "oci-layout:bundles:v1"
 
@@ -101,6 +108,57 @@ def test_a_line_that_is_marked_is_no_secret(project: Path) -> None:
     script(project).write_text(marked + script(project).read_text())
 
     assert run(project, "publish", REFERENCE).exit_code == 0
+
+
+SCRIPT = b'def main [] { let _ = $in; { greeting: "hello" } | to json --raw }\n'
+
+
+def from_elsewhere(project: Path, there: Hostile, content: bytes = SCRIPT) -> None:
+    """Let the node's script come from a server, which has it."""
+    there.lie("/greet.nu", body=content)
+    described = (
+        f'{{ uri = "http://{there.host}/greet.nu", source.type = \'http, '
+        f'sha256 = "{sha256(content).hexdigest()}" }}'
+    )
+    node = script(project).with_name("node.ncl")
+    node.write_text(node.read_text().replace('"run.nu"', described))
+    (project / "stratum.ncl").write_text(f'{{ scripts.hosts = ["{there.host}"] }}')
+
+
+def test_a_bundle_holds_the_scripts_that_came_from_elsewhere(project: Path) -> None:
+    with hostile() as there:
+        from_elsewhere(project, there)
+        published = told(project, "publish", REFERENCE)
+        again = told(project, "publish", REFERENCE, "--dry-run")
+    pulled = told(project, "pull", REFERENCE, "--signer", key(project))
+    folder = project / "pulled"
+    laid = lay_out(project, folder)
+
+    # no server any more, and a home that knows nothing
+    read = run(project, "lint", str(laid))
+
+    assert pulled["digest"] == published["digest"] == again["digest"]
+    assert (laid / "greet" / "hello" / f"sha256-{sha256(SCRIPT).hexdigest()}.nu").is_file()
+    assert read.exit_code == 0, read.output
+
+
+def lay_out(project: Path, root: Path) -> Path:
+    """The definitions of the bundle, as whoever pulls it has them."""
+    shelf = Layout(project / "bundles")
+    trust = Trust(policy="digest", repository="", keys=Trusted(frozenset(), nkey.verify))
+    found = pull.fetch(shelf, pull.resolve(shelf, "v1"), trust)
+    (folder,) = trees.lay_out(root, found.listing, found.files).folders
+    return folder
+
+
+def test_a_secret_in_a_script_from_elsewhere_is_found_too(project: Path) -> None:
+    with hostile() as there:
+        from_elsewhere(project, there, SCRIPT + b"# S" + b"U" + b"A" * 56)
+        done = run(project, "publish", REFERENCE)
+
+    assert done.exit_code == 65
+    assert "looks like an NKey seed" in done.output
+    assert not (project / "bundles").exists()
 
 
 def test_a_link_in_the_folder_stops_the_publication(project: Path) -> None:

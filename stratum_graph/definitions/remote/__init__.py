@@ -1,0 +1,1 @@
+"""Scripts that lie elsewhere: fetched when definitions are loaded, verified, and kept."""

@@ -1,0 +1,1 @@
+"""HTTP to whatever definitions name: only where it may go, and only for so long."""
