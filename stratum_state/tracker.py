@@ -33,6 +33,10 @@ def _silent(_facts: Sequence[Fact]) -> None:
     """Tell nobody."""
 
 
+def _nobody(_trails: Sequence[Trail]) -> None:
+    """Tell nobody."""
+
+
 def _unmeasured(_seconds: float) -> None:
     """Measure nothing."""
 
@@ -108,6 +112,8 @@ class StateTracker:
         self._waits: dict[str, _Wait] = {}
         self._missed = 0
         """Facts about runs that the cache does not know."""
+        self.told_of_adoption: Callable[[Sequence[Trail]], None] = _nobody
+        """Is given the runs that come from elsewhere, or from an earlier life."""
 
     async def record(self, *facts: Fact) -> None:
         """Return when the facts are durable, together. Cannot be cancelled half-way.
@@ -167,6 +173,7 @@ class StateTracker:
         """Take runs that are ours from now on into the cache."""
         for trail in trails:
             self._remember(trail)
+        self.told_of_adoption(trails)
 
     def release(self, run_id: str) -> None:
         """Forget a run that turns out to be another instance's."""

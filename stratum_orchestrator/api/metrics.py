@@ -1,36 +1,33 @@
 """What Prometheus is told. Labels are names of definitions and fixed words, no payloads."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from shutil import disk_usage
 
 import msgspec
-from prometheus_client import (
-    CONTENT_TYPE_LATEST,
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    Info,
-    ProcessCollector,
-    generate_latest,
-)
+from prometheus_client import CONTENT_TYPE_LATEST
 
+from stratum_orchestrator.api.board import Board
 from stratum_orchestrator.api.desk import Outcome
+from stratum_orchestrator.api.instruments import Described
 from stratum_orchestrator.ports import Clock
+from stratum_state import moves
 from stratum_state.activation import ActivationRecord
 from stratum_state.credential import CredentialLease, CredentialStatus
 from stratum_state.model import (
+    Compensation,
     CompensationRecord,
     Fact,
     PipelineRun,
     StepRecord,
     StepStatus,
+    Trail,
     VerdictKind,
     VerdictRecord,
 )
 from stratum_state.standing import StandingRecord
 
 MEDIA_TYPE = CONTENT_TYPE_LATEST
-_SECONDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
 _MAX_NAMES = 1000  # label values kept apart before the rest becomes `other`
 
 
@@ -54,106 +51,23 @@ class Metrics:
 
     def __init__(self, clock: Clock, *, version: str, commit: str = "") -> None:
         self._clock = clock
-        self._registry = CollectorRegistry()
+        self._on = Board()
         self._pipeline, self._node, self._reason = Names(), Names(), Names(100)
         self._live: dict[str, PipelineRun] = {}
-        self._build_state(version, commit)
-        self._build_work()
-        ProcessCollector(registry=self._registry)
+        self._lent: set[tuple[str, moves.Place]] = set()
+        self._peak: dict[str, int] = {}
+        self._on.build.info({"version": version, "commit": commit})
+        self._on.oldest(self._oldest_age_s)
+        self._on.lent(lambda: len(self._lent))
 
-    def _build_state(self, version: str, commit: str) -> None:
-        where = self._registry
-        Info("stratum_build", "What runs here.", registry=where).info(
-            {"version": version, "commit": commit}
-        )
-        self._nodes = Gauge(
-            "stratum_graph_nodes", "Nodes of the current generation.", registry=where
-        )
-        self._reloaded = Gauge(
-            "stratum_graph_reload_timestamp_seconds",
-            "When the current generation took over, Unix time.",
-            registry=where,
-        )
-        self._reloads = Counter(
-            "stratum_reload", "Attempts at a new generation.", ["outcome"], registry=where
-        )
-        self._attempted = Gauge(
-            "stratum_reload_timestamp_seconds",
-            "When definitions were looked through last, Unix time.",
-            registry=where,
-        )
-        self._generation = Info("stratum_generation", "What is in force.", registry=where)
-        self._decisions = Counter(
-            "stratum_authz_decisions", "What the policies said.", ["decision"], registry=where
-        )
-        self._recovered = Counter(
-            "stratum_recovered_runs", "Runs taken up again at a start.", registry=where
-        )
-        self._taken = Counter(
-            "stratum_taken_over_runs",
-            "Unfinished runs that were taken over from other instances.",
-            registry=where,
-        )
-        self._checks = Gauge(
-            "stratum_check_ok", "Whether a check of readiness holds.", ["check"], registry=where
-        )
-        self._writes = Histogram(
-            "stratum_db_write_duration_seconds",
-            "Time until facts are durable.",
-            registry=where,
-        )
+    @property
+    def described(self) -> Sequence[Described]:
+        """Every metric of ours, with its meaning."""
+        return self._on.described
 
-    def _build_work(self) -> None:
-        where = self._registry
-        self._received = Counter(
-            "stratum_events_received", "Events with a verdict.", ["verdict"], registry=where
-        )
-        self._rejected = Counter(
-            "stratum_events_rejected", "Events refused.", ["reason"], registry=where
-        )
-        self._runs = Counter(
-            "stratum_runs", "Runs that ended.", ["pipeline", "status"], registry=where
-        )
-        self._in_progress = Gauge(
-            "stratum_runs_in_progress", "Runs that are not over.", ["pipeline"], registry=where
-        )
-        self._run_time = Histogram(
-            "stratum_run_duration_seconds",
-            "From acceptance to the end.",
-            ["pipeline", "status"],
-            buckets=_SECONDS,
-            registry=where,
-        )
-        self._step_time = Histogram(
-            "stratum_step_duration_seconds",
-            "From an attempt's start to its end.",
-            ["node", "status"],
-            buckets=_SECONDS,
-            registry=where,
-        )
-        self._attempts = Counter(
-            "stratum_step_attempts", "Attempts at steps.", ["node"], registry=where
-        )
-        self._undone = Counter(
-            "stratum_compensations",
-            "Compensations that ended.",
-            ["node", "result"],
-            registry=where,
-        )
-        self._lent = Gauge(
-            "stratum_credentials_active",
-            "Credentials that are lent and not taken back.",
-            registry=where,
-        )
-        self._returned = Counter(
-            "stratum_credential_revocations",
-            "Credentials that ended: taken back, or left to their expiry.",
-            ["result"],
-            registry=where,
-        )
-        Gauge(
-            "stratum_oldest_run_age_seconds", "Age of the oldest run alive.", registry=where
-        ).set_function(self._oldest_age_s)
+    def exposition(self) -> bytes:
+        """The text that a scrape gets; its media type is `MEDIA_TYPE`."""
+        return self._on.exposition()
 
     def observe(self, facts: Sequence[Fact]) -> None:
         """Count what has just become durable."""
@@ -172,42 +86,58 @@ class Metrics:
                 case ActivationRecord() | StandingRecord():
                     pass  # what they bring about is counted when it is
 
+    def adopt(self, trails: Sequence[Trail]) -> None:
+        """Runs that began elsewhere, or in another life, are this instance's from now on."""
+        for trail in trails:
+            if not trail.run.is_over:
+                self._run(trail.run)
+            for lease in trail.leases:
+                self._lease(lease)
+
     def generation(self, digest: str, nodes: int) -> None:
         """A generation of so many nodes took over."""
-        self._nodes.set(nodes)
-        self._generation.info({"digest": digest})
-        self._reloaded.set(self._clock.now_ms() / 1000)
+        self._on.nodes.set(nodes)
+        self._on.generation.info({"digest": digest})
+        self._on.reloaded.set(self._clock.now_ms() / 1000)
 
     def reloaded(self, outcome: Outcome, nodes: int) -> None:
         """Something came of an attempt; so many nodes are in force."""
-        self._attempted.set(outcome.at / 1000)
-        self._reloads.labels(outcome.kind).inc()
+        self._on.attempted.set(outcome.at / 1000)
+        self._on.reloads.labels(outcome.kind).inc()
         if outcome.kind == "live":
             self.generation(outcome.generation, nodes)
 
     def decision(self, *, allowed: bool) -> None:
         """The policies decided once."""
-        self._decisions.labels("allow" if allowed else "deny").inc()
+        self._on.decisions.labels("allow" if allowed else "deny").inc()
 
     def recovered(self, runs: int) -> None:
         """So many runs were taken up again."""
-        self._recovered.inc(runs)
+        self._on.recovered.inc(runs)
 
     def taken_over(self, runs: int) -> None:
         """So many runs of other instances are ours now."""
-        self._taken.inc(runs)
+        self._on.taken.inc(runs)
+
+    def unresolved(self, runs: int) -> None:
+        """So many runs need a person."""
+        self._on.unresolved.set(runs)
 
     def check(self, name: str, holds: Callable[[], bool]) -> None:
         """Show whether a check of readiness holds, whenever somebody looks."""
-        self._checks.labels(name).set_function(lambda: float(holds()))
+        self._on.checks.labels(name).set_function(lambda: float(holds()))
+
+    def watch_owed(self, owed: Callable[[], float]) -> None:
+        """Show how many credentials could not be taken back yet."""
+        self._on.owed(owed)
+
+    def watch_disk(self, folder: Path) -> None:
+        """Show how much room the file system of the folder has."""
+        self._on.free(lambda: disk_usage(folder).free)
 
     def wrote(self, seconds: float) -> None:
         """Facts took so long to become durable."""
-        self._writes.observe(seconds)
-
-    def exposition(self) -> bytes:
-        """The text that a scrape gets; its media type is `MEDIA_TYPE`."""
-        return generate_latest(self._registry)
+        self._on.writes.observe(seconds)
 
     def _run(self, run: PipelineRun) -> None:
         pipeline = self._pipeline(run.pipeline)
@@ -215,41 +145,58 @@ class Metrics:
         if not run.is_over:
             self._live[run.id] = run
             if not was_live:
-                self._in_progress.labels(pipeline).inc()
+                self._on.in_progress.labels(pipeline).inc()
             return
         if was_live:
             del self._live[run.id]
-            self._in_progress.labels(pipeline).dec()
-        self._runs.labels(pipeline, run.status.value).inc()
+            self._on.in_progress.labels(pipeline).dec()
+        self._on.runs.labels(pipeline, run.status.value).inc()
+        if run.compensation is Compensation.PARTIAL:
+            self._on.partial.labels(pipeline).inc()
         if run.ended is not None:
-            self._run_time.labels(pipeline, run.status.value).observe(
+            self._on.run_time.labels(pipeline, run.status.value).observe(
                 _seconds(run.accepted, run.ended)
             )
 
     def _step(self, step: StepRecord) -> None:
         node = self._node(step.node)
         if step.status is StepStatus.STARTED:
-            self._attempts.labels(node).inc()
+            self._on.attempts.labels(node).inc()
         elif step.ended is not None:
-            self._step_time.labels(node, step.status.value).observe(
+            self._on.step_time.labels(node, step.status.value).observe(
                 _seconds(step.started, step.ended)
             )
+            self._used(node, step.resources)
 
     def _compensation(self, undo: CompensationRecord) -> None:
         if undo.is_over:
-            self._undone.labels(self._node(undo.node), undo.status.value).inc()
+            node = self._node(undo.node)
+            self._on.undone.labels(node, undo.status.value).inc()
+            self._used(node, undo.resources)
+
+    def _used(self, node: str, resources: str | None) -> None:
+        used = msgspec.json.decode(resources or "{}")
+        for mode in ("user", "system"):
+            self._on.cpu.labels(node, mode).inc(used.get(f"{mode}_ms", 0) / 1000)
+        peak = used.get("max_rss") or 0
+        if peak > self._peak.get(node, 0):
+            self._peak[node] = peak
+            self._on.rss.labels(node).set(peak)
 
     def _lease(self, lease: CredentialLease) -> None:
+        key = lease.run, moves.place(lease)
         if lease.status is CredentialStatus.ISSUED:
-            self._lent.inc()
+            self._lent.add(key)
         elif lease.issued is not None:
-            self._lent.dec()
-            self._returned.labels(lease.status.value).inc()
+            self._lent.discard(key)
+            self._on.returned.labels(lease.status.value).inc()
 
     def _verdict(self, verdict: VerdictRecord) -> None:
-        self._received.labels(verdict.kind.value).inc()
+        self._on.received.labels(verdict.kind.value).inc()
+        self._on.waited.observe(_seconds(verdict.stored, verdict.at))
+        self._on.ahead.set(_seconds(verdict.at, verdict.stored))
         if verdict.kind is VerdictKind.REFUSED:
-            self._rejected.labels(self._reason(verdict.code)).inc()
+            self._on.rejected.labels(self._reason(verdict.code)).inc()
         for decision in msgspec.json.decode(verdict.authorization):
             if "allowed" in decision:
                 self.decision(allowed=decision["allowed"])

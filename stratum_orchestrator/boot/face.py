@@ -31,7 +31,8 @@ async def answer(
 ) -> str:
     """Serve until the daemon ends; the base address."""
     runs = frame.settings.runs
-    watchlist = Watchlist(records.tracker, work.live, runs.limit + runs.grace)
+    overdue_s = runs.limit + runs.grace
+    watchlist = Watchlist(records.tracker, work.live, overdue_s, frame.metrics.unresolved)
     await frame.beside(watchlist.watch)
     news = News()
     frame.ears.listeners.append(news.observe)

@@ -73,6 +73,7 @@ async def configure(launch: Launch, home: Home, stack: AsyncExitStack) -> Frame:
         log.warning("running as root: a step that gets out of its fence owns the machine")
     clock = WallClock()
     metrics = Metrics(clock, version=version())
+    metrics.watch_disk(home.folder)
     return Frame(
         launch=launch,
         settings=settings,

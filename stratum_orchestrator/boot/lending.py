@@ -20,6 +20,7 @@ async def prepare_lending(frame: Frame, records: Records) -> Lender:
         broker, records.tracker, frame.clock, frame.points.passed, grace_s=settings.grace
     )
     await frame.beside(lender.revocations.watch)
+    frame.metrics.watch_owed(lambda: len(lender.revocations))
     frame.health.watch("credentials", lambda: _state(lender))
     return lender
 

@@ -35,6 +35,7 @@ async def open_records(frame: Frame) -> Records:
     await frame.beside(store.failure)
     frame.ears.listeners += [frame.metrics.observe, frame.verdicts.observe]
     tracker = StateTracker(store, frame.ears, frame.metrics.wrote, frame.points.recorded)
+    tracker.told_of_adoption = frame.metrics.adopt
     frame.points.passed("store.opened")
     frame.health.watch("surrealdb", lambda: (store.available, url))
     standings = Standings()

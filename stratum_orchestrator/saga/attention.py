@@ -1,6 +1,7 @@
 """Which runs need a person, why, and what that person can do."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,6 +10,7 @@ import anyio
 from stratum_orchestrator.saga.compensation import last_attempts
 from stratum_orchestrator.saga.live import LiveRuns
 from stratum_orchestrator.saga.trouble import Code as TroubleCode, Trouble
+from stratum_state.errors import Unavailable
 from stratum_state.model import CompensationStatus, PipelineRun, Trail
 from stratum_state.store import RunFilter
 from stratum_state.tracker import StateTracker
@@ -21,6 +23,14 @@ _PATIENCE = (
     "stratum run show {}",
     *(f"stratum run {each} {{}} --reason TEXT" for each in ("cancel", "abandon")),
 )
+
+
+MOST_COUNTED = 1000
+"""Runs that need a person; more are not told apart."""
+
+
+def _untold(_runs: int) -> None:
+    """Tell nobody."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +56,18 @@ class Needy:
 class Watchlist:
     """The runs that need a person, wherever they are: what is on record decides."""
 
-    def __init__(self, tracker: StateTracker, live: LiveRuns, overdue_s: float) -> None:
-        """`overdue_s`: for so many seconds a run may be under way in this process."""
+    def __init__(
+        self,
+        tracker: StateTracker,
+        live: LiveRuns,
+        overdue_s: float,
+        told: Callable[[int], None] = _untold,
+    ) -> None:
+        """`overdue_s`: for so many seconds a run may be under way in this process.
+
+        `told` is given again and again how many runs need a person, up to `MOST_COUNTED`.
+        """
+        self._told = told
         self._tracker = tracker
         self._live = live
         self._overdue_s = overdue_s
@@ -55,15 +75,18 @@ class Watchlist:
     async def watch(self) -> None:
         """Put on record which runs here take too long, again and again, until cancelled."""
         while True:
-            await anyio.sleep(min(_LOOK_S, self._overdue_s))
             await self.look()
+            await anyio.sleep(min(_LOOK_S, self._overdue_s))
 
     async def look(self) -> None:
-        """Put on record which runs here take too long by now."""
+        """Put on record which runs here take too long, and tell how many need a person."""
         overdue = Trouble("overdue", f"it is under way for longer than {self._overdue_s:g} s")
         for run, seconds in self._live.under_way.items():
             if seconds > self._overdue_s:
                 await self._live.note(run, overdue)
+        wanted = RunFilter(unresolved=True)
+        with suppress(Unavailable):
+            self._told(len(await self._tracker.runs(wanted, after=None, limit=MOST_COUNTED)))
 
     async def needy(self, *, after: str | None, limit: int) -> Sequence[Needy]:
         """Newest first, beginning behind the id `after`. Raises Unavailable."""

@@ -40,6 +40,8 @@ class Desk:
     operations: Operations
     watchlist: Watchlist
     restraint: Restraint
+    needing: list[int]
+    """How many runs needed a person, at each look."""
 
     async def accept(self) -> str:
         return await self.world.accept(self.tracker, self.live)
@@ -93,6 +95,7 @@ async def desk(
             tell=silence,
             turn=operations.turn,
         )
+        needing: list[int] = []
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(restraint.release)
             yield Desk(
@@ -100,7 +103,8 @@ async def desk(
                 tracker=tracker,
                 live=live,
                 operations=operations,
-                watchlist=Watchlist(tracker, live, overdue_s),
+                watchlist=Watchlist(tracker, live, overdue_s, needing.append),
                 restraint=restraint,
+                needing=needing,
             )
             tasks.cancel_scope.cancel()

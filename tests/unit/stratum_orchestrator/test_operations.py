@@ -432,6 +432,7 @@ async def test_a_run_that_takes_longer_than_it_may_needs_a_person() -> None:
         run = await at.accept()
         await at.watchlist.look()
         assert await at.needs() == {run: "overdue"}
+        assert at.needing == [1]
         await at.operations.abandon(run, WISH)
         await until_over(at, run)
         assert await at.needs() == {}
