@@ -67,6 +67,8 @@ class Definitions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     repository: str = ""
     cache: str = ""
     keep: int = 10
+    follow: Literal["offer", "activate"] = "offer"
+    look: float = 300
 
 
 class Registry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -15,6 +15,7 @@ from stratum_graph.model import Plan, Principal
 from stratum_orchestrator.api.desk import Check, Event, Instance, Outcome, Status
 from stratum_orchestrator.api.news import News
 from stratum_orchestrator.distribution.activation import Activations
+from stratum_orchestrator.distribution.outlook import Outlook
 from stratum_orchestrator.saga.attention import Attention, Needy, Watchlist
 from stratum_orchestrator.saga.instruction import Wish
 from stratum_orchestrator.saga.live import LiveRuns
@@ -131,6 +132,7 @@ class Service:
     operations: Operations
     activations: Activations
     pipelines: Restraint
+    hints: Outlook
     watchlist: Watchlist
     look: Callable[[], Sequence[Check]]
     reloading: Reloading
@@ -188,6 +190,7 @@ class Service:
         return await self.sharing()
 
     async def reload(self, wish: Wish) -> Outcome:
+        self.hints.heard(None)  # where a bundle comes from is looked at as well
         return await self.reloading.reload(f"{wish.by}: {wish.reason}")
 
     def graph(self) -> Generation | None:

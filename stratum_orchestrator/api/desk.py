@@ -1,6 +1,6 @@
 """What the API needs of the daemon: what a person may ask of it, and have done."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set as AbstractSet
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
@@ -162,6 +162,14 @@ class Event(NamedTuple):
     body: bytes
 
 
+class Hints(Protocol):
+    """Who is told that there may be something new where bundles come from."""
+
+    def heard(self, repositories: AbstractSet[str] | None) -> bool:
+        """Something was pushed there, or nobody knows where; whether that leads to a look."""
+        ...
+
+
 class Desk(Protocol):
     """Where people ask. Reads raise Unavailable when the store is away."""
 
@@ -173,6 +181,9 @@ class Desk(Protocol):
 
     @property
     def pipelines(self) -> Pipelines: ...
+
+    @property
+    def hints(self) -> Hints: ...
 
     @property
     def news(self) -> News:

@@ -10,6 +10,7 @@ from stratum_orchestrator.api.desk import (
     Check,
     Desk,
     Event,
+    Hints,
     Instance,
     Operations,
     Outcome,
@@ -55,6 +56,10 @@ class Discreet:
     def pipelines(self) -> Pipelines:
         """Likewise."""
         return self._desk.pipelines
+
+    @property
+    def hints(self) -> Hints:
+        return self._desk.hints
 
     @property
     def news(self) -> News:

@@ -5,12 +5,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from http import HTTPStatus
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 import anyio
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from stratum_orchestrator.api import hooks
 from stratum_orchestrator.api.failure import answer, problem_of
 from stratum_orchestrator.api.freshness import spare
 from stratum_orchestrator.api.limits import MAX_REQUESTS
@@ -52,8 +54,13 @@ _CHANGES = {
     "/api/v1/activate": "activate",
     "/api/v1/rollback": "activate",
     "/api/v1/publish": "publish",
+    hooks.PATH: "reload",
 }
 """Paths by which the daemon is changed, and the actions of the policies; others are `admin`."""
+
+_HOOKS = "/hooks/"
+_SAID = ("Authorization", "Forwarded", "X-Forwarded-For", "Via")
+"""Headers that tell of somebody: a proxy on this machine speaks for others."""
 
 log = logging.getLogger(__name__)
 
@@ -154,6 +161,8 @@ class Guard:
         told = request.path == "/metrics" or (
             request.path == "/readyz" and "verbose" in request.query
         )
+        if request.path.startswith(_HOOKS):
+            return not _is_neighbor(request)
         return request.path.startswith("/api/") or (self._is_reserved and told)
 
     def _check_visitor(self, request: web.Request) -> None:
@@ -209,9 +218,19 @@ async def harden(request: web.Request, response: web.StreamResponse) -> None:
     response.headers.update(HEADERS)
 
 
+def _is_neighbor(request: web.Request) -> bool:
+    """Whether it comes from this machine, and from nobody behind it."""
+    try:
+        is_near = ip_address(request.remote or "").is_loopback
+    except ValueError:
+        return False
+    return is_near and not any(name in request.headers for name in _SAID)
+
+
 def _check_json(request: web.Request) -> None:
-    # a form of another site can send these bytes, but not under this content type
-    if request.content_type != "application/json":
+    # a form of another site can send these bytes, but not under these content types
+    given, is_hook = request.content_type, request.path.startswith(_HOOKS)
+    if given != "application/json" and not (is_hook and given in hooks.MEDIA_TYPES):
         raise Problem(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             "not-json",

@@ -13,6 +13,7 @@ from stratum_orchestrator.api.commands import Commands
 from stratum_orchestrator.api.desk import Check, SeenDesk
 from stratum_orchestrator.api.emission import Emission
 from stratum_orchestrator.api.guard import Door
+from stratum_orchestrator.api.hooks import Hooks
 from stratum_orchestrator.api.metrics import Metrics
 from stratum_orchestrator.api.naming import resolve, unknown
 from stratum_orchestrator.api.once import Once
@@ -60,6 +61,7 @@ class Routes:
             *Stream(self._desk).table(),
             *Commands(self._desk, self._door.read_s, once).table(),
             *Emission(self._desk, self._door.read_s, once).table(),
+            *Hooks(self._desk, self._door.read_s).table(),
             *Bundles(self._desk, self._door.read_s, once).table(),
             *PipelinePaths(self._desk, self._door.read_s, once).table(),
         ]

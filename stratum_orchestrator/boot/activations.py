@@ -13,6 +13,7 @@ from stratum_orchestrator.boot.frame import Frame
 from stratum_orchestrator.boot.records import Records
 from stratum_orchestrator.boot.work import Work
 from stratum_orchestrator.distribution.activation import Activations
+from stratum_orchestrator.distribution.outlook import Outlook
 from stratum_orchestrator.distribution.supply import Resolved
 from stratum_orchestrator.startup import BadDefinitions
 from stratum_state.activation import ActivationRecord
@@ -22,7 +23,7 @@ log = logging.getLogger(__name__)
 
 async def follow_activations(
     frame: Frame, records: Records, broker: Broker, in_force: InForce, work: Work
-) -> Activations:
+) -> tuple[Activations, Outlook]:
     """Follow what is activated, here or elsewhere: new runs begin with it, live ones end."""
     provision, legislator = in_force.provision, in_force.legislator
 
@@ -55,9 +56,13 @@ async def follow_activations(
         apart=work.live.apart,
         keep=frame.settings.definitions.keep,
     )
+    chosen = frame.settings.definitions
+    outlook = Outlook(provision.supply, chosen.follow, activations.follow, provision.noticed)
     if provision.supply.is_bundle:
         await frame.beside(partial(notices.listen, broker.connection, activations.overhear))
-    return activations
+    if provision.supply.moves:
+        await frame.beside(partial(outlook.watch, chosen.look))
+    return activations, outlook
 
 
 def _demand(outcome: Outcome) -> None:

@@ -36,6 +36,7 @@ async def answer(
     await frame.beside(watchlist.watch)
     news = News()
     frame.ears.listeners.append(news.observe)
+    activations, outlook = await follow_activations(frame, records, broker, in_force, work)
     service = Service(
         version=version(),
         instance=frame.settings.instance.name,
@@ -55,7 +56,8 @@ async def answer(
         ).seal,
         stored_time=partial(stored_ms, broker.connection),
         operations=work.operations,
-        activations=await follow_activations(frame, records, broker, in_force, work),
+        activations=activations,
+        hints=outlook,
         pipelines=work.restraint,
         watchlist=watchlist,
         look=frame.health.checks,

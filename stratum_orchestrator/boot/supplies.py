@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import anyio
@@ -57,6 +58,15 @@ class Provision:
     def took(self, resolved: Resolved) -> None:
         """It is in force from now on."""
         self.resolved, self.trouble = resolved, ""
+
+    def noticed(self, standing: str, trouble: str) -> None:
+        """What the source's tag stands for by now, if anybody can tell, and what is wrong."""
+        found = self.resolved
+        newer = standing if standing != found.digest else ""
+        warnings = (trouble,) if trouble else ()
+        self.resolved = replace(
+            found, newer=newer if standing else found.newer, warnings=warnings
+        )
 
     async def remember(self, tracker: StateTracker, generation: str, now: int) -> None:
         """Put on record what the settings brought into force, unless it is there already."""

@@ -62,6 +62,19 @@ class Activations:
         kind = ActivationKind.ROLLED_BACK
         return await self._in_turn(current.previous, wish, decision, kind)
 
+    async def follow(self, digest: str) -> bool:
+        """Bring into force what the source's tag has moved to; whether that was done.
+
+        What was in force before is not taken again: somebody may have gone back from it.
+        """
+        if any(each.digest == digest for each in await self.history()):
+            return False
+        reason = f"{self.supply.name} stands for it (definitions.follow)"
+        wish = Wish(by="configuration", reason=reason)
+        decision = self._allow(wish)
+        await self._in_turn(digest, wish, decision, ActivationKind.ACTIVATED)
+        return True
+
     async def overhear(self) -> None:
         """Follow what another instance has put on record."""
         async with self._turn:

@@ -57,6 +57,11 @@ class Supply:
         return self.reference is not None and self.reference.kind != "dir"
 
     @property
+    def moves(self) -> bool:
+        """Whether it is a tag, which can stand for another bundle tomorrow."""
+        return self.reference is not None and self.is_bundle and bool(self.reference.tag)
+
+    @property
     def trusts_names_alone(self) -> bool:
         """Whether a bundle is trusted because somebody named its digest, not by signature."""
         return self._settings.definitions.trust == "digest"
@@ -110,6 +115,10 @@ class Supply:
         digest = pull.resolve(self.origin(), self._reference().at(wanted).wanted)
         known = self._cached(digest)
         return known if known is not None else self.fetch(digest)
+
+    def standing(self) -> str:
+        """The digest that the source's tag stands for now; it proves nothing. Blocks."""
+        return pull.resolve(self.origin(), self._reference().wanted)
 
     def cached(self, digest: str) -> Verified:
         """A bundle of the cache, verified again; NotPublished, Untrusted."""

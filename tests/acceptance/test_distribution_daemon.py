@@ -2,17 +2,21 @@
 
 import json
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
 from support import registry
 from support.daemon import Daemon, with_patience, write_node
+from support.http import Answer, ask
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(240)]
 
+WITHIN_S = 60
+LAYOUT = "oci-layout:bundles:stable"
 DECLARED = (
     'trigger = { pipeline = "hello", subjects = ["events.hello"] }, '
     'produces = ["hello"], handler.script = "run.nu", effect = \'pure'
@@ -21,27 +25,39 @@ SAYS = 'def main [] {{ {0} {{ hello: "{1}" }} | to json --raw }}'
 
 
 class Shop:
-    """A project, the place where it publishes, and the daemon that lives on what is there."""
+    """A project, the place where it publishes, and the daemon that lives on what is there.
 
-    def __init__(self, project: Path, reference: str) -> None:
-        self.daemon = Daemon(project)
+    Its daemon trusts the key that it publishes with.
+    """
+
+    def __init__(self, project: Path, reference: str = LAYOUT, port: int = 0) -> None:
+        project.mkdir(exist_ok=True)
+        self.daemon = Daemon(project, {"STRATUM_HTTP__PORT": str(port)})
         self.reference = reference
         self.project = project
+        key = self.daemon.answer("keys", "new", "developer")["public"]
+        (project / "stratum.ncl").write_text(
+            f'{{ definitions = {{ source = "{reference}", signers = ["{key}"] }} }}'
+        )
 
     def write(self, word: str, first: str = "") -> None:
         folder = self.project / "nodes" / "hello"
         if not folder.is_dir():
-            write_node(self.project, "hello", DECLARED)
+            write_node(self.project, "hello", f'handler.read = ["{self.project}"], {DECLARED}')
         (folder / "run.nu").write_text(SAYS.format(first, word))
 
-    def publish(self, *more: str) -> str:
-        return str(self.daemon.answer("publish", self.reference, *more)["digest"])
+    def publish(self, *more: str, tag: str = "stable") -> str:
+        place = self.reference.removesuffix("stable") + tag
+        return str(self.daemon.answer("publish", place, *more)["digest"])
 
     def says(self, version: str = "") -> object:
         """What a new run gives; of a version, if one is named."""
         named = ("--version", version) if version else ()
         done = self.daemon.answer("emit", "events.hello", "--data", "{}", "--wait", *named)
         return outputs(done)
+
+    def activate(self, wanted: str) -> None:
+        ask(self.daemon, "/api/v1/activate", {"wanted": wanted, "reason": "a test"})
 
     def bundle(self) -> str:
         """What readiness says of the bundle."""
@@ -51,40 +67,62 @@ class Shop:
         return next(line for line in lines if "]bundle " in line)
 
     def versions(self) -> list[dict[str, object]]:
-        done = self.daemon.cli("versions", "--output", "json", wanted=0)
-        found: list[dict[str, object]] = json.loads(done.stdout)
+        found: list[dict[str, object]] = ask(self.daemon, "/api/v1/versions")["versions"]  # type: ignore[assignment]
         return found
 
+    def hint(self) -> None:
+        """Say what a registry says, which is not asked who it is on this machine."""
+        event = {"action": "push", "target": {"repository": "bundles", "tag": "stable"}}
+        request = urllib.request.Request(  # noqa: S310 - loopback
+            f"{self.daemon.address['http']}/hooks/oci",
+            json.dumps({"events": [event]}).encode(),
+            {"Content-Type": "application/vnd.docker.distribution.events.v1+json"},
+        )
+        with urllib.request.urlopen(request) as answer:  # noqa: S310
+            assert json.load(answer)["looks"] is True
 
-def outputs(done: dict[str, object]) -> object:
+
+def outputs(done: Answer) -> object:
     (step,) = done["steps"]  # type: ignore[misc]
     return step["outputs"]["hello"]
 
 
+def until(holds: Callable[[], bool], shop: Shop) -> None:
+    """Wait for what another process does."""
+    give_up = monotonic() + WITHIN_S
+    while not holds():
+        if monotonic() > give_up:
+            pytest.fail(f"it does not come about:\n{shop.daemon.log[-4000:]}")
+        with_patience()
+
+
 @pytest.fixture(params=["layout", "registry"])
 def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shop]:
+    """One that has not begun, at a folder or at a registry that tells what is pushed to it."""
     with ExitStack() as stack:
-        reference = "oci-layout:bundles:stable"
+        port, reference = registry.free_port(), LAYOUT
         if request.param == "registry":
             if registry.PROGRAM is None:
                 pytest.skip(registry.MISSING)
-            host = stack.enter_context(registry.serving(tmp_path))
+            told = registry.telling(f"http://127.0.0.1:{port}/hooks/oci")
+            host = stack.enter_context(registry.serving(tmp_path, notifications=told))
             reference = f"oci://{host}/team/nodes:stable"
-        project = tmp_path / "project"
-        project.mkdir()
-        shop = opened(project, reference)
+        shop = Shop(tmp_path / "project", reference, port)
         stack.callback(shop.daemon.end)
         yield shop
 
 
-def opened(project: Path, reference: str) -> Shop:
-    """A shop whose daemon trusts the key that it publishes with."""
-    shop = Shop(project, reference)
-    key = shop.daemon.answer("keys", "new", "developer")["public"]
-    (project / "stratum.ncl").write_text(
-        f'{{ definitions = {{ source = "{reference}", signers = ["{key}"] }} }}'
-    )
-    return shop
+@pytest.fixture(scope="module")
+def open_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """One that serves, with whatever other tests have put in force."""
+    shop = Shop(tmp_path_factory.mktemp("shop") / "project")
+    shop.write("the first")
+    shop.publish()
+    try:
+        shop.daemon.start()
+        yield shop
+    finally:
+        shop.daemon.end()
 
 
 def test_a_bundle_is_published_run_replaced_and_brought_back(shop: Shop) -> None:
@@ -94,14 +132,13 @@ def test_a_bundle_is_published_run_replaced_and_brought_back(shop: Shop) -> None
     said = [shop.says()]
     shop.write("two")
     second = shop.publish()
+    if shop.reference == LAYOUT:
+        shop.hint()
+    until(lambda: f"stable is {second} by now" in shop.bundle(), shop)
     said.append(shop.says())
-    unknown = shop.daemon.cli("emit", "events.hello", "--version", "stable")
-    shop.daemon.cli("pull", second, wanted=0)
-    tried = shop.says("stable"), [(x["digest"], x["active"]) for x in shop.versions()]
 
     shop.daemon.cli("activate", "stable", "--reason", "a test", wanted=0)
     said.append(shop.says())
-    again = shop.says(first[:15])
     shop.daemon.cli("rollback", "--reason", "another", wanted=0)
     said.append(shop.says())
     shop.daemon.stop()
@@ -109,12 +146,8 @@ def test_a_bundle_is_published_run_replaced_and_brought_back(shop: Shop) -> None
     said.append(shop.says())
 
     assert said == ["one", "one", "two", "one", "one"]
-    assert (unknown.returncode, f"stratum pull {second}" in unknown.stdout) == (4, True)
-    assert (tried, again) == (("two", [(first, True), (second, False)]), "one")
-    assert [(x["digest"], x["active"]) for x in shop.versions()] == [
-        (first, True),
-        (second, False),
-    ]
+    told = json.loads(shop.daemon.cli("versions", "--output", "json", wanted=0).stdout)
+    assert [(x["digest"], x["active"]) for x in told] == [(first, True), (second, False)]
     history = json.loads(
         shop.daemon.cli("versions", "--history", "--output", "json", wanted=0).stdout
     )
@@ -122,60 +155,62 @@ def test_a_bundle_is_published_run_replaced_and_brought_back(shop: Shop) -> None
     assert history[0]["authorization"]["policies"] == ["operators.daemon"]
 
 
-def test_a_live_run_ends_with_the_bundle_that_it_began_with(shop: Shop, tmp_path: Path) -> None:
-    gate = tmp_path / "gate"
-    shop.write("one", f"while not ('{gate}' | path exists) {{ sleep 50ms }};")
-    with_read = shop.project / "nodes" / "hello" / "node.ncl"
-    with_read.write_text(
-        with_read.read_text().replace("{ name", f'{{ handler.read = ["{tmp_path}"], name', 1)
-    )
-    first = shop.publish()
-    shop.daemon.start()
-    shop.daemon.answer("emit", "events.hello", "--data", "{}")
-    run = run_of(shop)
-    shop.write("two")
-    shop.publish()
-    shop.daemon.cli("activate", "stable", "--reason", "a test", wanted=0)
+def test_a_live_run_ends_with_the_bundle_that_it_began_with(open_shop: Shop) -> None:
+    shop, gate = open_shop, open_shop.project / "gate"
+    shop.write("slow", f"while not ('{gate}' | path exists) {{ sleep 50ms }};")
+    slow = shop.publish(tag="slow")
+    shop.activate("slow")
+    emitted = shop.daemon.answer("emit", "events.hello", "--data", "{}")
+    (run,) = emitted["verdict"]["runs"]  # type: ignore[index]
+    shop.write("quick")
+    shop.publish(tag="quick")
+    shop.activate("quick")
 
     held = {x["digest"]: x["runs"] for x in shop.versions()}
     gate.touch()
-    ended = shop.daemon.answer("run", "watch", run)
+    ended = shop.daemon.answer("run", "watch", str(run))
 
-    assert held[first] == [run]
-    assert outputs(ended) == "one"
-    assert shop.says() == "two"
-
-
-def run_of(shop: Shop) -> str:
-    while not (found := shop.daemon.cli("runs", "--output", "jsonl").stdout.splitlines()):
-        with_patience()
-    return str(json.loads(found[0])["run"])
+    assert held[slow] == [run]
+    assert outputs(ended) == "slow"
+    assert shop.says() == "quick"
 
 
-def test_what_fails_a_check_never_replaces_what_is_in_force(shop: Shop) -> None:
-    shop.write("one")
-    shop.publish()
-    shop.daemon.start()
-    shop.write("two")
-    shop.publish("--unsigned")
+def test_a_run_is_of_the_version_that_its_event_names(open_shop: Shop) -> None:
+    shop = open_shop
+    now = next(str(each["digest"]) for each in shop.versions() if each["active"])
+    was = shop.says()
+    shop.write("tried")
+    tried = shop.publish(tag="tried")
 
-    refused = shop.daemon.cli("activate", "stable", "--reason", "a test")
+    unknown = shop.daemon.cli("emit", "events.hello", "--version", "tried")
+    shop.daemon.cli("pull", "tried", wanted=0)
+    before = shop.says("tried"), shop.says()
+    shop.activate("tried")
+    after = shop.says(now[:19]), shop.says()
+
+    assert (unknown.returncode, f"stratum pull {tried}" in unknown.stdout) == (4, True)
+    assert (before, after) == (("tried", was), (was, "tried"))
+
+
+def test_what_fails_a_check_never_replaces_what_is_in_force(open_shop: Shop) -> None:
+    shop, was, said = open_shop, open_shop.versions(), open_shop.says()
+    shop.write("unsigned")
+    shop.publish("--unsigned", tag="unsigned")
+
+    refused = shop.daemon.cli("activate", "unsigned", "--reason", "a test")
 
     assert refused.returncode == 1
     assert "check of its signature" in refused.stderr
-    assert shop.says() == "one"
-    assert [x["active"] for x in shop.versions()] == [True]
+    assert (shop.versions(), shop.says()) == (was, said)
 
 
 def test_a_start_goes_on_without_the_source_and_says_so(tmp_path: Path) -> None:
-    project = tmp_path / "project"
-    project.mkdir()
-    shop = opened(project, "oci-layout:bundles:stable")
+    shop = Shop(tmp_path / "project")
     shop.write("one")
     digest = shop.publish()
     shop.daemon.start()
     shop.daemon.kill()
-    (project / "bundles").rename(project / "away")
+    (shop.project / "bundles").rename(shop.project / "away")
 
     try:
         shop.daemon.start()
@@ -187,7 +222,8 @@ def test_a_start_goes_on_without_the_source_and_says_so(tmp_path: Path) -> None:
     assert f"ok: {digest}; degraded: the source is away" in bundle
 
 
-def test_without_a_good_bundle_there_is_no_start(shop: Shop) -> None:
+def test_without_a_good_bundle_there_is_no_start(tmp_path: Path) -> None:
+    shop = Shop(tmp_path / "project")
     shop.write("one")
     shop.publish("--unsigned")
 

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence, Set as AbstractSet
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
@@ -155,6 +155,17 @@ class Wardens:
         return 3 if self.standings.holds(pipeline) else 0
 
 
+class Hinted:
+    """Notes the hints."""
+
+    def __init__(self) -> None:
+        self.heard_of: list[AbstractSet[str] | None] = []
+
+    def heard(self, repositories: AbstractSet[str] | None) -> bool:
+        self.heard_of.append(repositories)
+        return repositories != frozenset()
+
+
 class MemoryDesk:
     """Answers from a store in memory; each write is a change."""
 
@@ -167,6 +178,7 @@ class MemoryDesk:
         self.operations = Notebook()
         self.activations = Registrar()
         self.pipelines = Wardens()
+        self.hints = Hinted()
         self.outcome = Outcome(kind="unchanged", reason="", generation="sha256:1", at=0)
         """What a reload comes to."""
         self.attentions: dict[str, Attention] = {}

@@ -45,6 +45,19 @@ def serving(folder: Path, **more: object) -> Iterator[str]:
         process.wait()
 
 
+def telling(address: str) -> dict[str, object]:
+    """The section `notifications`: tell that address of every manifest that is pushed."""
+    endpoint = {
+        "name": "stratum",
+        "url": address,
+        "timeout": "2s",
+        "threshold": 3,
+        "backoff": "100ms",
+        "ignoredmediatypes": ["application/octet-stream"],
+    }
+    return {"endpoints": [endpoint]}
+
+
 def free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))

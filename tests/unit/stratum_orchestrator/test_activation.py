@@ -241,6 +241,22 @@ async def test_folders_have_nothing_to_activate(tmp_path: Path, policies: Policy
     assert await plain.activations.versions() == []
 
 
+async def test_a_tag_is_followed_to_what_was_never_in_force(one: Instance) -> None:
+    first = one.publish()
+    await one.activations.activate("v1", WISH)
+    second = one.publish(**NEWER)
+
+    followed = await one.activations.follow(second)
+    await one.activations.rollback(WISH)
+    again = await one.activations.follow(second)
+
+    record, before, _ = await one.store.activations(limit=9)
+    assert (followed, again) == (True, False)
+    assert (before.digest, before.by) == (second, "configuration")
+    assert json.loads(before.authorization)["policies"] == ["operators.daemon"]
+    assert record.digest == first
+
+
 async def test_other_instances_follow_what_is_on_record(
     one: Instance, tmp_path: Path, policies: PolicySet
 ) -> None:
