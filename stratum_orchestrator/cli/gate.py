@@ -49,6 +49,17 @@ class NoScanner(Stop):
         )
 
 
+class Outside(Stop):
+    """What is published lies in the project, so that it is the same wherever that is."""
+
+    def __init__(self, folder: Path, project: Path) -> None:
+        super().__init__(
+            f"{folder} lies outside of the project {project}",
+            remedy="publish from the folder that holds it, or move it into the project",
+            code=Exit.USAGE,
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checks:
     """What is asked for beside what is always done."""
@@ -71,8 +82,10 @@ class Passed:
 async def pass_through(face: Face, place: Workspace, checks: Checks) -> Passed:
     """The bundle of the project's definitions; NotFit when something is wrong with them."""
     for folder in place.sources.folders:
-        if not folder.is_dir() or not folder.is_relative_to(place.project):
+        if not folder.is_dir():
             raise NoFolder(folder)
+        if not folder.is_relative_to(place.project):
+            raise Outside(folder, place.project)
     draft = await anyio.to_thread.run_sync(publication.draft, place.sources)
     _insist(face, draft.diagnostics)
     done = await _scan(face, draft, required=checks.scanner)
