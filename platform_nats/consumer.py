@@ -31,6 +31,10 @@ def _always() -> bool:
     return True
 
 
+def _never(_message: str) -> bool:
+    return False
+
+
 class Consumer:
     """Serves a durable pull consumer, which all instances share."""
 
@@ -43,12 +47,14 @@ class Consumer:
         ack_wait_s: float = 30.0,
         ready: Callable[[], bool] = _always,
         passed: Callable[[str], None] = _unwatched,
+        loses: Callable[[str], bool] = _never,
     ) -> None:
         """Serve on this connection; `ack_wait_s` is what the consumer was made with.
 
         While it is not `ready`, it asks for nothing, and does not keep what it has from other
         instances: their store may be there when ours is not.
         `passed` is told when an event is received, when its answer is due and when it is given.
+        What it `loses` (`event` or `answer`) is as if the network had lost it.
         """
         self._connection = connection
         self._beat_s = ack_wait_s / _BEATS
@@ -57,6 +63,7 @@ class Consumer:
         self._held: dict[int, Msg] = {}  # by sequence
         self._ready = ready
         self._passed = passed
+        self._loses = loses
         self._stopping = False
         self._bell = Bell()
 
@@ -106,6 +113,8 @@ class Consumer:
         return None
 
     def _hand_over(self, message: Msg, handle: Handler, handlers: TaskGroup) -> None:
+        if self._loses("event"):
+            return
         event = delivery(message)
         is_at_work = event.sequence in self._held
         self._held[event.sequence] = message  # the latest delivery is the one to answer
@@ -128,6 +137,8 @@ class Consumer:
             await tell(self._connection, message, later(0.0))
         else:
             self._passed("answer.due")
+            if self._loses("answer"):
+                return
             await settle(self._connection, message, answer)
             self._passed("answer.given")
 

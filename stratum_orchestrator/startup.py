@@ -22,6 +22,7 @@ from stratum_orchestrator.crashpoints import UnknownCrashPoint
 from stratum_orchestrator.errors import CredentialsDenied
 from stratum_orchestrator.execution.errors import ExecutionError
 from stratum_orchestrator.home import HomeIncomplete
+from stratum_orchestrator.mischief import BadMischief
 from stratum_state.errors import (
     BadAddress,
     DiskFailed,
@@ -45,6 +46,7 @@ DATA, UNAVAILABLE, SOFTWARE, IO, IN_USE, PERMISSION, CONFIG = 65, 69, 70, 74, 75
 _CODES: Sequence[tuple[type[Exception], int]] = (
     (BadConfig, CONFIG),
     (UnknownCrashPoint, CONFIG),
+    (BadMischief, CONFIG),
     (HomeIncomplete, CONFIG),
     (StoreInUse, IN_USE),
     (ServerInUse, IN_USE),

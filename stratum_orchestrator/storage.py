@@ -7,8 +7,9 @@ from platform_nats.nkey import UserKey
 from stratum_orchestrator.config import Settings
 from stratum_orchestrator.crashpoints import UNARMED, Passed
 from stratum_orchestrator.home import DAEMON, Home, read_key
+from stratum_orchestrator.mischief import NONE, Mischief
 from stratum_state.head import Signer
-from stratum_state.surreal import SurrealStore, open_store
+from stratum_state.surreal import SurrealStore, Unrest, open_store
 
 
 def database_url(settings: Settings, home: Home) -> str:
@@ -30,6 +31,7 @@ def opening(
     home: Home,
     signer: Signer | None = None,
     passed: Passed = UNARMED.passed,
+    mischief: Mischief = NONE,
 ) -> AbstractAsyncContextManager[SurrealStore]:
     """The store of this home, to be opened; raises what `open_store` raises, and OSError."""
     place = settings.surrealdb
@@ -41,6 +43,7 @@ def opening(
         database=place.database,
         ttl_s=settings.runs.takeover,
         passed=passed,
+        unrest=Unrest(slow=mischief.slow, failing=mischief.failing),
         user=place.user or None,
         signer=signer,
         password=password.read_text().strip() if place.password_file else None,

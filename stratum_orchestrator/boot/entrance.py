@@ -58,6 +58,7 @@ def open_entrance(
         ack_wait_s=nats.ack_wait,
         ready=lambda: records.store.available,
         passed=frame.points.passed,
+        loses=frame.mischief.loses,
     )
     return Entrance(
         consumer=consumer, serve=lambda: consumer.serve(intake.handle, slots=work.credit)

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
 from platform_nats.nkey import UserKey
-from stratum_orchestrator import config, crashpoints, layout, logs, storage
+from stratum_orchestrator import config, crashpoints, layout, logs, mischief, storage
 from stratum_orchestrator.api.metrics import Metrics
 from stratum_orchestrator.auth.access import Access
 from stratum_orchestrator.boot.launch import Launch
@@ -18,6 +18,7 @@ from stratum_orchestrator.execution.privileges import hide
 from stratum_orchestrator.health import Health
 from stratum_orchestrator.home import Home
 from stratum_orchestrator.logs import Veil
+from stratum_orchestrator.mischief import Mischief
 from stratum_orchestrator.release import version
 from stratum_orchestrator.service import Verdicts
 from stratum_orchestrator.supervision import background
@@ -34,6 +35,7 @@ class Frame:
     settings: Settings
     home: Home
     points: CrashPoints
+    mischief: Mischief
     stack: AsyncExitStack
     """Everything that is to be closed, last opened first closed."""
     clock: WallClock
@@ -56,7 +58,10 @@ class Frame:
 
 
 async def configure(launch: Launch, home: Home, stack: AsyncExitStack) -> Frame:
-    """Read the settings and make the home; raises BadConfig, UnknownCrashPoint, OSError."""
+    """Read the settings and make the home.
+
+    Raises BadConfig, UnknownCrashPoint, BadMischief, OSError.
+    """
     environment = config.environment()
     loaded = await config.load(home.project, environment, launch.flags, launch.file)
     settings = loaded.settings
@@ -64,6 +69,9 @@ async def configure(launch: Launch, home: Home, stack: AsyncExitStack) -> Frame:
     points = crashpoints.wanted(environment)
     if deadly := environment.get(crashpoints.VARIABLE):
         log.warning("will kill itself at a crash point", extra={"point": deadly})
+    wicked = mischief.wanted(environment)
+    if wicked != mischief.NONE:
+        log.warning("makes mischief", extra={"asked": environment[mischief.VARIABLE]})
     home.prepare()
     for file in layout.open_secrets(settings, home.project):
         extra = {"file": str(file), "remedy": f"chmod 600 {file}"}
@@ -79,6 +87,7 @@ async def configure(launch: Launch, home: Home, stack: AsyncExitStack) -> Frame:
         settings=settings,
         home=home,
         points=points,
+        mischief=wicked,
         stack=stack,
         clock=clock,
         metrics=metrics,

@@ -27,7 +27,9 @@ async def open_records(frame: Frame) -> Records:
     url = storage.database_url(frame.settings, frame.home)
     key, passed = frame.key, frame.points.passed
     signer = Signer(key.public, frame.settings.instance.name, key.sign)
-    opening = partial(storage.opening, frame.settings, frame.home, signer, passed)
+    opening = partial(
+        storage.opening, frame.settings, frame.home, signer, passed, frame.mischief
+    )
     store = await patiently(
         lambda: frame.stack.enter_async_context(opening()),
         frame.settings.instance.patience if frame.settings.surrealdb.url else 0,

@@ -4,5 +4,16 @@ from stratum_state.surreal.compaction import Compacted, compact
 from stratum_state.surreal.opening import open_store
 from stratum_state.surreal.retention import Collected
 from stratum_state.surreal.store import Owner, SurrealStore
+from stratum_state.surreal.unrest import FAILED, SLOW, Unrest
 
-__all__ = ["Collected", "Compacted", "Owner", "SurrealStore", "compact", "open_store"]
+__all__ = [
+    "FAILED",
+    "SLOW",
+    "Collected",
+    "Compacted",
+    "Owner",
+    "SurrealStore",
+    "Unrest",
+    "compact",
+    "open_store",
+]

@@ -13,9 +13,11 @@ from stratum_state.surreal.reader import Reader
 from stratum_state.surreal.renewal import renewable
 from stratum_state.surreal.store import SurrealStore, unwatched
 from stratum_state.surreal.transport import Place, Transport
+from stratum_state.surreal.unrest import Restless, Unrest
 from stratum_state.surreal.unwrapping import unwrapped
 from stratum_state.surreal.websocket import Server
 
+CALM = Unrest()
 _TTL_S = 15
 _HEARTBEATS = 3  # within the time that an owner may be silent
 _VERY_LONG = 20
@@ -33,26 +35,29 @@ async def open_store(  # noqa: PLR0913 - who, and where: all of them by name
     password: str | None = None,
     signer: Signer | None = None,
     passed: Callable[[str], None] = unwatched,
+    unrest: Unrest = CALM,
 ) -> AsyncIterator[SurrealStore]:
     """Open the store at `surrealkv:///absolute/path`, `mem://` or `ws://host:port`.
 
     New runs go to a lane of our own; `signer` signs the ends of runs. Of an instance that was
     silent for `ttl_s` seconds the lanes can be adopted; an embedded store has no other
     instance. `passed` is told of each boundary between durable states in adopting and
-    collecting. On leaving, what was handed over is kept first. The process should then end with
-    `os._exit`. Raises StoreInUse, BadAddress, NotLetIn, NewerSchema, Unavailable, BrokenChain.
+    collecting; `unrest` begins when the store is open. On leaving, what was handed over is kept
+    first. The process should then end with `os._exit`. Raises StoreInUse, BadAddress, NotLetIn,
+    NewerSchema, Unavailable, BrokenChain.
     """
     where = Server(
         url=url, namespace=namespace, database=database, user=user, password=password
     )
     with unwrapped():
-        async with (
-            _connection(where) as connection,
-            over(
-                connection, instance=instance, ttl_s=ttl_s, signer=signer, passed=passed
-            ) as store,
-        ):
-            yield store
+        async with _connection(where) as connection:
+            used = Restless(connection, unrest) if unrest.is_any else connection
+            async with over(
+                used, instance=instance, ttl_s=ttl_s, signer=signer, passed=passed
+            ) as store:
+                if isinstance(used, Restless):
+                    used.is_calm = False
+                yield store
 
 
 @asynccontextmanager

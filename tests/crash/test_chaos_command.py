@@ -22,10 +22,13 @@ def project(tmp_path: Path) -> Daemon:
 def test_a_project_comes_through_and_its_home_is_not_touched(project: Daemon) -> None:
     words = ("chaos", "events.orders.placed", "--data", json.dumps(ORDER))
 
-    report = project.answer(*words, "--kills", "3", "--seed", "7", "--doubles")
+    report = project.answer(*words, "--kills", "4", "--seed", "7", "--everything")
 
+    mischief = report["mischief"]
+    assert isinstance(mischief, dict)
+    assert any(mischief.values())
     assert (report["seed"], report["violations"], report["settled"]) == (7, [], True)
-    assert int(str(report["kills"])) + int(str(report["broker_kills"])) == 3
+    assert int(str(report["kills"])) + int(str(report["broker_kills"])) == 4
     assert not project.home.exists()
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 from anyio import to_thread
 
 from stratum_orchestrator.audit.observed import Observed, Violation
@@ -17,10 +18,14 @@ from stratum_orchestrator.cli.chaos.storm import Storm, Tally, Weather
 from stratum_orchestrator.cli.client import Daemon
 from stratum_orchestrator.cli.exits import Exit, Stop
 from stratum_orchestrator.client.answers import Verdict
+from stratum_orchestrator.mischief import LOST, VARIABLE, Mischief
+from stratum_orchestrator.startup import UNAVAILABLE
+from stratum_state.surreal import FAILED, SLOW
 
 _VERDICT_S = 30.0
 _EVENTS = 2  # published about each fault
-_DOUBLED = 0.25
+_DOUBLED, _LOST, _SLOW, _FAILING = 0.25, 0.15, 0.1, 0.04
+_AT_POINTS = 0.5
 _WINDOW_S = 0.1  # how long the stream knows an id, when events are to come twice
 
 
@@ -33,7 +38,19 @@ class Plan:
     kills: int
     seconds: float | None
     doubles: bool
+    drops: bool
+    slow_store: bool
+    failing_store: bool
     seed: int
+
+    @property
+    def mischief(self) -> Mischief:
+        """What the daemons do to themselves."""
+        return Mischief(
+            lost=_LOST if self.drops else 0,
+            slow=_SLOW if self.slow_store else 0,
+            failing=_FAILING if self.failing_store else 0,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +64,8 @@ class Report:
     runs: Mapping[str, int]
     lost: int
     """Attempts at steps and compensations that a daemon did not survive."""
+    mischief: Mapping[str, int]
+    """What the daemons' log says that they did to themselves, and how often."""
     violations: Sequence[Violation]
     waited_for: str
     """What did not come to rest in time, if anything."""
@@ -63,16 +82,16 @@ class NotOpened(Stop):
 async def hold(plan: Plan, project: Path, variables: Mapping[str, str]) -> Report:
     """Put the copied project through the storm; NotOpened when the event opens no run."""
     if plan.doubles:
-        variables = {
-            **variables,
-            "STRATUM_NATS__DUPLICATE_WINDOW": f"{round(_WINDOW_S * 1000)}ms",
-        }
+        short = {"STRATUM_NATS__DUPLICATE_WINDOW": f"{round(_WINDOW_S * 1000)}ms"}
+        variables = {**variables, **short}
+    if plan.drops:
+        variables = {**variables, "STRATUM_NATS__ACK_WAIT": "2s"}  # what was lost comes again
     async with cradle(variables) as born:
         household = Household(born, home_of(project), variables)
         load = Load(household)
         await household.begin_and_be_ready()
         await _show_that_it_opens(plan, household, load)
-        weather = Weather(kills=plan.kills, seconds=plan.seconds, events=_Publishing(plan))
+        weather = _weather(plan)
         dice = random.Random(plan.seed)  # noqa: S311 - to be repeated
         tally = await Storm(household, load, weather, dice).rage()
         found = await judge(household, load)
@@ -83,9 +102,27 @@ async def hold(plan: Plan, project: Path, variables: Mapping[str, str]) -> Repor
         verdicts=Counter(str(each.code) for each in found.observed.verdicts),
         runs=_ends(found.observed),
         lost=_lost(found.observed),
+        mischief=_told(household.log),
         violations=found.violations,
         waited_for=found.rest.why,
     )
+
+
+def _weather(plan: Plan) -> Weather:
+    asked = msgspec.json.encode(plan.mischief).decode()
+    return Weather(
+        kills=plan.kills,
+        seconds=plan.seconds,
+        events=_Publishing(plan),
+        points=_AT_POINTS,
+        variables={VARIABLE: asked} if plan.mischief != Mischief() else {},
+        expected=frozenset({UNAVAILABLE} if plan.failing_store else ()),
+    )
+
+
+def _told(log: Path) -> Mapping[str, int]:
+    said = log.read_text(errors="replace")
+    return {each: said.count(each) for each in (LOST, SLOW, FAILED)}
 
 
 class _Publishing:

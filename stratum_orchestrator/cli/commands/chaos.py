@@ -37,6 +37,10 @@ class Asked(TypedDict):
     seed: int | None
     minutes: float | None
     doubles: bool
+    drops: bool
+    slow_store: bool
+    failing_store: bool
+    everything: bool
 
 
 @click.command()
@@ -52,9 +56,15 @@ class Asked(TypedDict):
 @click.option("--seed", type=int, help="Of an earlier trial, to repeat its dice.")
 @click.option("--minutes", type=click.FloatRange(0.05), help="End when they have passed.")
 @click.option("--doubles", is_flag=True, help="Publish some events twice, some much later.")
+@click.option("--drops", is_flag=True, help="Lose some deliveries and some answers to them.")
+@click.option("--slow-store", is_flag=True, help="Let the store take its time now and then.")
+@click.option("--failing-store", is_flag=True, help="Let calls of the store fail now and then.")
+@click.option("--everything", is_flag=True, help="All of these together.")
 @faced
 def chaos(face: Face, subject: str, **asked: Unpack[Asked]) -> None:
     """Kill the daemon and its broker again and again while events are published under SUBJECT.
+
+    It is killed at random, and at the named points between two durable states.
 
     It happens to a copy of the project, in a scratch home with its own keys, broker and store.
     What scripts do outside of $STRATUM_DATA they really do, and more than once. Afterwards
@@ -70,7 +80,10 @@ def chaos(face: Face, subject: str, **asked: Unpack[Asked]) -> None:
         data=payload.read(asked["data"]),
         kills=asked["kills"] or (_MANY if minutes else _KILLS),
         seconds=minutes * 60 if minutes else None,
-        doubles=asked["doubles"],
+        doubles=asked["doubles"] or asked["everything"],
+        drops=asked["drops"] or asked["everything"],
+        slow_store=asked["slow_store"] or asked["everything"],
+        failing_store=asked["failing_store"] or asked["everything"],
         seed=seed,
     )
     folder = Path(mkdtemp(prefix="stratum-chaos-"))
@@ -115,9 +128,11 @@ def _tell(screen: Screen, report: Report) -> None:
     screen.fields(
         {
             "kills": f"{tally.kills} of the daemon, {tally.broker_kills} of the broker",
+            "at points": _counts(tally.points),
             "freezes": str(tally.freezes),
             "events": f"{report.events} stored: {_counts(report.verdicts)}",
             "runs": _counts(report.runs),
+            **_mischief(report),
             "lost": f"{report.lost} attempts that a daemon did not survive",
             "back after": f"{tally.percentile(_P50):.2f} s (p50), "
             f"{tally.percentile(_P95):.2f} s (p95)",
@@ -132,6 +147,14 @@ def _tell(screen: Screen, report: Report) -> None:
         screen.line(sign("ok", unicode=screen.unicode), Span(" every invariant holds", "good"))
 
 
+def _mischief(report: Report) -> Mapping[str, str]:
+    done = {name: count for name, count in report.mischief.items() if count}
+    if report.tally.ends:
+        done["daemon ended of it"] = report.tally.ends
+    said = ", ".join(f"{name} ({count})" for name, count in done.items())
+    return {"mischief": said} if said else {}
+
+
 def _counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or "none"
 
@@ -142,6 +165,9 @@ def _told(report: Report) -> Mapping[str, object]:
         "seed": report.seed,
         "kills": tally.kills,
         "broker_kills": tally.broker_kills,
+        "points": dict(tally.points),
+        "mischief": dict(report.mischief),
+        "ends": tally.ends,
         "freezes": tally.freezes,
         "events": report.events,
         "verdicts": dict(report.verdicts),
