@@ -110,8 +110,13 @@ class Daemon:
         with step("intake"):
             self.entrance = open_entrance(frame, records, broker, in_force, work)
             announce(frame, broker, base)
-        self._started = frame.health.started = True
-        frame.points.passed("door.open")
+        self._open(base)
+
+    def _open(self, base: str) -> None:
+        """Say that events are taken in from now on."""
+        self._started = self.frame.health.started = True
+        self.frame.points.passed("door.open")
+        self.frame.manager.ready(f"taking in events; {base}")
         log.info("ready", extra={"http": base})
 
     def _stop(self) -> None:
@@ -120,6 +125,7 @@ class Daemon:
             self._whole.cancel()
             return
         self.frame.health.stopping = True
+        self.frame.manager.stopping(f"{len(self.work.live)} runs are under way")
         self.entrance.consumer.stop()
         self.records.store.hurry(self.frame.settings.runs.grace + _LAST_WRITES_S)
 

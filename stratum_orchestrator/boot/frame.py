@@ -22,6 +22,7 @@ from stratum_orchestrator.mischief import Mischief
 from stratum_orchestrator.release import version
 from stratum_orchestrator.service import Verdicts
 from stratum_orchestrator.supervision import background
+from stratum_orchestrator.systemd import ServiceManager
 from stratum_orchestrator.telling import Ears
 
 log = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ class Frame:
     metrics: Metrics
     veil: Veil
     health: Health
+    manager: ServiceManager
     key: UserKey
     """The daemon's own: it connects and signs with it."""
     ears: Ears = field(default_factory=Ears)
@@ -79,6 +81,8 @@ async def configure(launch: Launch, home: Home, stack: AsyncExitStack) -> Frame:
     hide()
     if os.geteuid() == 0:
         log.warning("running as root: a step that gets out of its fence owns the machine")
+    manager = ServiceManager(environment)
+    await stack.enter_async_context(background(manager.keep_alive))
     clock = WallClock()
     metrics = Metrics(clock, version=version())
     metrics.watch_disk(home.folder)
@@ -93,5 +97,6 @@ async def configure(launch: Launch, home: Home, stack: AsyncExitStack) -> Frame:
         metrics=metrics,
         veil=veil,
         health=Health(metrics.check),
+        manager=manager,
         key=storage.key(settings, home, make=True),
     )
