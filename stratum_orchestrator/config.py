@@ -48,6 +48,7 @@ class Nats(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     creds_file: str = ""
     audience: str = "stratum"
     subjects: tuple[str, ...] = ("events.>",)
+    replicas: Literal[1, 3, 5] = 1
     duplicate_window: float = 600
     freshness: float = 300
     event_size: int = 262144

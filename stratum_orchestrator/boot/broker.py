@@ -91,6 +91,7 @@ def _streams(frame: Frame) -> streams.StreamSettings:
     nats = frame.settings.nats
     return streams.StreamSettings(
         subjects=nats.subjects,
+        replicas=nats.replicas,
         duplicate_window_s=nats.duplicate_window,
         message_bytes=nats.event_size,
         ack_wait_s=nats.ack_wait,

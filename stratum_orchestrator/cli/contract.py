@@ -21,6 +21,7 @@ _KINDS = {
     "Port": "port, 0 to 65535",
     "Count": "whole number",
     "CountOrAuto": "whole number",
+    "Replicas": "1, 3 or 5",
     "Flag": "`true` or `false`",
     "Duration": 'duration above zero: `"30s"`, `"1h30m"` or seconds',
     "Delay": 'duration: `"500ms"`, `"30s"` or seconds',

@@ -1,6 +1,7 @@
 """One run, a kill in the middle of it, and one trace at a real collector."""
 
 import json
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeVar, cast
@@ -9,6 +10,7 @@ import pytest
 
 from support.collector import Collector, Received, collecting
 from support.daemon import Daemon, with_patience, write_node
+from support.http import ask
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
 
@@ -36,6 +38,8 @@ class Told:
     """Attempt and TRACEPARENT."""
     lines: list[dict[str, object]]
     """Of the log."""
+    notified: list[str]
+    """What the service manager was told."""
 
 
 @pytest.fixture(scope="module")
@@ -54,15 +58,20 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
         'handler.script = "run.nu"',
         run=NOTES,
     )
-    with collecting() as collector:
-        daemon = Daemon(folder, {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url})
+    with collecting() as collector, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ear:
+        ear.bind(str(folder / "notify"))
+        settings = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
+            "NOTIFY_SOCKET": ear.getsockname(),
+        }
+        daemon = Daemon(folder, settings)
         try:
-            yield _two_lives(daemon, collector)
+            yield _two_lives(daemon, collector, ear)
         finally:
             daemon.end()
 
 
-def _two_lives(daemon: Daemon, collector: Collector) -> Told:
+def _two_lives(daemon: Daemon, collector: Collector, ear: socket.socket) -> Told:
     daemon.start()
     daemon.environment["TRACEPARENT"] = f"00-{TRACE}-{CALLER}-01"
     judged = cast("dict[str, list[str]]", daemon.answer("emit", "events.go")["verdict"])
@@ -73,8 +82,9 @@ def _two_lives(daemon: Daemon, collector: Collector) -> Told:
     daemon.kill()
     daemon.start()
     (notes.parent / "go").touch()
-    daemon.cli("run", "wait", run, wanted=0)
-    shown = daemon.answer("run", "show", run)
+    shown = ask(daemon, f"/api/v1/runs/{run}")
+    while not shown["ended"]:
+        shown = ask(daemon, f"/api/v1/runs/{run}?wait=20&seen={shown['change']}")
     daemon.stop()
     return Told(
         collector=collector,
@@ -82,6 +92,7 @@ def _two_lives(daemon: Daemon, collector: Collector) -> Told:
         shown=shown,
         noted=notes.read_text().splitlines(),
         lines=[json.loads(each) for each in daemon.log.splitlines() if each.startswith("{")],
+        notified=[ear.recv(4096).decode() for _ in range(3)],
     )
 
 
@@ -120,6 +131,14 @@ def test_the_log_says_which_run_and_trace_it_is_about(told: Told) -> None:
 
     assert ended["run"] == told.run
     assert ended["trace_id"] == judged["trace_id"] == TRACE
+
+
+def test_a_service_manager_is_told_of_each_start_and_of_the_end(told: Told) -> None:
+    first, second, last = (each.split("\n", 1) for each in told.notified)
+
+    assert first[0] == second[0] == "READY=1"
+    assert second[1].startswith("STATUS=taking in events; http://127.0.0.1:")
+    assert last == ["STOPPING=1", "STATUS=0 runs are under way"]
 
 
 def test_what_each_step_used_is_on_record(told: Told) -> None:
