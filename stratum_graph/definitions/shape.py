@@ -11,7 +11,7 @@ from stratum_graph.definitions.descriptor import Descriptor
 from stratum_graph.diagnostics import Diagnostic
 from stratum_graph.model import ActionNode, Principal
 
-_NOT_SUPPORTED_YET: Mapping[str, object] = {
+NOT_SUPPORTED_YET: Mapping[str, object] = {
     "for_each": None,
     "ask": None,
     "on_failure": "compensate",
@@ -37,10 +37,10 @@ def nodes(
     problems: list[Diagnostic] = []
     for each in _items(value):
         refused = [
-            field for field, idle in _NOT_SUPPORTED_YET.items() if _asks(each, field, idle)
+            field for field, idle in NOT_SUPPORTED_YET.items() if _asks(each, field, idle)
         ]
         problems += [_unsupported(field, file, text) for field in refused]
-        known = {key: inner for key, inner in each.items() if key not in _NOT_SUPPORTED_YET}
+        known = {key: inner for key, inner in each.items() if key not in NOT_SUPPORTED_YET}
         try:
             plain, scripts = descriptor.take_out(known)
         except msgspec.ValidationError as error:

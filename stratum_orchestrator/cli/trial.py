@@ -37,7 +37,7 @@ from stratum_state.model import PipelineRun, Trail, identity, run_id
 from stratum_state.tracker import StateTracker
 
 _NOBODY = "U" + "A" * 55
-_FORMAT = "its format: docs/tutorial-first-node.md"
+_FORMAT = "its format: docs/cases.md"
 
 
 class NoPipeline(Stop):

@@ -19,7 +19,7 @@ class CaseError(Exception):
 
     def __init__(self, path: Path, why: str) -> None:
         self.why = why
-        super().__init__(f"{path}: {why} (its format: docs/tutorial-first-node.md)")
+        super().__init__(f"{path}: {why} (its format: docs/cases.md)")
 
 
 class Expected(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

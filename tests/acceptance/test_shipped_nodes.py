@@ -1,6 +1,5 @@
 """What ships keeps its word: every case of every node, played with its real scripts."""
 
-import re
 import zipfile
 from pathlib import Path
 
@@ -17,10 +16,6 @@ from support.scripts import PROJECT
 pytestmark = pytest.mark.acceptance
 
 FOLDERS = sorted(path.parent for path in SHIPPED.rglob("node.ncl"))
-TUTORIAL = PROJECT / "docs" / "tutorial-first-node.md"
-FILE_IN_TUTORIAL = re.compile(
-    r"^`(nodes/\S+)`:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL
-)
 
 
 @pytest.fixture(scope="module")
@@ -157,19 +152,3 @@ def release(*, run: str) -> Case:
     return Case(
         run=run, inputs={"package-manifest": manifest}, data={f"builds/{file}": "sdist"}
     )
-
-
-async def test_the_tutorial_holds_what_it_says(tmp_path: Path) -> None:
-    for name, text in FILE_IN_TUTORIAL.findall(TUTORIAL.read_text()):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
-
-    house = await Playhouse(tmp_path / "nodes", tmp_path).open()
-    results = [
-        await house.play(node, case, case.name)
-        for node in house.definitions
-        for case in cases.read(tmp_path / "nodes" / node)
-    ]
-
-    assert len(results) == 5
-    assert [result.problems for result in results if result.problems] == []

@@ -19,6 +19,7 @@ LINK = re.compile(r"\[[^\]\n]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 TEST = re.compile(r"`(tests/\S+\.py)::(test_\w+)`")
 COMMAND = re.compile(r"^(?:\$ )?(?:\.venv/bin/)?(stratum .+)$", re.MULTILINE)
+MORE = re.compile(r" (?:\|\|?|&&|>) ")  # what a shell does with it
 NAMED = re.compile(r"`(?:\.venv/bin/)?stratum ([a-z][^`]*)`")
 PAGE = re.compile(r"(?<![\w./-])((?:docs/)?[A-Za-z][\w-]*\.md)\b")
 REGISTRY = re.compile(r"(?:pypi|npmjs|pythonhosted)\.(?:org|com)|/simple/|/api/npm/")
@@ -121,7 +122,7 @@ def test_every_test_that_is_named_exists(page: Path) -> None:
 def test_every_command_line_that_is_shown_can_be_said(
     line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _, *words = shlex.split(line, comments=True)
+    _, *words = shlex.split(MORE.split(line)[0], comments=True)
     monkeypatch.chdir(tmp_path)
     for folder in (each for each in words if each.startswith("nodes")):
         Path(folder).mkdir(parents=True)
@@ -129,6 +130,26 @@ def test_every_command_line_that_is_shown_can_be_said(
     command, arguments = command_of(words)
 
     assert command.make_context(command.name, arguments).command is command
+
+
+def test_every_command_is_described() -> None:
+    page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    root = click.Context(stratum, info_name="stratum")
+
+    silent = [each for each in leaves(stratum, root) if f"`{each}" not in page]
+
+    assert silent == []
+
+
+def leaves(command: click.Command, context: click.Context) -> Iterator[str]:
+    """Every command that is no group, as it is called."""
+    if not isinstance(command, click.Group):
+        yield context.command_path
+        return
+    for name in command.list_commands(context):
+        inner = command.get_command(context, name)
+        assert inner is not None
+        yield from leaves(inner, click.Context(inner, parent=context, info_name=name))
 
 
 @every_page
