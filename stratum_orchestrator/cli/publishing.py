@@ -1,5 +1,6 @@
 """One event on its way out: signed and stored."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -48,6 +49,8 @@ def publish(address: Address, key: UserKey, letter: Letter) -> Receipt:
                 headers=letter.headers,
             )
 
+    # what the broker says is in the error: no bare line of a log beside it
+    logging.getLogger("platform_nats").addHandler(logging.NullHandler())
     try:
         return anyio.run(stored)
     except errors.TransportError as error:

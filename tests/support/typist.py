@@ -8,6 +8,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple, Self
 
+import pytest
+
+from support.daemon import REPOSITORY
+
+STRATUM = REPOSITORY / ".venv" / "bin" / "stratum"
+needs_setup = pytest.mark.skipif(
+    not STRATUM.exists(), reason="scripts/setup was not called in this checkout"
+)
 _PART = re.compile(
     r"(?:^`(?P<file>[^`\n]+)`:\n\n)?^```(?P<kind>\w*)\n(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,
@@ -51,6 +59,18 @@ def _same(text: str) -> str:
     return text
 
 
+def follow(page: str, terminal: "Terminal") -> list[tuple[str, str]]:
+    """Type a page from top to bottom; what it shows and what was printed, where they differ."""
+    differing: list[tuple[str, str]] = []
+    printed = ""
+    for part in parts(page):
+        if part.kind == "sh":
+            printed = terminal.type(part.text)
+        elif not part.kind and not is_as_printed(part.text, printed):
+            differing.append((part.text, printed))
+    return differing
+
+
 class Terminal:
     """A shell that keeps its folder and its variables from one block to the next."""
 
@@ -81,10 +101,22 @@ class Terminal:
         printed: list[str] = []
         assert self._shell.stdout is not None
         for line in self._shell.stdout:
-            if line.strip() == _MARK:
+            said, mark, _ = line.partition(_MARK)
+            printed += [said + "\n"] if mark and said else [] if mark else [line]
+            if mark:
                 return "".join(printed)
-            printed.append(line)
         raise AssertionError("".join((commands, *printed)))
+
+    @classmethod
+    def of_a_reader(cls, folder: Path) -> Self:
+        """In a project, with the `stratum` of this checkout on the PATH, and little else."""
+        path = os.environ["PATH"]  # noqa: TID251 - a reader has a PATH
+        environment = {
+            "HOME": str(folder),
+            "LANG": "C.UTF-8",
+            "PATH": f"{STRATUM.parent}:{path}",
+        }
+        return cls(folder, environment)
 
     def leave_running(self, command: str, log: str) -> None:
         """Type a command that keeps the terminal until Ctrl-C."""

@@ -209,7 +209,7 @@ def test_groups_suggest_too() -> None:
 
 
 def test_the_exit_codes_are_those_that_help_and_the_page_tell() -> None:
-    page = (Path(__file__).parents[3] / "docs" / "cli.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[3] / "docs" / "troubleshooting.md").read_text("utf-8")
     table = {int(each) for each in re.findall(r"(?m)^\| (\d+) \|", page)}
     helped = CliRunner().invoke(stratum, ["--help"]).stdout.partition("Exit codes:")[2]
 

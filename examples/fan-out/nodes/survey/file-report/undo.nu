@@ -1,0 +1,4 @@
+def main [] {
+  let file = $in | from json | $"($in.run.id).json"
+  rm --force ($env.STRATUM_DATA | path join $file)
+}
