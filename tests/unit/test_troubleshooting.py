@@ -19,14 +19,16 @@ CODE = re.compile(r"[a-z]+(?:-[a-z]+)*")
 ROW = re.compile(r"^\| (`[^|]+`) \|", re.MULTILINE)
 
 STATUS_FIRST = ("Problem", "_problem", "_bad", "super().__init__")
-API = (*STATUS_FIRST, "Stranger", "Impossible")
+API = (*STATUS_FIRST, "Stranger", "Impossible", "_away")
 """The names of what is made with a code; the former with an HTTP status before it."""
 VERDICTS = ("Refused", "EnvelopeRefused", "Judgement")
 
 HANDED_ON: Mapping[str, frozenset[str]] = {
     "code": frozenset({"not-published", "not-verified", "refused"}),
     "f'{fault}-key'": frozenset({"revoked-key", "expired-key"}),
+    "CODE": frozenset({"no-version"}),
     "NOT_HERE": frozenset({"not-here"}),
+    "f'already-{kind}'": frozenset({"already-active", "already-paused", "already-disabled"}),
     "outcome.code": frozenset(),  # what another instance answered
     "stranger.code": frozenset(),
     "why.code": frozenset(),
@@ -43,16 +45,20 @@ def entries(title: str) -> set[str]:
 
 def codes(*makers: str) -> set[str]:
     """The codes with which the product's own code makes one of these."""
-    found: set[str] = set()
-    for argument in (each for maker in calls(makers) for each in maker):
-        texts = [
-            each.value
-            for each in ast.walk(argument)
-            if isinstance(each, ast.Constant) and isinstance(each.value, str)
-        ]
-        said = ast.unparse(argument)
-        found |= HANDED_ON[said] if said in HANDED_ON else set(texts)
-    return {each for each in found if CODE.fullmatch(each)}
+    arguments = [each for maker in calls(makers) for each in maker]
+    found = [_meant(each) for each in arguments]
+    assert all(found), "a code is made in a way that HANDED_ON does not have"
+    return {code for each in found for code in each if CODE.fullmatch(code)}
+
+
+def _meant(argument: ast.expr) -> frozenset[str]:
+    """The codes that an argument can be; empty when that is not known."""
+    said = ast.unparse(argument)
+    if said in HANDED_ON:
+        return HANDED_ON[said] or frozenset({"-"})
+    values = [argument.body, argument.orelse] if isinstance(argument, ast.IfExp) else [argument]
+    texts = [each.value for each in values if isinstance(each, ast.Constant)]
+    return frozenset(each for each in texts if isinstance(each, str))
 
 
 def calls(makers: tuple[str, ...]) -> Iterator[list[ast.expr]]:
@@ -74,7 +80,7 @@ def _positional(maker: str, given: list[ast.expr]) -> Iterator[ast.expr]:
 def sources() -> Iterator[Path]:
     for package in ("stratum_orchestrator", "platform_nats"):
         for file in (ROOT / package).rglob("*.py"):
-            if "cli" not in file.parts:
+            if not {"cli", "client"} & {*file.parts}:
                 yield file
 
 
