@@ -18,7 +18,6 @@ needs_tcp_rules = pytest.mark.skipif(
     landlock.abi() < 4 and bool(NO_BUBBLEWRAP), reason="TCP rules need Linux 6.7"
 )
 needs_signal_rules = pytest.mark.skipif(landlock.abi() < 6, reason="needs Linux 6.12")
-_LAST_PID = 4000  # of those that are looked at: the low ones are the system's
 
 
 @pytest.fixture(params=FENCED)
@@ -157,29 +156,35 @@ async def test_a_path_that_is_a_link_is_within_reach(bench: Bench, tmp_path: Pat
 
 
 async def test_siblings_of_one_stage_see_nothing_of_each_other(bench: Bench) -> None:
-    """Each looks at whatever processes it can find, while the other is there for sure."""
+    assert await peeps(bench) == [False, False]
+
+
+async def test_without_a_fence_siblings_see_each_other(tmp_path: Path) -> None:
+    assert await peeps(Bench(tmp_path, level="limits")) == [True, True]
+
+
+async def peeps(bench: Bench) -> list[object]:
+    """Whether each of two that run together saw the secret of the other, whose pid it knows."""
     body = """
-      touch ($env.STRATUM_DATA | path join $'($env.STRATUM_NODE).began')
+      let began = $env.STRATUM_DATA | path join $'($env.STRATUM_NODE).began'
+      $nu.pid | into string | save --raw $'($began).new'
+      mv $'($began).new' $began
       while (glob ($env.STRATUM_DATA | path join *.began) | length) < 2 { sleep 20ms }
-      let seen = (^sh -c $env.LOOK | complete | get stdout)
+      let pids = glob ($env.STRATUM_DATA | path join *.began) | each { open --raw $in }
+      let known = ^cat ...($pids | each { $'/proc/($in)/environ' }) | complete | get stdout
+      let found = ^sh -c 'cat /proc/[0-9]*/environ' | complete | get stdout
       touch ($env.STRATUM_DATA | path join $'($env.STRATUM_NODE).done')
       while (glob ($env.STRATUM_DATA | path join *.done) | length) < 2 { sleep 20ms }
-      {leaked: ($seen | str contains 'of-the-other-')} | to json
+      {leaked: ($'($known)($found)' | str contains $env.SOUGHT)} | to json
     """
-    look = f"for pid in $(seq 1 {_LAST_PID}); do cat /proc/$pid/environ; done 2>/dev/null"
     ends: dict[str, Ended] = {}
 
-    async def run(node: str) -> None:
-        secret = f"of-the-other-{node}"
-        ends[node] = await bench.run(
-            body.replace("'of-the-other-'", f"'of-the-other-{'b' if node == 'a' else 'a'}'"),
-            env={"LOOK": look},
-            node=node,
-            secrets={"KEY": secret},
-        )
+    async def run(node: str, other: str) -> None:
+        # The one that is sought must not be found in the environment of who seeks it.
+        sought = body.replace("$env.SOUGHT", f"('of-the-other-' + '{other}')")
+        ends[node] = await bench.run(sought, node=node, secrets={"KEY": f"of-the-other-{node}"})
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(run, "a")
-        tasks.start_soon(run, "b")
-
-    assert [ends[node].outputs for node in "ab"] == [{"leaked": False}] * 2
+        tasks.start_soon(run, "a", "b")
+        tasks.start_soon(run, "b", "a")
+    return [(ends[node].outputs or {}).get("leaked") for node in "ab"]
