@@ -1,8 +1,10 @@
 """What is wrong with a definition, said so that its author can mend it."""
 
+from collections.abc import Callable
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 Severity = Literal["error", "warning"]
 
@@ -16,6 +18,16 @@ class Diagnostic(Struct, frozen=True, kw_only=True):
     message: str
     hint: str = ""
     severity: Severity = "error"
+    there: str = ""
+    """Another file that the message names."""
+
+    def placed(self, name: Callable[[str], str]) -> "Diagnostic":
+        """The finding with each file as somebody else calls it."""
+        there = name(self.there) if self.there else ""
+        message = (
+            self.message.replace(f"{self.there}:", f"{there}:", 1) if there else self.message
+        )
+        return replace(self, file=name(self.file), message=message, there=there)
 
     def __str__(self) -> str:
         hint = f" ({self.hint})" if self.hint else ""

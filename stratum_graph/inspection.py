@@ -8,7 +8,7 @@ import networkx as nx
 from stratum_graph import lifecycle
 from stratum_graph.compatibility import misfits
 from stratum_graph.diagnostics import Diagnostic, Severity
-from stratum_graph.model import Definition
+from stratum_graph.model import Definition, JsonSchema
 from stratum_graph.plan import Wiring, make_plan
 from stratum_graph.schemas import SchemaInvalid, compile_schema
 from stratum_graph.subjects import SubjectTrie, covers
@@ -38,14 +38,20 @@ def inspect(
 
 
 def _at(
-    definition: Definition, message: str, hint: str = "", severity: Severity = "error"
+    definition: Definition,
+    message: str,
+    hint: str = "",
+    severity: Severity = "error",
+    other: Definition | None = None,
 ) -> Diagnostic:
+    """A finding about a definition; the message names the place of the other one."""
     return Diagnostic(
         file=definition.file,
         line=definition.line,
         message=message,
         hint=hint,
         severity=severity,
+        there=other.file if other else "",
     )
 
 
@@ -58,6 +64,7 @@ def _duplicates(definitions: Sequence[Definition]) -> Iterator[Diagnostic]:
                 each,
                 f"node `{each.node.name}` is also declared in {other.file}:{other.line}",
                 "rename one of them, or set `enabled = false`",
+                other=other,
             )
 
 
@@ -121,6 +128,14 @@ def _schemas(definitions: Sequence[Definition]) -> Iterator[Diagnostic]:
                     yield _at(each, f"`{field}.{name}` of `{each.node.name}`: {bad}")
 
 
+def _usable(schema: JsonSchema) -> bool:
+    try:
+        compile_schema(schema)
+    except SchemaInvalid:
+        return False
+    return True
+
+
 def _contracts(definitions: Sequence[Definition], providers: Providers) -> Iterator[Diagnostic]:
     for each in definitions:
         for capability in each.node.consumes:
@@ -129,12 +144,15 @@ def _contracts(definitions: Sequence[Definition], providers: Providers) -> Itera
                 continue
             producer = definitions[providers[capability]]
             given = producer.node.output_schemas.get(capability, {})
+            if not _usable(given) or not _usable(wanted):
+                continue  # which is said by itself
             for problem in misfits(given, wanted, path=capability):
                 yield _at(
                     each,
                     f"`{each.node.name}` cannot take `{capability}` as "
                     f"`{producer.node.name}` ({producer.file}:{producer.line}) gives it: "
                     f"{problem}",
+                    other=producer,
                 )
 
 

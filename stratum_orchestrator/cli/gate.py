@@ -7,7 +7,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 
 import anyio
-import msgspec
 
 from stratum_graph.definitions.distribution.bundle import Parcel
 from stratum_graph.definitions.scripts import Nushell
@@ -191,9 +190,12 @@ def _insist(face: Face, found: Sequence[Diagnostic]) -> None:
 
 
 def _told(found: Diagnostic, scratch: Path) -> Diagnostic:
-    """The finding under the name that the file has in the bundle."""
-    file = Path.cwd() / found.file
-    if not file.is_relative_to(scratch):
-        return found
-    inner = file.relative_to(scratch)
-    return msgspec.structs.replace(found, file=str(Path(*inner.parts[1:])))
+    """The finding under the names that the files have in the bundle."""
+
+    def name(given: str) -> str:
+        file = Path.cwd() / given
+        if not file.is_relative_to(scratch):
+            return given
+        return str(Path(*file.relative_to(scratch).parts[1:]))
+
+    return found.placed(name)

@@ -6,8 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from msgspec import structs
-
 from stratum_graph.definitions.content import ContentStore
 from stratum_graph.definitions.scripts import Nushell
 from stratum_graph.diagnostics import Diagnostic
@@ -125,7 +123,7 @@ class Workspace:
         only = folders[0] if len(folders) == 1 else Path()
         here = Path.cwd()
         root = only.relative_to(here) if only.is_relative_to(here) else only
-        return tuple(structs.replace(each, file=str(root / each.file)) for each in found)
+        return tuple(each.placed(lambda file: str(root / file)) for each in found)
 
 
 @asynccontextmanager

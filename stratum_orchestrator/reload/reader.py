@@ -125,7 +125,7 @@ def _placed(found: Diagnostic, sources: Sources) -> Diagnostic:
         return found
     folder, here = sources.folders[0], Path.cwd()
     root = folder.relative_to(here) if folder.is_relative_to(here) else folder
-    return structs.replace(found, file=str(root / found.file))
+    return found.placed(lambda file: str(root / file))
 
 
 class _Policies:

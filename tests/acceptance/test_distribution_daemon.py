@@ -9,7 +9,14 @@ from time import monotonic
 
 import pytest
 
+from platform_nats.nkey import UserKey
+from stratum_graph.definitions.distribution import bundle, pull
+from stratum_graph.definitions.distribution.access import Access
+from stratum_graph.definitions.distribution.layout import Layout
+from stratum_graph.definitions.distribution.oci import Registry
+from stratum_graph.definitions.distribution.reference import Reference
 from support import registry
+from support.bundles import PINNED, signed
 from support.daemon import Daemon, with_patience, write_node
 from support.http import Answer, ask
 
@@ -20,6 +27,10 @@ LAYOUT = "oci-layout:bundles:stable"
 DECLARED = (
     'trigger = { pipeline = "hello", subjects = ["events.hello"] }, '
     'produces = ["hello"], handler.script = "run.nu", effect = \'pure'
+)
+TAKES = (
+    'consumes = ["hello"], input_schemas.hello = { type = "integer" }, '
+    'handler.script = "run.nu"'
 )
 SAYS = 'def main [] {{ {0} {{ hello: "{1}" }} | to json --raw }}'
 
@@ -49,6 +60,21 @@ class Shop:
     def publish(self, *more: str, tag: str = "stable") -> str:
         place = self.reference.removesuffix("stable") + tag
         return str(self.daemon.answer("publish", place, *more)["digest"])
+
+    def publish_unchecked(self, name: str, declared: str) -> str:
+        """What is tagged `unsigned` with one more node, signed: `publish` would not make it."""
+        reference = Reference.parse(self.reference)
+        here = self.project / reference.place
+        shelf = Registry(reference, Access()) if reference.kind == "oci" else Layout(here)
+        was = pull.fetch(shelf, pull.resolve(shelf, "unsigned"), PINNED)
+        node = f'{{ name = "{name}", {declared} }}'.encode()
+        below = f"definitions/nodes/{name}"
+        more = {f"{below}/node.ncl": node, f"{below}/run.nu": b"def main [] { }"}
+        made = bundle.build({**was.files, **more}, was.listing.annotations)
+        key = UserKey((self.project / ".stratum" / "keys" / "developer.nk").read_text().strip())
+        shelf.put(made)
+        shelf.put(signed(made, key, reference.repository))
+        return made.digest
 
     def says(self, version: str = "") -> object:
         """What a new run gives; of a version, if one is named."""
@@ -199,9 +225,17 @@ def test_what_fails_a_check_never_replaces_what_is_in_force(open_shop: Shop) -> 
 
     refused = shop.daemon.cli("activate", "unsigned", "--reason", "a test")
 
+    broken = shop.publish_unchecked("take", TAKES)
+    breaking = shop.daemon.cli("activate", broken, "--reason", "a test")
+
     assert refused.returncode == 1
     assert "check of its signature" in refused.stderr
-    assert (shop.versions(), shop.says()) == (was, said)
+    assert breaking.returncode == 1
+    assert "nodes/take/node.ncl:1:" in breaking.stderr
+    assert "cannot take `hello` as `hello` (" in breaking.stderr
+    assert "nodes/hello/node.ncl:1) gives it" in breaking.stderr
+    assert shop.says() == said
+    assert [x for x in shop.versions() if x["digest"] != broken] == was
 
 
 def test_a_start_goes_on_without_the_source_and_says_so(tmp_path: Path) -> None:

@@ -190,7 +190,7 @@ def test_a_version_that_breaks_a_consumer_is_refused_with_both_places(tmp_path: 
         until(lambda: "cannot take `greet`" in why(daemon), daemon)
 
         assert "nodes/shout/node.ncl:1" in why(daemon)
-        assert "`greet` (greet/node.ncl:1)" in why(daemon)
+        assert "`greet` (nodes/greet/node.ncl:1)" in why(daemon)
 
 
 def test_a_script_from_elsewhere_outlives_its_source(tmp_path: Path) -> None:

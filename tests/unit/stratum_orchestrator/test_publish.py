@@ -103,6 +103,28 @@ def test_what_is_not_fit_is_not_published(
     assert not (project / "bundles").exists()
 
 
+def test_a_consumer_that_would_break_is_named_with_its_producer(project: Path) -> None:
+    schemas = 'let s = (import "stratum.ncl").schema in '
+    for name, declared in {
+        "make": 'produces = ["word"], output_schemas.word = s.string, effect = \'pure',
+        "take": 'consumes = ["word"], input_schemas.word = s.timestamp',
+    }.items():
+        folder = project / "nodes" / name
+        folder.mkdir()
+        trigger = 'trigger = { pipeline = "p", subjects = ["events.p"] }'
+        node = f'{{ name = "{name}", {trigger}, handler.script = "run.nu", {declared} }}'
+        (folder / "node.ncl").write_text(schemas + node)
+        (folder / "run.nu").write_text("def main [] { }")
+
+    done = run(project, "publish", REFERENCE)
+
+    assert done.exit_code == 65
+    assert "definitions/nodes/take/node.ncl:1:" in done.output
+    assert "`make` (definitions/nodes/make/node.ncl:1) gives it" in done.output
+    assert "does not keep format date-time" in done.output
+    assert not (project / "bundles").exists()
+
+
 def test_a_line_that_is_marked_is_no_secret(project: Path) -> None:
     marked = "# password = " + '"correct horse"  stratum:not-a-secret\n'
     script(project).write_text(marked + script(project).read_text())
