@@ -57,6 +57,24 @@ class Commit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """One process of a step or a compensation that is alive."""
+
+    pid: int
+    run: str
+    node: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peak:
+    """The most that there ever was of something at once."""
+
+    what: str
+    most: int
+    allowed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
     """Everything that is known from outside. None or empty: not observed, so not judged."""
 
@@ -75,6 +93,12 @@ class Observed:
     announced: Sequence[Announced] = ()
     alive: Collection[str] = ()
     """Accessors of what is alive at the provider of credentials."""
+    processes: Collection[Process] = ()
+    contents: Mapping[str, str] = field(default_factory=dict)
+    """Digest to that of what is there under it; empty when that is gone or cannot be read."""
+    peaks: Sequence[Peak] = ()
+    lasted_ms: int | None = None
+    """How long all of it took, by a clock that nobody sets."""
     commits: Sequence[Commit] = ()
     """In the order in which the store accepted them."""
     heads: Mapping[str, Sequence[SignedHead]] | None = None

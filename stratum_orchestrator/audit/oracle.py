@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol, TypeVar
 
-from stratum_orchestrator.audit import effects, events, fold, lending, outcomes
+from stratum_orchestrator.audit import bounds, effects, events, fold, lending, outcomes
 from stratum_orchestrator.audit.chronicle import Chronicle
 from stratum_orchestrator.audit.observed import Observed, Violation
 from stratum_orchestrator.audit.run import check_chronicle
@@ -31,6 +31,9 @@ def _check_whole(observed: Observed) -> Iterator[Violation]:
     yield from events.check_signatures(observed)
     yield from events.check_refusals(observed)
     yield from effects.check_keys_between(observed.effects or ())
+    yield from bounds.check_processes(observed)
+    yield from bounds.check_contents(observed)
+    yield from bounds.check_peaks(observed)
     yield from _check_epochs(observed)
     known = {trail.run.id for trail in observed.trails}
     for run in sorted({each.run for each in observed.effects or ()} - known):
@@ -60,6 +63,8 @@ def _check_runs(observed: Observed) -> Iterator[Violation]:
         yield from lending.check_alive(trail, observed.alive, settled=observed.settled)
         if run in believed:
             yield from effects.check_believed(trail, believed[run])
+        plan = observed.plans.get(trail.run.plan)
+        yield from bounds.check_times(trail, plan, observed.lasted_ms)
         yield from effects.check_keys(run, happened.get(run, ()))
         try:
             chronicle = Chronicle.of(run, observed.journals.get(run, ()))
@@ -69,7 +74,6 @@ def _check_runs(observed: Observed) -> Iterator[Violation]:
         if observed.heads is not None:
             heads = observed.heads.get(run, ())
             yield from check_seals(chronicle, observed.journals[run], heads, observed.trusted)
-        plan = observed.plans.get(trail.run.plan)
         yield from check_chronicle(chronicle, fold.said_by(trail), plan)
         yield from effects.check_announced(chronicle, announced.get(run, ()))
         if observed.effects is not None:

@@ -13,6 +13,8 @@ from anyio import to_thread
 from platform_nats.connection import ConnectionSettings, connect
 from platform_nats.nkey import UserKey
 from platform_nats.streams import EVENTS, INTAKE
+from stratum_orchestrator.audit.observed import Observed, Peak
+from stratum_orchestrator.audit.oracle import check
 from stratum_orchestrator.clock import WallClock
 from support.daemon import Daemon, running, write_node
 from support.http import ask, pages
@@ -45,6 +47,14 @@ class Watched:
     live: list[int] = field(default_factory=list)
     in_hand: list[int] = field(default_factory=list)
     rss: list[int] = field(default_factory=list)
+
+    @property
+    def peaks(self) -> Sequence[Peak]:
+        """For the oracle."""
+        return [
+            Peak(what="runs under way", most=max(self.live), allowed=CAPACITY),
+            Peak(what="events in hand", most=max(self.in_hand), allowed=CAPACITY),
+        ]
 
     @property
     def grown(self) -> int:
@@ -151,8 +161,7 @@ async def test_more_than_it_can_do_waits_in_the_stream_and_not_in_the_daemon(
     assert sequences == list(range(1, EVENTS_AT_ONCE + 1))
     assert [each["code"] for each in verdicts(daemon)] == ["accepted"] * EVENTS_AT_ONCE
     assert statuses(daemon) == {"completed": EVENTS_AT_ONCE}
-    assert max(seen.live) <= CAPACITY
-    assert max(seen.in_hand) <= CAPACITY
+    assert check(Observed(trails=(), journals={}, peaks=seen.peaks)) == ()
     assert seen.grown < GROWTH
     assert overtaken(begins(daemon), CAPACITY) == []
 

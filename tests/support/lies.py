@@ -17,7 +17,7 @@ from stratum_state.model import (
     StepStatus,
     VerdictRecord,
 )
-from support.story import Story, told
+from support.story import Story, told, word_of
 
 DIAMOND, ORDER = told("diamond"), told("order")
 Lie = Callable[[], Story]
@@ -108,6 +108,19 @@ def failing_siblings() -> Story:
         undoing("a", CompensationStatus.DONE),
         turned.to(RunStatus.COMPENSATED, compensation=Compensation.CLEAN),
     ).seen_as(effects=[_first_effect("a"), effect(DIAMOND, "a", kind="undo", key="u")])
+
+
+def timing_out(*, lasted_ms: int) -> Story:
+    """`a` times out, and succeeds when it is tried again."""
+
+    def later(fact: Fact) -> Fact:
+        if isinstance(fact, StepRecord) and word_of(fact) == "step.succeeded a 1":
+            return replace(fact, attempt=2)
+        return fact
+
+    again = (attempt("a", 1, StepStatus.TIMED_OUT), attempt("a", 2, StepStatus.STARTED))
+    story = DIAMOND.plus(*again, before="step.succeeded a 1").changed(later)
+    return with_effects(story, effect(DIAMOND, "a", attempt=2)).seen_as(lasted_ms=lasted_ms)
 
 
 def trying_on() -> Story:

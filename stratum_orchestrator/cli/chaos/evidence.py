@@ -1,6 +1,6 @@
 """Reading everything that is on record of a home, for the oracle."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
 import anyio
@@ -9,11 +9,12 @@ import msgspec
 from platform_nats.connection import ConnectionSettings, connect
 from platform_nats.statement import EVENT_ID
 from platform_nats.streams import STATUS, STATUS_PREFIX
-from stratum_graph.definitions.content import ContentStore
+from stratum_graph.definitions.content import ContentStore, digest_of
 from stratum_graph.errors import GraphError
 from stratum_graph.model import Plan
 from stratum_orchestrator import config, storage
-from stratum_orchestrator.audit.observed import Announced, Observed
+from stratum_orchestrator.audit.observed import Announced, Observed, Process
+from stratum_orchestrator.execution.marks import name_of
 from stratum_orchestrator.home import DAEMON, Home
 from stratum_orchestrator.saga.plans import Plans
 from stratum_state.model import Trail, VerdictRecord
@@ -57,6 +58,8 @@ async def _collect(home: Home) -> Observed:
         journals=journals,
         verdicts=verdicts,
         plans=_plans(home, trails),
+        contents=_contents(home, trails),
+        processes=list(_processes(home.marker())),
         heads={run: each.heads for run, each in kept.items() if each is not None},
         trusted=frozenset({storage.key(loaded.settings, home, make=False).public}),
     )
@@ -88,6 +91,31 @@ def _plans(home: Home, trails: Sequence[Trail]) -> dict[str, Plan]:
         except (GraphError, OSError):  # then the oracle judges without it
             continue
     return found
+
+
+def _contents(home: Home, trails: Sequence[Trail]) -> dict[str, str]:
+    """What runs need, as far as it is what it is called."""
+    content = ContentStore(home.content)
+    kept = Plans(content)
+    plans = {trail.run.plan for trail in trails}
+    needed = plans | {tree for digest in plans for tree in kept.trees(digest)}
+    return {digest: _digest(content, digest) for digest in needed}
+
+
+def _digest(content: ContentStore, digest: str) -> str:
+    try:
+        return digest_of(content.get(digest))
+    except (GraphError, OSError):
+        return ""
+
+
+def _processes(token: str) -> Iterator[Process]:
+    """The processes of steps of this home."""
+    for pid in (int(each.name) for each in Path("/proc").iterdir() if each.name.isdecimal()):
+        name = name_of(pid) or ""
+        if name.startswith(f"{token}:"):
+            run, node = name.split(":")[2].split("/")[:2]
+            yield Process(pid=pid, run=run, node=node)
 
 
 async def announced(home: Home, url: str) -> list[Announced]:

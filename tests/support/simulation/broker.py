@@ -116,7 +116,11 @@ class SimulatedConsumer(Port):
                         await self._stream.wait(for_messages=self._has_room)
                     elif message.delivery.sequence not in self.in_hand:
                         self.in_hand[message.delivery.sequence] = message
+                        self._note_peak()
                         handlers.start_soon(self._carry, message, handle)
+
+    def _note_peak(self) -> None:
+        self.world.most_in_hand = max(self.world.most_in_hand, len(self.in_hand))
 
     @property
     def _has_room(self) -> bool:

@@ -40,7 +40,7 @@ AUDIENCE = "simulation"
 DENIED = "denied"
 _WISH = Wish(by="olga", reason="it has to be")
 _OPERATOR = Principal(key="UOPERATOR", name="operator", groups=("operators",))
-_CAPACITY = 3
+CAPACITY = 3
 _GRACE_S = 3.0
 
 
@@ -172,9 +172,9 @@ class Daemon:
             limit_s=setting.limit_s,
         )
         plans = Plans(SimulatedBlobs(world, self.life))
-        self.consumer.set(_CAPACITY)
+        self.consumer.set(CAPACITY)
         async with live_runs(
-            pipeline, plans, self.consumer, capacity=_CAPACITY, grace_s=_GRACE_S
+            pipeline, plans, self.consumer, capacity=CAPACITY, grace_s=_GRACE_S
         ) as live:
             takeover = self.takeover = Takeover(self._store, self.tracker, live, TTL_S)
             left = await resume(self.tracker, live)

@@ -12,14 +12,14 @@ import nkeys
 from platform_nats.envelope import Outgoing, seal
 from platform_nats.nkey import UserKey
 from platform_nats.statement import SIGNATURE
-from stratum_orchestrator.audit.observed import Observed, Violation
+from stratum_orchestrator.audit.observed import Observed, Peak, Violation
 from stratum_orchestrator.audit.oracle import check
 from stratum_state.errors import Fenced, Unavailable
 from stratum_state.model import Fact, Trail
 from stratum_state.store import RunFilter
 from support import signing
 from support.simulation.broker import Stream
-from support.simulation.daemon import AUDIENCE, Daemon, Setting
+from support.simulation.daemon import AUDIENCE, CAPACITY, Daemon, Setting
 from support.simulation.graphs import plans
 from support.simulation.lanes import Lanes
 from support.simulation.runner import Script
@@ -215,6 +215,10 @@ class Scenario:
         kept = {each.id: await store.evidence(each.id) for each in runs}
         return Observed(
             trails=trails,
+            peaks=[
+                Peak(what="events in hand", most=self._world.most_in_hand, allowed=CAPACITY)
+            ],
+            lasted_ms=int(self._world.loop.time() * 1000),
             journals={each.id: await store.journal(each.id) for each in runs},
             verdicts=await store.verdicts(after=None, limit=_ALL),
             plans={plan.digest: plan for plan in plans()},

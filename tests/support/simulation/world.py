@@ -73,6 +73,8 @@ class World:
         self.announced: list[Announced] = []
         self.commits: list[Commit] = []
         self.boundaries = 0
+        self.most_in_hand = 0
+        """Events, of one instance."""
         self.trace: list[str] = []
         self.seen: Counter[str] = Counter()
         """How often what is worth seeing was seen."""

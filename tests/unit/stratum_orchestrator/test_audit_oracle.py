@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from stratum_orchestrator.audit.observed import Commit
+from stratum_orchestrator.audit.observed import Commit, Peak, Process
 from stratum_orchestrator.audit.oracle import check
 from stratum_state.model import (
     Compensation,
@@ -26,6 +26,7 @@ from support.lies import (
     failing_siblings,
     obeying_nobody,
     second_run,
+    timing_out,
     trying_on,
     undoing,
     verdict,
@@ -130,7 +131,22 @@ LIES: dict[str, tuple[str, Lie]] = {
             effects=[replace(each, key="k") for each in DIAMOND.around.effects or ()]
         ),
     ),
+    "a process that outlives everything": (
+        "I13",
+        lambda: DIAMOND.seen_as(processes=[Process(pid=7, run=DIAMOND.run, node="a")]),
+    ),
+    "a process of a step that is over": (
+        "I13",
+        lambda: DIAMOND.seen_as(
+            processes=[Process(pid=7, run=DIAMOND.run, node="a")], settled=False
+        ),
+    ),
     "another plan than the recorded one": ("I14", another_plan),
+    "a script that is another by now": (
+        "I15",
+        lambda: DIAMOND.seen_as(contents={"sha256:a": "sha256:a", "sha256:b": "sha256:c"}),
+    ),
+    "a script that is gone": ("I15", lambda: DIAMOND.seen_as(contents={"sha256:a": ""})),
     "a run without permission": (
         "I16",
         lambda: with_run(DIAMOND, authorization='{"allowed":false,"policies":[]}'),
@@ -158,6 +174,14 @@ LIES: dict[str, tuple[str, Lie]] = {
     "a step that ends while it is undone": (
         "I18",
         lambda: failing_siblings().moved("step.failed c 1", before="run.compensated"),
+    ),
+    "more than was allowed": (
+        "I19",
+        lambda: DIAMOND.seen_as(peaks=[Peak(what="runs", most=4, allowed=3)]),
+    ),
+    "a step that had less time than it is given": (
+        "I20",
+        lambda: timing_out(lasted_ms=1000),
     ),
     "an end that was announced twice": (
         "I21",

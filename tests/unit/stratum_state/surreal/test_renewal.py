@@ -78,7 +78,7 @@ async def test_what_is_not_worth_it_is_left_alone(tmp_path: Path) -> None:
         assert await store.renew(1 << 30) is None
 
 
-@pytest.mark.parametrize("failing", ["too many", "no room"])
+@pytest.mark.parametrize("failing", ["too many", "too often", "no room"])
 async def test_what_cannot_be_done_is_said_and_the_store_goes_on(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -89,6 +89,8 @@ async def test_what_cannot_be_done_is_said_and_the_store_goes_on(
         await live(store, 1)
         if failing == "too many":
             monkeypatch.setattr(renewal, "_MOST_RECORDS", 0)
+        elif failing == "too often":
+            monkeypatch.setattr(renewal, "_MOST_TIMES", 0)
         else:
             monkeypatch.setattr(folder, "SEGMENT", 1 << 60)
 
