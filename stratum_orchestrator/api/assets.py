@@ -13,7 +13,10 @@ _TYPES = {
     "js": "text/javascript",
     "svg": "image/svg+xml",
 }
-_VIEWS = ("/", "/runs", "/runs/{run}", "/events", "/graph", "/health")
+VIEWS = (
+    *("/", "/runs", "/runs/{run}", "/events", "/pipelines"),
+    *("/graph", "/versions", "/health"),
+)
 """Addresses that the page itself makes something of."""
 
 
@@ -47,7 +50,7 @@ class Page:
 
     def table(self) -> Sequence[web.RouteDef]:
         return [
-            *(web.get(view, self.index) for view in _VIEWS),
+            *(web.get(view, self.index) for view in VIEWS),
             web.get("/page/{name}", self.asset),
         ]
 

@@ -32,6 +32,7 @@ class Bundles:
         """Every path about bundles."""
         return [
             web.get("/api/v1/versions", self.versions),
+            web.get("/api/v1/versions/difference", self.difference),
             web.get("/api/v1/activations", self.history),
             web.post("/api/v1/activate", self.activate),
             web.post("/api/v1/rollback", self.rollback),
@@ -42,6 +43,15 @@ class Bundles:
         Question(request.query, set())
         found = await self._desk.activations.versions()
         return web.json_response({"versions": [views.version(each) for each in found]})
+
+    async def difference(self, request: web.Request) -> web.Response:
+        """Which files differ between two bundles that are kept here, line by line."""
+        question = Question(request.query, {"from", "to"})
+        old, new = question.digest("from"), question.digest("to")
+        async with told():
+            found = await self._desk.activations.difference(old, new)
+        changes = [views.change(each) for each in found]
+        return web.json_response({"from": old, "to": new, "changes": changes})
 
     async def history(self, request: web.Request) -> web.Response:
         """Who brought what into force, when and why, newest first."""

@@ -89,6 +89,24 @@ class Instance:
     """Whether it is the one that answers."""
 
 
+class Change(Protocol):
+    """One file that differs between two bundles."""
+
+    @property
+    def kind(self) -> Literal["added", "changed", "removed"]: ...
+    @property
+    def file(self) -> str: ...
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """Of a unified diff; none where a file is no text."""
+        ...
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether there are more lines."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
     """A bundle that is or was in force here, or is kept."""
@@ -116,6 +134,10 @@ class Activations(Protocol):
 
     async def versions(self) -> Sequence[Version]:
         """The bundles that were in force here, the latest first; then others that are kept."""
+        ...
+
+    async def difference(self, old: str, new: str) -> Sequence[Change]:
+        """What differs between two bundles that are kept here, named by digest."""
         ...
 
     async def history(self) -> Sequence[ActivationRecord]:

@@ -20,6 +20,7 @@ Kept = Mapping[str, object]
 
 _TEXT: Kept = {"type": "string"}
 _CURSOR: Kept = {"type": "string", "pattern": "^[0-9a-f]{1,64}$"}
+_DIGEST: Kept = {"type": "string", "pattern": "^sha256:[0-9a-f]{64}$"}
 _WHOLE: Kept = {"type": "integer", "minimum": 0, "maximum": 10**15 - 1}
 _PARAMETERS: Mapping[str, tuple[str, Kept]] = {
     "after": ("The `next` of the page before.", _CURSOR),
@@ -38,6 +39,8 @@ _PARAMETERS: Mapping[str, tuple[str, Kept]] = {
         {"type": "number", "minimum": 0, "maximum": MAX_WAIT_S},
     ),
     "seen": ("The `change` that is known already.", _WHOLE),
+    "from": ("The digest of the one bundle.", _DIGEST),
+    "to": ("The digest of the other.", _DIGEST),
     "node": ("Of one node.", _TEXT),
     "run": ("Of one run.", {"type": "string", "pattern": "^[0-9a-f]{1,25}$"}),
     "principal": ("Who.", _TEXT),
@@ -96,6 +99,9 @@ CATALOG: Mapping[tuple[Method, str], Operation] = {
     ("GET", f"{_RUN}/journal"): _read("Its audit.", shapes.Journal, fails=_OF_RUN),
     ("GET", f"{_RUN}/evidence"): _read("All of it.", shapes.Evidence, fails=_OF_RUN),
     ("GET", "/api/v1/versions"): _read("Bundles that were in force.", shapes.Versions),
+    ("GET", "/api/v1/versions/difference"): _read(
+        "What differs between two bundles.", shapes.Difference, "from", "to", fails=(409,)
+    ),
     ("GET", "/api/v1/activations"): _read("What came into force.", shapes.History),
     ("GET", "/api/v1/authz"): _read(
         "Why somebody may, or not.", shapes.Open, "principal", "action", "resource", "grant"
@@ -192,7 +198,8 @@ def _parameters(path: str, operation: Operation) -> Iterator[Json]:
 
 def _parameter(name: str, place: str, says: str, schema: Kept) -> Json:
     told: Json = {"name": name, "in": place, "description": says, "schema": dict(schema)}
-    return told | ({"required": True} if place == "path" else {})
+    is_needed = place == "path" or schema is _DIGEST
+    return told | ({"required": True} if is_needed else {})
 
 
 def _good(operation: Operation) -> Json:

@@ -14,6 +14,7 @@ MAX_PAGE = 200
 DEFAULT_PAGE = 50
 MAX_WAIT_S = 60.0
 _RUN_ID = re.compile(r"[0-9a-f]{1,25}")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _CURSOR = re.compile(r"[0-9a-f]{1,64}")
 RUN_FILTERS = frozenset({"status", "pipeline", "publisher", "since", "until", "text", "live"})
 MAX_SEARCH = 200
@@ -86,6 +87,13 @@ class Question:
         if not 1 <= limit <= MAX_PAGE:
             raise BadParameter("limit", f"1 to {MAX_PAGE}")
         return limit
+
+    def digest(self, name: str) -> str:
+        """A digest that has to be there."""
+        given = self._given.get(name, "")
+        if not _DIGEST.fullmatch(given):
+            raise BadParameter(name, "sha256: and 64 hex digits")
+        return given
 
     def seen(self) -> int | None:
         given = self.text("seen")

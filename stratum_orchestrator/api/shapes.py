@@ -449,6 +449,23 @@ class Versions(Shape, frozen=True):
     versions: list[Version]
 
 
+class Change(Shape, frozen=True):
+    """One file that differs; the lines are those of a unified diff."""
+
+    change: Literal["added", "changed", "removed"]
+    file: str
+    lines: list[str]
+    cut: bool
+
+
+class Difference(Shape, frozen=True):
+    """What differs between two bundles."""
+
+    from_: str = field(name="from")
+    to: str
+    changes: list[Change]
+
+
 class Activation(Shape, frozen=True):
     """One change of the bundle in force."""
 

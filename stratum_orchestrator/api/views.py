@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from stratum_graph.diagnostics import Diagnostic
 from stratum_graph.model import Plan
-from stratum_orchestrator.api.desk import Check, Instance, Outcome, Status, Version
+from stratum_orchestrator.api.desk import Change, Check, Instance, Outcome, Status, Version
 from stratum_orchestrator.api.visitor import Visitor
 from stratum_orchestrator.saga.attention import Attention
 from stratum_orchestrator.trace import of_run
@@ -127,6 +127,16 @@ def version(found: Version) -> View:
         "cached": found.is_cached,
         "live_runs": found.live_runs,
         "runs": list(found.runs),
+    }
+
+
+def change(found: Change) -> View:
+    """One file that differs between two bundles."""
+    return {
+        "change": found.kind,
+        "file": found.file,
+        "lines": list(found.lines),
+        "cut": found.is_cut,
     }
 
 

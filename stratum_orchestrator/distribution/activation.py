@@ -10,6 +10,7 @@ from stratum_graph.definitions.distribution.pull import Verified
 from stratum_graph.errors import BadReference, DistributionError, GraphError, NotPublished
 from stratum_graph.model import Principal
 from stratum_orchestrator.api.desk import Version
+from stratum_orchestrator.distribution.difference import Change, changes
 from stratum_orchestrator.distribution.supply import Resolved, Supply
 from stratum_orchestrator.distribution.versions import HISTORY, versions
 from stratum_orchestrator.errors import Denied, Impossible
@@ -94,6 +95,18 @@ class Activations:
     async def versions(self) -> Sequence[Version]:
         """The bundles that were in force, the latest first; then others that are kept."""
         return await versions(self.supply, self.tracker)
+
+    async def difference(self, old: str, new: str) -> Sequence[Change]:
+        """What differs between two bundles that are kept here; Impossible when one is not."""
+        before, after = await self._cached(old), await self._cached(new)
+        return list(changes(before.files, after.files))
+
+    async def _cached(self, digest: str) -> Verified:
+        try:
+            return await anyio.to_thread.run_sync(self.supply.cached, digest)
+        except (DistributionError, OSError) as why:
+            remedy = f"fetch it: stratum pull {digest}"
+            raise Impossible("not-kept", f"{digest} is not here: {why}", remedy) from None
 
     async def kept(self) -> frozenset[str]:
         """Digests that the cache has to keep: the latest ones, and those of live runs."""

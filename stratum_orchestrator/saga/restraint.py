@@ -142,9 +142,13 @@ def state(held: Sequence[StandingRecord], waiting: Callable[[str], int]) -> str:
     """The pipelines that are held back, in a line."""
     return "; ".join(
         f"{each.pipeline} is {each.kind} by {each.by}: {each.reason}"
-        + (f" ({count} runs wait)" if (count := waiting(each.pipeline)) else "")
+        + _number(waiting(each.pipeline))
         for each in held
     )
+
+
+def _number(runs: int) -> str:
+    return f" ({runs} {'run waits' if runs == 1 else 'runs wait'})" if runs else ""
 
 
 def _said(record: StandingRecord) -> Mapping[str, object]:

@@ -8,7 +8,7 @@ import pytest
 
 from support import browser
 from support.browser import Tab, browsing
-from support.daemon import Daemon, running, write_node
+from support.daemon import Daemon, write_node
 
 pytestmark = [
     pytest.mark.acceptance,
@@ -29,6 +29,7 @@ BROKEN = """
 def main [] { error make --unspanned { msg: "the <b>carrier</b> refuses" } }
 """
 NAP = "def main [] { sleep 600sec; { nap: 1 } | to json --raw }\n"
+BUNDLE = "oci-layout:bundles:stable"
 UNDO = "def main [] { print --stderr 'refunded' }\n"
 
 
@@ -61,8 +62,17 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
         'handler.script = "run.nu", effect = \'pure',
         run=NAP,
     )
-    with running(project) as up:
+    up = Daemon(project)
+    key = up.answer("keys", "new", "developer")["public"]
+    (project / "stratum.ncl").write_text(
+        f'{{ definitions = {{ source = "{BUNDLE}", signers = ["{key}"] }} }}'
+    )
+    up.answer("publish", BUNDLE)
+    try:
+        up.start()
         yield up
+    finally:
+        up.end()
 
 
 @pytest.fixture
@@ -215,7 +225,52 @@ async def test_graph_and_health_show_what_is_loaded(daemon: Daemon, tab: Tab) ->
     await tab.sees("All checks hold.")
 
 
-@pytest.mark.parametrize("path", ["/", "/runs", "/events", "/graph", "/health"])
+async def test_a_pipeline_is_paused_and_resumed(daemon: Daemon, tab: Tab) -> None:
+    await tab.open(f"{daemon.address['http']}/pipelines")
+    await tab.click("[data-pipeline=nap] .does button")
+    await tab.type("nobody naps today")
+    await tab.press("Enter")
+    await tab.until("document.querySelector('[data-pipeline=nap].paused')")
+    await tab.sees("nobody naps today")
+    run = run_of(emit(daemon, "events.nap"))
+
+    await tab.open(f"{daemon.address['http']}/runs/{run}")
+    await tab.sees("It waits:")
+    await tab.open(f"{daemon.address['http']}/pipelines")
+    await tab.sees("1 run waits")
+    await tab.click("[data-pipeline=nap] .does button")
+    await tab.type("they do again")
+    await tab.press("Enter")
+
+    await tab.until("document.querySelector('[data-pipeline=nap].active')")
+    await tab.open(f"{daemon.address['http']}/runs/{run}")
+    await tab.until("document.querySelector('[data-node=nap].busy')")
+    daemon.cli("run", "cancel", run, "--reason", "a test", wanted=0)
+
+
+async def test_a_version_is_compared_and_rolled_back(daemon: Daemon, tab: Tab) -> None:
+    [first] = [x["digest"] for x in json.loads(daemon.cli("versions", "-o", "json").stdout)]
+    script = daemon.project / "nodes" / "ship" / "run.nu"
+    script.write_text(script.read_text() + "# <i>another</i> carrier\n")
+    second = daemon.answer("publish", BUNDLE)["digest"]
+    daemon.cli("activate", "stable", "--reason", "a better one", wanted=0)
+
+    await tab.open(f"{daemon.address['http']}/versions")
+    await tab.until(f"document.querySelector('.version.active').dataset.digest === '{second}'")
+    await tab.click(".version.active a.button")
+    await tab.sees("+# <i>another</i> carrier")
+    await tab.sees("definitions/nodes/ship/run.nu")
+    await tab.click(".rollback")
+    await tab.type("it was not better")
+    await tab.press("Enter")
+
+    await tab.until(f"document.querySelector('.version.active').dataset.digest === '{first}'")
+    await tab.sees("it was not better")
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/runs", "/events", "/pipelines", "/graph", "/versions", "/health"]
+)
 async def test_nothing_is_wider_than_a_phone(daemon: Daemon, tab: Tab, path: str) -> None:
     await tab.resize(390, 844)
 

@@ -23,6 +23,7 @@ from stratum_orchestrator.api.http import serve
 from stratum_orchestrator.api.metrics import Metrics
 from stratum_orchestrator.api.news import News
 from stratum_orchestrator.api.visitor import Question, Reception, Visitor, no_token
+from stratum_orchestrator.distribution.difference import Change, changes
 from stratum_orchestrator.errors import Impossible, OrchestratorError
 from stratum_orchestrator.ports import Decision
 from stratum_orchestrator.saga.attention import Attention, Needy
@@ -132,6 +133,12 @@ class Registrar:
                 runs=("1", "2"),
             )
         ]
+
+    async def difference(self, old: str, new: str) -> Sequence[Change]:
+        del old, new
+        if self.refusal is not None:
+            raise self.refusal
+        return list(changes({"run.nu": b"a\n"}, {"run.nu": b"b\n", "more": b"\0"}))
 
     async def history(self) -> Sequence[ActivationRecord]:
         return [an_activation(1_750_000_000_000)]

@@ -9,7 +9,9 @@ const PAGES = [
   ["/", "Overview", "overview", "o"],
   ["/runs", "Runs", "runs", "r"],
   ["/events", "Events", "events", "e"],
+  ["/pipelines", "Pipelines", "pipelines", "p"],
   ["/graph", "Graph", "graph", "g"],
+  ["/versions", "Versions", "versions", "v"],
   ["/health", "Health", "health", "h"],
 ];
 const main = document.getElementById("main");

@@ -51,11 +51,19 @@ function describe(root, node, go) {
     node.trigger ? command(`stratum explain ${node.trigger.subjects[0]}`) : "");
 }
 
+/** What is wrong with a change that is not in force. */
+function trouble(reload) {
+  if (!reload?.why) return "";
+  const errors = reload.diagnostics.filter((each) => each.severity === "error");
+  return h("div", { class: "card notice" }, h("strong", {}, "The latest change is not in force; this is what was before. "), reload.why,
+    errors.map((each) => h("p", {}, h("code", { class: "wrap" }, `${each.file}${each.line ? `:${each.line}` : ""}`), ` ${each.message}`)));
+}
+
 const names = (all, pick) => all.flatMap((name, n) => [n ? ", " : "", h("button", { type: "button", class: "word-button", onclick: () => pick(name) }, name)]);
 
 export async function show({ root, query, signal, go, failed }) {
   document.title = "Graph · Stratum";
-  const graph = await get("/graph", {}, signal);
+  const [graph, status] = await Promise.all([get("/graph", {}, signal), get("/status", {}, signal).catch(() => ({}))]);
   const bar = filters([
     { name: "text", label: "Find", hint: "a node or a capability" },
     { name: "pipeline", label: "Pipeline", choices: [["", "all"], ...graph.pipelines.map((each) => [each, each])] },
@@ -74,11 +82,13 @@ export async function show({ root, query, signal, go, failed }) {
   const byName = (name) => pick(graph.nodes.find((each) => each.name === name));
   const capabilities = [...new Set(nodes.flatMap((each) => [...each.produces, ...each.consumes]))].sort();
   root.append(h("h1", {}, "Graph"), h("p", { class: "lead" }, `${count(nodes.length, "node")}, ordered by what they need of each other. `, h("span", { class: "dim" }, "⚡ is started by an event.")), bar,
-    h("div", { class: "split" }, picture, panel),
+    trouble(status.reload),
+    h("div", { class: "split graph" }, picture, panel),
     h("h2", {}, "Capabilities"),
-    h("table", {}, h("thead", {}, h("tr", {}, h("th", {}, "Capability"), h("th", {}, "Given by"), h("th", {}, "Needed by"))),
+    h("table", {}, h("thead", {}, h("tr", {}, h("th", {}, "Capability"), h("th", {}, "Given by"), h("th", {}, "Version"), h("th", {}, "Needed by"))),
       h("tbody", {}, capabilities.map((each) => h("tr", {}, h("td", {}, each),
         h("td", {}, names(graph.nodes.filter((node) => node.produces.includes(each)).map((node) => node.name), byName)),
+        h("td", { class: "dim" }, graph.nodes.filter((node) => node.produces.includes(each)).map((node) => node.version).join(", ")),
         h("td", {}, names(graph.nodes.filter((node) => node.consumes.includes(each)).map((node) => node.name), byName)))))));
   if (nodes.length) draw(picture, nodes, graph.edges, pick);
   else picture.replaceChildren(empty("No node is like that."));

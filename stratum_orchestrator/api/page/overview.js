@@ -2,6 +2,7 @@
 
 import { get, listen } from "/page/api.js";
 import { calmly, command, empty, h, keyed } from "/page/dom.js";
+import { heldBy } from "/page/pipelines.js";
 import { runRow } from "/page/rows.js";
 import { scatter } from "/page/scatter.js";
 import { ago, count, runWord, span, took } from "/page/words.js";
@@ -36,12 +37,12 @@ function tiles(live, needy, recent) {
   const oldest = live.runs.at(-1);
   const more = live.next ? "+" : "";
   return [
-    tile("under way", `${live.runs.length - back.length}${more}`, "accepted, running or suspended", live.runs.length > back.length ? "busy" : ""),
+    tile("under way", `${live.runs.length - back.length}${more}`, "not over yet", live.runs.length > back.length ? "busy" : ""),
     tile("turning back", back.length, "being undone", back.length ? "undo" : ""),
     tile("need somebody", `${needy.runs.length}${needy.next ? "+" : ""}`, needy.runs.length ? "see below" : "nothing to do", needy.runs.length ? "bad" : "good"),
     tile("failed", failed.length, `of the latest ${recent.runs.length}`, failed.length ? "warn" : ""),
     tile("a minute", rate(recent.runs), `runs, over ${MINUTES} minutes`),
-    tile("oldest", oldest ? span(took(oldest)) : "–", oldest ? oldest.pipeline : "no run under way"),
+    tile("oldest", oldest ? span(took(oldest)).split(" ").slice(0, 2).join(" ") : "–", oldest ? oldest.pipeline : "no run under way"),
   ];
 }
 
@@ -55,21 +56,24 @@ function needyCard(run) {
 export async function show({ root, signal, linked, failed }) {
   document.title = "Stratum";
   const parts = {
-    title: h("h1", {}), tiles: h("div", { class: "tiles" }), needy: h("div", { class: "cards" }),
+    title: h("h1", {}), held: h("div", { class: "cards" }), tiles: h("div", { class: "tiles" }), needy: h("div", { class: "cards" }),
     needyHead: h("h2", { hidden: true }, "Needs somebody"), live: h("div", { class: "list" }), picture: h("div", { class: "scatter" }), latest: h("div", { class: "list" }),
   };
   const liveHead = h("h2", { hidden: true }, "Under way");
-  root.append(parts.title, parts.tiles, parts.needyHead, parts.needy, liveHead, parts.live,
+  root.append(parts.title, parts.tiles, parts.held, parts.needyHead, parts.needy, liveHead, parts.live,
     h("h2", {}, "Lately"), parts.picture, parts.latest,
     h("p", {}, h("a", { href: "/runs" }, "All runs")));
 
   async function read() {
     try {
-      const [live, needy, recent] = await Promise.all([
+      const [live, needy, recent, { pipelines }] = await Promise.all([
         get("/runs", { live: "true", limit: RECENT }, signal),
         get("/runs", { attention: "true", limit: 20 }, signal),
         get("/runs", { limit: RECENT }, signal),
+        get("/pipelines", {}, signal).catch(() => ({ pipelines: [] })),
       ]);
+      const held = pipelines.filter((each) => each.standing !== "active");
+      parts.held.replaceChildren(...held.map((each) => h("div", { class: "card notice" }, h("a", { href: "/pipelines" }, each.pipeline), " is ", heldBy(each))));
       root.querySelector(":scope > .problem")?.remove();
       parts.title.textContent = sentence(live, needy);
       document.title = needy.runs.length ? `(${needy.runs.length}) Stratum` : "Stratum";

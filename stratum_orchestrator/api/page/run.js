@@ -5,6 +5,7 @@ import { offers } from "/page/commands.js";
 import { calmly, command, copy, h, json, pair } from "/page/dom.js";
 import { journal } from "/page/journal.js";
 import { node } from "/page/node.js";
+import { heldBy } from "/page/pipelines.js";
 import { heard } from "/page/record.js";
 import { stages } from "/page/stages.js";
 import { timeline } from "/page/timeline.js";
@@ -33,6 +34,14 @@ function banner(run) {
     run.compensation === "partial" ? h("p", { class: "bad" }, run.waived ? "■ Not everything was undone; an operator has accepted that." : "✖ Not everything could be undone.") : ""));
   if (run.instruction) parts.push(h("div", { class: "card" }, h("strong", {}, `${run.instruction.by} said ${run.instruction.action}: `), run.instruction.reason ?? ""));
   return parts;
+}
+
+/** Why a run that is accepted does not begin. */
+async function waits(run, signal) {
+  if (run.status !== "accepted") return [];
+  const { pipelines } = await get("/pipelines", {}, signal).catch(() => ({ pipelines: [] }));
+  const found = pipelines.find((each) => each.pipeline === run.pipeline && each.standing !== "active");
+  return found ? [h("div", { class: "card notice" }, h("strong", {}, "It waits: "), h("a", { href: "/pipelines" }, run.pipeline), " is ", heldBy(found))] : [];
 }
 
 function why(run) {
@@ -89,6 +98,7 @@ export async function show({ root, argument, query, signal, go, linked, failed }
     if (notes.said !== said) {
       notes.said = said;
       notes.replaceChildren(...banner(run));
+      waits(run, signal).then((more) => run.status === "accepted" && notes.append(...more));
       actions.replaceChildren(...offers(run, go, failed, readAll));
       if (!reasons.firstChild) reasons.replaceChildren(...why(run).filter(Boolean));
     }

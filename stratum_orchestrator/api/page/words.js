@@ -11,7 +11,10 @@ const MARKS = {
   skipped: ["◌", "dim"], waiting: ["·", "dim"], "not reached": ["·", "dim"],
   requested: ["○", "busy"], issued: ["●", "busy"], revoked: ["✔", "good"], expired: ["■", "warn"], void: ["◌", "dim"],
   duplicate: ["=", "dim"], "no-pipeline": ["∅", "warn"],
-  ok: ["✔", "good"], "in force": ["✔", "good"], "not ok": ["✖", "bad"], error: ["✖", "bad"], warning: ["!", "warn"],
+  active: ["✔", "good"], paused: ["◐", "warn"], disabled: ["■", "bad"],
+  added: ["+", "good"], removed: ["−", "bad"], changed: ["~", "busy"],
+  configured: ["○", "dim"], activated: ["✔", "good"], "rolled-back": ["↩", "undo"],
+  ok: ["✔", "good"], look: ["!", "warn"], silent: ["✖", "bad"], alive: ["✔", "good"], "in force": ["✔", "good"], "not ok": ["✖", "bad"], error: ["✖", "bad"], warning: ["!", "warn"],
 };
 
 /** The sign and the tone of a state. */

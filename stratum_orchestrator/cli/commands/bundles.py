@@ -1,7 +1,6 @@
 """`stratum pull`, `stratum verify` and `stratum diff`: bundles, without a daemon."""
 
-from collections.abc import Callable, Iterator
-from difflib import unified_diff
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from stratum_orchestrator.cli.ink import Span
 from stratum_orchestrator.cli.marks import sign
 from stratum_orchestrator.cli.options import Face, faced
 from stratum_orchestrator.cli.workspace import workspace
+from stratum_orchestrator.distribution.difference import changes
 from stratum_orchestrator.distribution.supply import Supply
 
 _SIGNER = click.option(
@@ -77,17 +77,17 @@ def diff(face: Face, old: str, new: str, signers: tuple[str, ...], *, content: b
     """Show which files differ between the bundles OLD and NEW; exit code 1 if any does."""
     before = anyio.run(_fetched, face, old, signers, None)
     after = anyio.run(_fetched, face, new, signers, None)
-    changes = list(_changes(before, after))
+    found = list(changes(before.files, after.files))
     if face.screen.for_people:
-        for change, title in changes:
-            face.screen.line(Span(f"{change:8}", "strong"), Span(title))
+        for each in found:
+            face.screen.line(Span(f"{each.kind:8}", "strong"), Span(each.file))
             if content:
-                face.screen.lines([Span(line)] for line in _lines(before, after, title))
-        if not changes:
+                face.screen.lines([Span(line)] for line in each.lines)
+        if not found:
             face.screen.line(sign("ok", unicode=face.screen.unicode), Span(" nothing differs"))
     else:
-        face.screen.values([{"change": change, "file": title} for change, title in changes])
-    if changes:
+        face.screen.values([{"change": each.kind, "file": each.file} for each in found])
+    if found:
         raise SystemExit(Exit.FAILED)
 
 
@@ -129,21 +129,3 @@ def _told(face: Face, found: Verified) -> None:
     mark = sign("ok", unicode=face.screen.unicode)
     face.screen.line(mark, Span(" every check passed", "good"))
     face.screen.fields({name: Span(str(value)) for name, value in told.items() if value})
-
-
-def _changes(before: Verified, after: Verified) -> Iterator[tuple[str, str]]:
-    for title in sorted({*before.files, *after.files}):
-        if title not in before.files:
-            yield "added", title
-        elif title not in after.files:
-            yield "removed", title
-        elif before.files[title] != after.files[title]:
-            yield "changed", title
-
-
-def _lines(before: Verified, after: Verified, title: str) -> Iterator[str]:
-    old, new = (
-        each.files.get(title, b"").decode(errors="replace").splitlines()
-        for each in (before, after)
-    )
-    yield from unified_diff(old, new, f"old/{title}", f"new/{title}", lineterm="")

@@ -71,3 +71,24 @@ async def test_the_policies_can_say_no(api: Served) -> None:
 async def test_without_a_token_nothing_is_told(api: Served) -> None:
     for path in ("/api/v1/versions", "/api/v1/activations"):
         assert (await api.get(path, Authorization=None)).status == 401
+
+
+async def test_two_bundles_are_compared_line_by_line(api: Served) -> None:
+    told = (await api.get(f"/api/v1/versions/difference?from={DIGEST}&to={DIGEST}")).json
+
+    assert told["changes"] == [
+        {"change": "added", "file": "more", "lines": [], "cut": False},
+        {
+            "change": "changed",
+            "file": "run.nu",
+            "lines": ["--- old/run.nu", "+++ new/run.nu", "@@ -1 +1 @@", "-a", "+b"],
+            "cut": False,
+        },
+    ]
+
+
+@pytest.mark.parametrize("query", ["", f"?from={DIGEST}", f"?from={DIGEST}&to=stable"])
+async def test_a_comparison_names_two_digests(api: Served, query: str) -> None:
+    answer = await api.get(f"/api/v1/versions/difference{query}")
+
+    assert (answer.status, answer.json["code"]) == (400, "bad-parameter")

@@ -18,7 +18,7 @@ async def api() -> AsyncIterator[Served]:
         yield api
 
 
-@pytest.mark.parametrize("path", ["/", "/runs", "/runs/abc", "/events", "/graph", "/health"])
+@pytest.mark.parametrize("path", [*assets.VIEWS[:2], "/runs/abc", *assets.VIEWS[3:]])
 async def test_every_address_of_the_page_is_answered_with_it(api: Served, path: str) -> None:
     answer = await api.get(path, Authorization=None)
 

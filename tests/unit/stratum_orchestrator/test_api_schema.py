@@ -30,6 +30,7 @@ from support.desk import TOKEN, Doorman, FixedClock, MemoryDesk, served
 
 RUN = records.a_run()
 EXAMPLES = 8
+DIGEST = "sha256:" + "a" * 64
 TOKENED = {"Authorization": f"Bearer {TOKEN}"}
 APART = {  # the one never ends, the other takes whatever policies know
     "/api/v1/events": "get",
@@ -119,6 +120,7 @@ def test_every_answer_is_as_the_document_says(url: str, operation: APIOperation)
         (f"/api/v1/runs/{RUN.id}/nodes/lint", shapes.NodeOfRun),
         (f"/api/v1/runs/{RUN.id}/logs", shapes.Logs),
         ("/api/v1/versions", shapes.Versions),
+        (f"/api/v1/versions/difference?from={DIGEST}&to={DIGEST}", shapes.Difference),
         ("/api/v1/activations", shapes.History),
         (f"/api/v1/runs/{RUN.id}/journal", shapes.Journal),
         (f"/api/v1/runs/{RUN.id}/evidence", shapes.Evidence),

@@ -64,7 +64,7 @@ async def test_what_waits_still_waits_in_the_next_life_of_the_daemon() -> None:
         await anyio.wait_all_tasks_blocked()
         assert (await found(around, run)).run.status is RunStatus.ACCEPTED
         assert state(at.restraint.standings.held, at.restraint.waiting) == (
-            "p is paused by olga: it has to be (1 runs wait)"
+            "p is paused by olga: it has to be (1 run waits)"
         )
         await at.restraint.stand(PIPELINE, Standing.ACTIVE, WISH)
         await over(at, run)
