@@ -256,7 +256,7 @@ async def test_a_version_is_compared_and_rolled_back(daemon: Daemon, tab: Tab) -
     daemon.cli("activate", "stable", "--reason", "a better one", wanted=0)
 
     await tab.open(f"{daemon.address['http']}/versions")
-    await tab.until(f"document.querySelector('.version.active').dataset.digest === '{second}'")
+    await tab.until(f"document.querySelector('.version.active')?.dataset.digest === '{second}'")
     await tab.click(".version.active a.button")
     await tab.sees("+# <i>another</i> carrier")
     await tab.sees("definitions/nodes/ship/run.nu")
@@ -264,7 +264,7 @@ async def test_a_version_is_compared_and_rolled_back(daemon: Daemon, tab: Tab) -
     await tab.type("it was not better")
     await tab.press("Enter")
 
-    await tab.until(f"document.querySelector('.version.active').dataset.digest === '{first}'")
+    await tab.until(f"document.querySelector('.version.active')?.dataset.digest === '{first}'")
     await tab.sees("it was not better")
 
 

@@ -2,7 +2,7 @@
 
 import { get, listen } from "/page/api.js";
 import { ask } from "/page/commands.js";
-import { calmly, command, empty, h } from "/page/dom.js";
+import { calmly, command, empty, h, keyed } from "/page/dom.js";
 import { count, time, word } from "/page/words.js";
 
 const SAYS = {
@@ -38,13 +38,13 @@ export async function show({ root, signal, linked, failed }) {
   root.append(h("h1", {}, "Pipelines"), h("p", { class: "lead" }, "What events start. Hold one back here: it stays so over restarts, on every instance."), list);
 
   async function read() {
-    if (root.querySelector("button:focus")) return;
     try {
       const { pipelines } = await get("/pipelines", {}, signal);
       root.querySelector(":scope > .problem")?.remove();
       const held = (each) => (each.standing === "active" ? 1 : 0);
       pipelines.sort((a, b) => held(a) - held(b));
-      list.replaceChildren(...(pipelines.length ? pipelines.map((each) => card(each, again)) : [empty("No node has a trigger.", command("stratum new pipeline --list"))]));
+      if (pipelines.length) keyed(list, pipelines, (each) => each.pipeline, (each) => card(each, again));
+      else list.replaceChildren(empty("No node has a trigger.", command("stratum new pipeline --list")));
     } catch (error) {
       failed(error);
     }

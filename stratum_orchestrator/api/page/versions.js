@@ -2,7 +2,7 @@
 
 import { get, listen } from "/page/api.js";
 import { ask } from "/page/commands.js";
-import { calmly, command, copy, empty, h } from "/page/dom.js";
+import { calmly, command, copy, empty, h, keyed } from "/page/dom.js";
 import { difference } from "/page/difference.js";
 import { count, moment, short, time, word } from "/page/words.js";
 
@@ -51,16 +51,15 @@ export async function show({ root, query, signal, linked, failed }) {
   }
 
   async function read() {
-    if (root.querySelector("button:focus")) return;
     try {
       const [{ versions }, { activations }] = await Promise.all([get("/versions", {}, signal), get("/activations", {}, signal)]);
       root.querySelector(":scope > .problem")?.remove();
       const active = versions.find((each) => each.active);
       const previous = active && activations[0]?.digest === active.digest ? activations[0].previous : null;
       const back = { name: "Roll back", path: "/rollback", line: "stratum rollback", says: previous ? `Brings ${brief(previous)} back into force. Runs under way end with the version that they have.` : "" };
-      actions.replaceChildren(...(previous ? [h("button", { type: "button", class: "danger rollback", title: back.says, onclick: () => ask(back, again) }, `Roll back to ${brief(previous)}`)] : []));
-      list.replaceChildren(...(versions.length ? versions.map((each) => card(each, active?.digest, previous, again))
-        : [empty("No bundle is in force.", "The definitions come from folders, and are what lies there. Publish them, and there are versions: ", command("stratum publish REFERENCE"))]));
+      keyed(actions, previous ? [previous] : [], (each) => each, () => h("button", { type: "button", class: "danger rollback", title: back.says, onclick: () => ask(back, again) }, `Roll back to ${brief(previous)}`));
+      if (versions.length) keyed(list, versions.map((version) => ({ version, active: active?.digest, previous })), (each) => each.version.digest, (each) => card(each.version, each.active, each.previous, again));
+      else list.replaceChildren(empty("No bundle is in force.", "The definitions come from folders, and are what lies there. Publish them, and there are versions: ", command("stratum publish REFERENCE")));
       history.replaceChildren(...(activations.length ? [h("h2", {}, "What came into force"), past(activations)] : []));
     } catch (error) {
       failed(error);
