@@ -28,6 +28,7 @@ function view(path) {
 function drawNav(current) {
   const links = PAGES.map(([href, name]) => h("a", { href, "aria-current": href === current ? "page" : null }, name));
   document.getElementById("nav").replaceChildren(...links);
+  links.find((each) => each.hasAttribute("aria-current"))?.scrollIntoView({ block: "nearest", inline: "center" });
 }
 
 function linked(isUp) {

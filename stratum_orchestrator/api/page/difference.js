@@ -6,7 +6,7 @@ import { count, word } from "/page/words.js";
 
 const OPEN = 200; // lines that are shown without being asked for
 
-const tone = (line) => (line.startsWith("@@") ? "place" : line.startsWith("+") ? "more" : line.startsWith("-") ? "less" : "");
+const tone = (line) => (line.startsWith("@@") ? "place" : line.startsWith("+") ? "plus" : line.startsWith("-") ? "minus" : "");
 
 function patch(lines) {
   // the first two name the file, which stands above already

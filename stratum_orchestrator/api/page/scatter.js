@@ -2,7 +2,7 @@
 
 import { h, s } from "/page/dom.js";
 import { fold } from "/page/fold.js";
-import { clock, isOver, mark, span, took } from "/page/words.js";
+import { clock, mark, span, took } from "/page/words.js";
 
 const HEIGHT = 150;
 const LEFT = 64;
@@ -15,8 +15,8 @@ export function scatter(root, runs) {
   root.said = said;
   if (runs.length < 2) return root.replaceChildren();
   const dots = runs.map((run) => ({ run, at: Date.parse(run.accepted), ms: Math.max(1, took(run) ?? 1) }));
-  // those under way go on until now, and would leave the others no room
-  const folded = fold(dots.map((dot) => [dot.at, dot.at + (isOver(dot.run) ? Math.max(dot.ms, 250) : 250)]));
+  // by when they began: those that took long would leave the others no room
+  const folded = fold(dots.map((dot) => [dot.at, dot.at + 250]));
   const low = Math.log10(Math.min(...dots.map((dot) => dot.ms)));
   const high = Math.max(low + 0.5, Math.log10(Math.max(...dots.map((dot) => dot.ms))));
   const x = (at) => LEFT + 12 + folded.at(at) * (WIDTH - LEFT - 28);
