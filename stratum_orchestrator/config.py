@@ -153,7 +153,6 @@ class Credentials(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     timeout: float = 5
     grace: float = 10
     values_file: str = ""
-    dev_file_allowed: bool = False
 
 
 class Http(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

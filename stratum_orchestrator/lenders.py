@@ -59,9 +59,9 @@ def opening(place: Place) -> AbstractAsyncContextManager[CredentialBroker]:
         case "openbao-dev":
             return _openbao(place)
         case "dev-file":
-            if not place.dev and not settings.dev_file_allowed:
-                why = "is for development: nothing is leased, and nothing can be taken back"
-                raise BadProvider("provider", f"`dev-file` {why}; or set `dev_file_allowed`")
+            if not place.dev:
+                why = "nothing is leased, and nothing can be taken back: it is for `dev`"
+                raise BadProvider("provider", f"with `dev-file` {why}; use `vault`")
             return _opened(DevFileBroker(place.project / _needed(settings, "values_file")))
         case _:
             return _opened(NoBroker(missing(settings, dev=place.dev)))

@@ -18,6 +18,7 @@ from stratum_orchestrator.auth.explanation import (
 from stratum_orchestrator.auth.register import Register
 from stratum_orchestrator.auth.tokens import Token, Tokens
 from stratum_orchestrator.ports import Clock, Decision
+from stratum_orchestrator.saga import ruling
 from stratum_orchestrator.saga.delegation import Asker, Matter, about, decide
 from stratum_orchestrator.saga.rules import Rules
 from stratum_state.model import PipelineRun, VerdictRecord
@@ -62,7 +63,9 @@ class Receptionist:
             return _nobody(str(gone))
         now = self.clock.now_ms()
         matter = Matter(action=action, pipeline=pipeline, now_ms=now, about=about)
-        return decide(rules, asker, matter)
+        decision = decide(rules, asker, matter)
+        ruling.note(asker, matter, decision)
+        return decision
 
     def is_welcome(self, visitor: Visitor) -> bool:
         try:

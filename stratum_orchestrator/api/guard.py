@@ -179,8 +179,6 @@ class Guard:
             return
         decision = self._reception.ask(visitor, action, "", {})
         if not decision.allowed:
-            facts = {"principal": visitor.principal.name, "action": action}
-            log.warning("request denied", extra=facts | {"why": decision.reason})
             raise denied(visitor, action, decision)
 
     def _visitor(self, request: web.Request) -> Visitor:

@@ -73,7 +73,10 @@ class Reception(Protocol):
     def ask(
         self, visitor: Visitor, action: str, pipeline: str, about: Mapping[str, str]
     ) -> Decision:
-        """Whether the visitor may, as things are now: a token may have ended meanwhile."""
+        """Whether the visitor may, as things are now: a token may have ended meanwhile.
+
+        What is decided is logged there, too.
+        """
         ...
 
     def explain(self, asked: Question) -> Mapping[str, object]:

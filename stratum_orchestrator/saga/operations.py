@@ -13,6 +13,7 @@ import msgspec
 from stratum_graph.model import Principal
 from stratum_orchestrator.errors import Denied, Impossible, OrchestratorError, UnknownRun
 from stratum_orchestrator.ports import Clock
+from stratum_orchestrator.saga import ruling
 from stratum_orchestrator.saga.delegation import Asker, Matter, about, decide
 from stratum_orchestrator.saga.instruction import (
     Action,
@@ -183,6 +184,7 @@ class Operations:
             about=about(run, rules.principals),
         )
         decision = decide(rules, asker, matter)
+        ruling.note(asker, matter, decision, run=run.id)
         if not decision.allowed:
             raise Denied(action, run.pipeline, decision.reason)
         return Instruction.of(action, wish, decision, now)

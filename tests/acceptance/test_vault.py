@@ -2,20 +2,24 @@
 
 import base64
 import json
+import subprocess
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import anyio
+import msgspec
 import pytest
 from nacl.signing import SigningKey
 
 from stratum_graph.model import Credential
-from stratum_orchestrator.auth.vault import policy
+from stratum_orchestrator.auth.vault import policy, server
 from stratum_orchestrator.auth.vault.broker import VaultBroker, vault_broker
 from stratum_orchestrator.auth.vault.client import Api, Server
 from stratum_orchestrator.auth.vault.login import AppRole, Given, Jwt
 from stratum_orchestrator.errors import CredentialsDenied, CredentialsUnavailable
+from support.daemon import Daemon, write_node
+from support.lending import a_running_vault
 from support.proxy import before
 from support.vault import (
     CERTIFICATE,
@@ -27,13 +31,14 @@ from support.vault import (
     a_vault,
     needs_openbao,
 )
+from support.wait import until
 
 pytestmark = [pytest.mark.acceptance, needs_openbao]
 
 
-@pytest.fixture
-async def vault(tmp_path: Path) -> AsyncIterator[Vault]:
-    async with a_vault(tmp_path) as vault:
+@pytest.fixture(scope="module")
+def vault(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vault]:
+    with a_running_vault(tmp_path_factory.mktemp("vault")) as vault:
         yield vault
 
 
@@ -74,6 +79,52 @@ async def test_a_jwt_logs_in(vault: Vault, tmp_path: Path) -> None:
         grant = await broker.grant(a_claim())
 
     assert grant.policy == "stratum-node-deploy"
+
+
+async def test_a_login_is_renewed_before_it_ends(vault: Vault, tmp_path: Path) -> None:
+    async with vault_broker(vault.api, approle(vault, tmp_path, ttl="3s")) as broker:
+        first = broker.login or ""
+
+        def is_renewed() -> bool:
+            found = vault.do(lambda client: client.auth.token.lookup_accessor(first))
+            return bool(found["data"].get("last_renewal"))
+
+        await until(is_renewed)
+
+        assert broker.login == first
+        assert broker.trouble == ""
+
+
+def test_what_the_plan_prints_is_all_that_an_operator_has_to_run(
+    vault: Vault, tmp_path: Path
+) -> None:
+    program = server.find()
+    assert program is not None
+    path = "secret/stratum/planned"
+    wants = f'credentials = [{{ name = "d", env = "D", path = "{path}", field = "f" }}]'
+    starts = 'trigger = { pipeline = "p", subjects = ["events.p"] }'
+    write_node(
+        tmp_path, "planned", f'{starts}, handler.script = "run.nu", effect = \'pure, {wants}'
+    )
+    printed = Daemon(tmp_path).cli("vault", "plan", "--program", "bao", wanted=0).stdout
+
+    environment = {
+        "PATH": f"{program.parent}:/usr/bin:/bin",
+        "HOME": str(tmp_path),
+        "BAO_ADDR": vault.url,
+        "BAO_TOKEN": vault.root,
+    }
+    subprocess.run(["sh", "-eu"], input=printed, text=True, env=environment, check=True)
+
+    vault.put({path: {"f": "v"}})
+    wanted = Credential(name="d", env="D", path=path, field="f")
+    claim, role = a_claim(wanted, node="planned"), "stratum-node-planned"
+    ours = approle(vault, tmp_path)(vault.api)
+    token = vault.api.mint(ours.client_token, role, claim)
+    foreign = a_claim(STORED, node="planned")
+    assert vault.api.read(ours.client_token, token.client_token, claim) == {"D": "v"}
+    with pytest.raises(CredentialsDenied, match="permission denied"):
+        vault.api.read(ours.client_token, token.client_token, foreign)
 
 
 async def test_a_given_token_is_left_alive(vault: Vault, tmp_path: Path) -> None:
@@ -172,22 +223,25 @@ async def test_what_an_engine_made_ends_with_its_token(
 async def test_what_an_engine_makes_has_to_last_as_long_as_the_step(
     vault: Vault, broker: VaultBroker
 ) -> None:
-    vault.use_pki(ttl="5s", max_ttl="5s")
-    vault.prepare([a_node(CERTIFICATE)], {})
-    claim = a_claim(CERTIFICATE)
+    brief = msgspec.structs.replace(CERTIFICATE, path="pki/issue/brief")
+    vault.use_pki("brief", ttl="5s", max_ttl="5s")
+    vault.prepare([a_node(brief, name="brief")], {})
+    claim = a_claim(brief, node="brief")
     grant = await broker.grant(claim)
 
     with pytest.raises(CredentialsDenied, match=r"lasts \d s, but 30 s are needed"):
         await broker.read(claim, grant)
 
 
-async def test_a_sealed_vault_is_unavailable_and_comes_back_denying_nothing_for_good(
-    vault: Vault, broker: VaultBroker
-) -> None:
-    vault.do(lambda client: client.sys.seal())
+async def test_a_sealed_vault_is_unavailable(tmp_path: Path) -> None:
+    async with (
+        a_vault(tmp_path) as vault,
+        vault_broker(vault.api, approle(vault, tmp_path)) as broker,
+    ):
+        vault.do(lambda client: client.sys.seal())
 
-    with pytest.raises(CredentialsUnavailable, match="sealed"):
-        await broker.grant(a_claim())
+        with pytest.raises(CredentialsUnavailable, match="sealed"):
+            await broker.grant(a_claim())
 
 
 async def test_a_vault_that_is_gone_is_unavailable(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """What every credential provider does: the meaning of the port."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
@@ -15,7 +15,8 @@ from stratum_orchestrator.auth.vault.dev import openbao_dev
 from stratum_orchestrator.auth.vault.login import AppRole
 from stratum_orchestrator.errors import CredentialsDenied
 from stratum_orchestrator.ports import CredentialBroker
-from support.vault import CANARY, PATH, a_claim, a_vault, needs_openbao
+from support.lending import a_running_vault
+from support.vault import CANARY, PATH, Vault, a_claim, needs_openbao
 
 PROVIDERS = [
     pytest.param("vault", marks=needs_openbao),
@@ -24,13 +25,18 @@ PROVIDERS = [
 ]
 
 
+@pytest.fixture(scope="module")
+def vault(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vault]:
+    with a_running_vault(tmp_path_factory.mktemp("vault")) as vault:
+        yield vault
+
+
 @asynccontextmanager
-async def on_vault(folder: Path) -> AsyncIterator[CredentialBroker]:
-    async with a_vault(folder) as vault:
-        role, secret = vault.use_approle(folder)
-        way = AppRole(mount="approle", role_id=role, secret_id_file=secret, wrapped=False)
-        async with vault_broker(vault.api, way) as broker:
-            yield broker
+async def on_vault(vault: Vault, folder: Path) -> AsyncIterator[CredentialBroker]:
+    role, secret = vault.use_approle(folder)
+    way = AppRole(mount="approle", role_id=role, secret_id_file=secret, wrapped=False)
+    async with vault_broker(vault.api, way) as broker:
+        yield broker
 
 
 @asynccontextmanager
@@ -45,10 +51,12 @@ def values(folder: Path) -> Path:
     return file
 
 
-def opening(provider: str, folder: Path) -> AbstractAsyncContextManager[CredentialBroker]:
-    match provider:
+def opening(
+    request: pytest.FixtureRequest, folder: Path
+) -> AbstractAsyncContextManager[CredentialBroker]:
+    match request.param:
         case "vault":
-            return on_vault(folder)
+            return on_vault(request.getfixturevalue("vault"), folder)
         case "openbao-dev":
             return openbao_dev(folder, values(folder))
         case _:
@@ -59,7 +67,7 @@ def opening(provider: str, folder: Path) -> AbstractAsyncContextManager[Credenti
 async def broker(
     request: pytest.FixtureRequest, tmp_path: Path
 ) -> AsyncIterator[CredentialBroker]:
-    async with opening(request.param, tmp_path) as broker:
+    async with opening(request, tmp_path) as broker:
         assert broker.provider == request.param
         yield broker
 

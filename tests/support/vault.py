@@ -93,6 +93,10 @@ class Vault:
         self.do(lambda client: client.sys.create_or_update_policy(policy.OWN, own))
         for role in policy.roles(nodes, ROLE, 10):
             self._make(role)
+        self.put(values)
+
+    def put(self, values: Mapping[str, Mapping[str, str]]) -> None:
+        """Store secrets, by path and field."""
         for path, fields in values.items():
             mount, _, rest = path.partition("/")
             self.do(
@@ -104,8 +108,12 @@ class Vault:
     def use_pki(self, role: str = "deploy", **how: object) -> None:
         """Certificates as leases."""
         lasts = {"max_lease_ttl": "24h"}
-        self.do(lambda client: client.sys.enable_secrets_engine("pki", config=lasts))
-        self.do(lambda client: client.secrets.pki.generate_root("internal", "stratum.test"))
+        if (
+            "pki/"
+            not in self.do(lambda client: client.sys.list_mounted_secrets_engines())["data"]
+        ):
+            self.do(lambda client: client.sys.enable_secrets_engine("pki", config=lasts))
+            self.do(lambda client: client.secrets.pki.generate_root("internal", "stratum.test"))
         said = {"allow_any_name": True, "generate_lease": True, "key_type": "ec", **how}
         self.do(
             lambda client: client.secrets.pki.create_or_update_role(

@@ -160,12 +160,23 @@ async def test_a_command_is_the_principals_own(office: Office) -> None:
     assert office.served.desk.operations.wishes == [("cancel", run.id, "ada", "oops")]
 
 
-async def test_what_changes_the_daemon_needs_the_right_to_that(office: Office) -> None:
+async def test_what_changes_the_daemon_needs_the_right_to_that(
+    office: Office, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "stratum_orchestrator.saga.ruling")
     reload = {who: await office.post(who, "/api/v1/reload", {}) for who in ("olga", "ada")}
     other = {who: await office.post(who, "/api/v1/anything", {}) for who in ("home", "olga")}
 
     assert (reload["olga"].status, reload["ada"].status) == (400, 403)
     assert (other["home"].status, other["olga"].status) == (404, 403)
+    noted = [vars(each) for each in caplog.records if "policy_set" in vars(each)]
+    assert [(each["message"], each["principal"], each["policies"]) for each in noted] == [
+        ("command allowed", "olga", ("operators.daemon",)),
+        ("command denied", "ada", ()),
+        ("command allowed", "operator", ("admins.daemon",)),
+        ("command denied", "olga", ()),
+    ]
+    assert all(str(each["policy_set"]).startswith("sha256:") for each in noted)
 
 
 async def test_an_agent_sees_by_a_grant_what_its_user_sees(office: Office) -> None:

@@ -134,7 +134,9 @@ async def test_what_has_ended_cannot_be_abandoned_or_cancelled() -> None:
     assert str(why) == "it is completed already"
 
 
-async def test_what_is_denied_leaves_no_trace() -> None:
+async def test_what_is_denied_leaves_no_trace_but_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     around = world(hangs={"reserve"})
 
     async with desk(around, Everyone(but="p")) as at:
@@ -145,6 +147,9 @@ async def test_what_is_denied_leaves_no_trace() -> None:
         at.live.hurry()
 
     assert all("instruction" not in each for each in await lines(around, run))
+    denied = [vars(each) for each in caplog.records if each.message == "command denied"]
+    assert [each["action"] for each in denied] == ["abandon", "cancel", "retry"]
+    assert {(each["run"], each["why"]) for each in denied} == {(run, "no permit matched")}
 
 
 async def test_a_run_that_is_not_there_is_not_known() -> None:
