@@ -17,14 +17,16 @@ _REST_S = 0.05
 _LOST = "the connection was lost"
 
 
-async def stored(connection: Connection, sequence: int) -> RawStreamMsg | None:
-    """The stream's message of that number, None if it is gone; raises BrokerAway."""
+async def stored(
+    connection: Connection, sequence: int, stream: str = EVENTS
+) -> RawStreamMsg | None:
+    """A stream's message of that number, None if it is gone; raises BrokerAway."""
     if sequence < 1:
         return None
     deadline = anyio.current_time() + _WITHIN_S
     while True:
         try:
-            return await _attempt(connection, sequence)
+            return await _attempt(connection, sequence, stream)
         except NatsError as error:
             if anyio.current_time() >= deadline:
                 raise BrokerAway(str(error) or type(error).__name__) from error
@@ -45,10 +47,10 @@ def milliseconds(message: RawStreamMsg) -> int:
     return ((message.time or _EPOCH) - _EPOCH) // timedelta(milliseconds=1)
 
 
-async def _attempt(connection: Connection, sequence: int) -> RawStreamMsg | None:
+async def _attempt(connection: Connection, sequence: int, stream: str) -> RawStreamMsg | None:
     with connection.attempt():
         try:
-            return await connection.jetstream.get_msg(EVENTS, sequence)
+            return await connection.jetstream.get_msg(stream, sequence)
         except NotFoundError:
             return None
     raise NatsError(_LOST)

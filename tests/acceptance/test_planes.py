@@ -15,7 +15,7 @@ from platform_nats.errors import NotAuthorized, NotPermitted
 from platform_nats.nkey import UserKey
 from platform_nats.publisher import Publisher, publisher
 from support.daemon import Daemon, running, with_patience, write_node
-from support.http import ask
+from support.http import ask, until_over
 from support.wait import until
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
@@ -231,7 +231,8 @@ def test_a_revoked_grant_turns_its_run_back(daemon: Daemon) -> None:
     told = verdict(daemon, sent, by="bot")
     daemon.cli("grants", "revoke", str(signed["id"]), wanted=0)
     (daemon.project / "gate").touch()
-    run = until_over(daemon, told)
+    [run_id] = told["runs"]  # type: ignore[misc]
+    run = until_over(daemon, run_id)
     journal = json.dumps(ask(daemon, f"/api/v1/runs/{run['run']}/journal"))
 
     assert alone["code"] == "denied"
@@ -241,17 +242,6 @@ def test_a_revoked_grant_turns_its_run_back(daemon: Daemon) -> None:
         run["cause"]
     )
     assert str(signed["id"]) in journal
-
-
-def until_over(daemon: Daemon, told: Mapping[str, object]) -> dict[str, object]:
-    runs = told["runs"]
-    assert isinstance(runs, list)
-    seen: object = 0
-    while True:
-        run = ask(daemon, f"/api/v1/runs/{runs[0]}?wait=20&seen={seen}")
-        if run["ended"]:
-            return run
-        seen = run["change"]
 
 
 def test_a_register_that_cannot_be_read_changes_nobody(daemon: Daemon) -> None:

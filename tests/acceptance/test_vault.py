@@ -257,7 +257,7 @@ async def test_a_vault_that_is_slow_is_unavailable_and_the_loop_goes_on(
     vault: Vault, tmp_path: Path
 ) -> None:
     way = approle(vault, tmp_path)
-    async with before(int(vault.url.rpartition(":")[2])) as between:
+    async with before(vault.port) as between:
         api = Api(Server(url=f"http://127.0.0.1:{between.port}", timeout_s=0.5))
         async with vault_broker(api, way) as broker:
             between.hold()

@@ -34,6 +34,16 @@ def ask(
     return found
 
 
+def until_over(daemon: Daemon, run: object) -> Answer:
+    """The run, whole, when it has ended."""
+    seen: object = 0
+    while True:
+        found = ask(daemon, f"/api/v1/runs/{run}?wait=20&seen={seen}")
+        if found["ended"]:
+            return found
+        seen = found["change"]
+
+
 def pages(daemon: Daemon, path: str, name: str) -> Iterator[Answer]:
     """Every entry of a paged list."""
     after: object = ""

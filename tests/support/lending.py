@@ -3,10 +3,14 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
+import anyio
 from anyio.from_thread import start_blocking_portal
 
+from platform_nats.publisher import publisher
 from support.daemon import Daemon, with_patience, write_node
+from support.http import Answer, ask
 from support.vault import PATH, Vault, a_vault
 
 TIMEOUT_S = 5
@@ -80,12 +84,12 @@ def write_project(project: Path) -> None:
     )
 
 
-def settings(vault: Vault, folder: Path) -> Mapping[str, str]:
-    """What a daemon needs to log in there."""
+def settings(vault: Vault, folder: Path, port: int = 0) -> Mapping[str, str]:
+    """What a daemon needs to log in there, through a port before it if there is one."""
     role, secret = vault.use_approle(folder)
     return {
         "STRATUM_CREDENTIALS__PROVIDER": "vault",
-        "STRATUM_CREDENTIALS__URL": vault.url,
+        "STRATUM_CREDENTIALS__URL": f"http://127.0.0.1:{port}" if port else vault.url,
         "STRATUM_CREDENTIALS__ROLE": role,
         "STRATUM_CREDENTIALS__SECRET_FILE": str(secret),
         "STRATUM_CREDENTIALS__TIMEOUT": "1s",
@@ -103,6 +107,24 @@ def a_running_vault(folder: Path) -> Iterator[Vault]:
         portal.wrap_async_context_manager(a_vault(folder)) as vault,
     ):
         yield vault
+
+
+def publish(daemon: Daemon, mode: str, subject: str = "events.ship") -> object:
+    """Publish an event as the developer; the id of its run."""
+    seed = (daemon.home / "keys" / "developer.nk").read_text().strip()
+
+    async def send() -> int:
+        async with publisher(str(daemon.address["nats"]), seed, "stratum") as out:
+            return (await out.publish(subject, {"mode": mode})).sequence
+
+    told = ask(daemon, f"/api/v1/verdicts/{anyio.run(send)}?wait=30")
+    [run] = cast("list[object]", told["runs"])
+    return run
+
+
+def receipts(run: Answer) -> list[dict[str, str]]:
+    """What the processes of a run were lent."""
+    return cast("list[dict[str, str]]", run["credentials"])
 
 
 def emit(daemon: Daemon, mode: str, *more: str, wanted: int | None = None) -> str:
@@ -132,3 +154,8 @@ def let_go(daemon: Daemon) -> None:
     folder = daemon.home / "pipelines" / "ship"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     (folder / "go").touch()
+
+
+def hold(daemon: Daemon) -> None:
+    """Let what will wait do so."""
+    (daemon.home / "pipelines" / "ship" / "go").unlink(missing_ok=True)

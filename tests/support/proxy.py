@@ -55,6 +55,11 @@ class Proxy:
         """Deliver what was held, and whatever comes."""
         self._passing.set()
 
+    def lead_to(self, server: int) -> None:
+        """Tear every connection; those that come lead to another port from now on."""
+        self._server = server
+        self.reset()
+
     def reset(self) -> None:
         """Tear every connection."""
         for each in tuple(self._connections):

@@ -65,6 +65,10 @@ class Vault:
     pid: int = 0
 
     @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    @property
     def api(self) -> Api:
         return Api(Server(url=self.url))
 
