@@ -13,7 +13,15 @@ from platform_nats.lookup import stored
 from support.canary import Search, notations, watched
 from support.daemon import Daemon, descendants, write_node
 from support.http import ask, pages, until_over
-from support.lending import a_running_vault, hold, notes, publish, settings, until_noted
+from support.lending import (
+    a_running_vault,
+    hold,
+    let_go,
+    notes,
+    publish,
+    settings,
+    until_noted,
+)
 from support.vault import PATH, Credential, Vault, a_node, needs_openbao
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(240), needs_openbao]
@@ -78,7 +86,7 @@ def daemon(vault: Vault, tmp_path: Path) -> Iterator[Daemon]:
         "deploy",
         'trigger = { pipeline = "ship", subjects = ["events.ship"] }, timeout = "3s", '
         f'produces = ["deployed"], handler.script = "run.nu", credentials = [{wants}], '
-        'compensate = { script = "undo.nu", timeout = "3s", '
+        'compensate = { script = "undo.nu", timeout = "3s", retry.attempts = 1, '
         'on = ["succeeded", "failed", "interrupted"] }',
         run=_RUN,
         undo=_UNDO,
@@ -90,36 +98,37 @@ def daemon(vault: Vault, tmp_path: Path) -> Iterator[Daemon]:
         "effect = 'irreversible",
         run=_FAILS,
     )
-    made = Daemon(project, {**settings(vault, tmp_path), "STRATUM_LOG__LEVEL": "debug"})
+    more = {"STRATUM_LOG__LEVEL": "debug", "STRATUM_RUNS__GRACE": "0"}
+    made = Daemon(project, {**settings(vault, tmp_path), **more})
     yield made
     made.end()
 
 
 def test_secrets_are_nowhere_but_in_their_process(vault: Vault, daemon: Daemon) -> None:
-    search = Search(FIELDS.values())
+    search, before = Search(FIELDS.values()), vault.accessors()
     daemon.start()
     with watched(daemon, search):
         runs = [publish(daemon, mode) for mode in MODES]
         ended = [until_over(daemon, run) for run in runs]
         runs.append(cancelled(daemon))
-        hold(daemon)
-        began = len(notes(daemon, "got"))
-        runs.append(publish(daemon, "wait"))
-        until_noted(daemon, "got", began + 1)
+        runs.append(waiting(daemon))
         look_at_processes(daemon, search)
         daemon.kill()  # in mid-step
         daemon.start()
     with watched(daemon, search):
+        let_go(daemon)
         ended.append(until_over(daemon, runs[-1]))
         look_at_answers(daemon, search)
         look_at_streams(daemon, search)
         look_at_terminals(daemon, search, runs)
+        waiting(daemon)
         assert daemon.stop(signal.SIGTERM) == 0
     search.look_below(daemon.project)
 
     assert [each["status"] for each in ended] == ["compensated"] * len(ended)
     assert all("[redacted:" in json.dumps(each) for each in ended)
     assert vault.leased() == set()
+    assert len(vault.accessors() - before) == 1  # the login of the killed one; nobody holds it
     assert search.places > 300
     assert search.hits == []
 
@@ -136,11 +145,18 @@ def test_a_secret_in_the_open_would_be_found(tmp_path: Path) -> None:
 
 def cancelled(daemon: Daemon) -> object:
     """A run that is cancelled while its step has the secrets."""
+    run = waiting(daemon)
+    ask(daemon, f"/api/v1/runs/{run}/cancel", {"reason": "a test"})
+    until_over(daemon, run)
+    return run
+
+
+def waiting(daemon: Daemon) -> object:
+    """A run whose step has the secrets and waits."""
+    hold(daemon)
     began = len(notes(daemon, "got"))
     run = publish(daemon, "wait")
     until_noted(daemon, "got", began + 1)
-    ask(daemon, f"/api/v1/runs/{run}/cancel", {"reason": "a test"})
-    until_over(daemon, run)
     return run
 
 

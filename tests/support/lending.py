@@ -109,15 +109,20 @@ def a_running_vault(folder: Path) -> Iterator[Vault]:
         yield vault
 
 
-def publish(daemon: Daemon, mode: str, subject: str = "events.ship") -> object:
-    """Publish an event as the developer; the id of its run."""
+def send(daemon: Daemon, mode: str, subject: str = "events.ship") -> int:
+    """Publish an event as the developer; its sequence."""
     seed = (daemon.home / "keys" / "developer.nk").read_text().strip()
 
-    async def send() -> int:
+    async def publish() -> int:
         async with publisher(str(daemon.address["nats"]), seed, "stratum") as out:
             return (await out.publish(subject, {"mode": mode})).sequence
 
-    told = ask(daemon, f"/api/v1/verdicts/{anyio.run(send)}?wait=30")
+    return anyio.run(publish)
+
+
+def publish(daemon: Daemon, mode: str, subject: str = "events.ship") -> object:
+    """Publish an event as the developer; the id of its run."""
+    told = ask(daemon, f"/api/v1/verdicts/{send(daemon, mode, subject)}?wait=30")
     [run] = cast("list[object]", told["runs"])
     return run
 
