@@ -10,6 +10,7 @@ import anyio
 from stratum_graph.model import Principal
 from stratum_orchestrator.errors import Denied, Impossible, UnknownPipeline
 from stratum_orchestrator.ports import Clock, Decision
+from stratum_orchestrator.saga import ruling
 from stratum_orchestrator.saga.delegation import Asker, Matter, decide
 from stratum_orchestrator.saga.instruction import Wish
 from stratum_orchestrator.saga.live import LiveRuns
@@ -129,6 +130,7 @@ class Restraint:
         now = self.clock.now_ms()
         matter = Matter(action="pause", pipeline=pipeline, now_ms=now, about={})
         decision = decide(self.rules(), asker, matter)
+        ruling.note(asker, matter, decision)
         if not decision.allowed:
             raise Denied("pause", pipeline, decision.reason)
         return decision
