@@ -218,6 +218,48 @@ def test_the_exit_codes_are_those_that_help_and_the_page_tell() -> None:
     assert {int(each) for each in re.findall(r"(?:^|  )(\d+) ", helped, re.MULTILINE)} == codes
 
 
+def test_a_process_ends_with_the_code_of_what_was_wrong(tmp_path: Path) -> None:
+    (tmp_path / "bad.ncl").write_text("{ http.port = 'none }")
+    (tmp_path / "nodes").mkdir()
+    (tmp_path / "nodes" / "node.ncl").write_text("{ name = 1 }")
+    (tmp_path / "open.nk").write_text("SUAB")
+    (tmp_path / "open.nk").chmod(0o644)
+    ways: dict[tuple[str, ...], Exit] = {
+        ("version",): Exit.OK,
+        ("run", "show"): Exit.USAGE,
+        ("lint", "nodes"): Exit.BAD_DEFINITIONS,
+        ("runs",): Exit.UNAVAILABLE,
+        ("version", "broken"): Exit.SOFTWARE,
+        ("version", ">/dev/full"): Exit.IO,
+        ("keys", "new", "k", "--out", "/proc/nothing/k"): Exit.IO,
+        ("keys", "show", "open.nk"): Exit.PERMISSION,
+        ("dev", "--config", "bad.ncl"): Exit.CONFIG,
+    }
+
+    started = {words: start(tmp_path, *words) for words in ways}
+    said = {words: (each.communicate()[1], each.returncode) for words, each in started.items()}
+
+    assert {words: code for words, (_, code) in said.items()} == ways
+    assert "please report it" in said["version", "broken"][0]
+    assert said["version", ">/dev/full"][0] == "stratum: No space left on device\n"
+
+
+def start(folder: Path, *words: str) -> subprocess.Popen[str]:
+    """The command line as a process; `broken` makes it one with a fault in it."""
+    code = "from stratum_orchestrator.__main__ import main, stratum\n{}main()"
+    fault = "stratum.invoke = lambda _: 1 / 0\n" if "broken" in words else ""
+    with Path("/dev/full" if ">/dev/full" in words else os.devnull).open("w") as out:
+        said = [each for each in words if each not in {"broken", ">/dev/full"}]
+        return subprocess.Popen(
+            [sys.executable, "-c", code.format(fault), *said],
+            cwd=folder,
+            stdout=out,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**config.environment(), "STRATUM_HOME": str(folder / ".stratum")},
+        )
+
+
 @pytest.mark.parametrize(("value", "colored"), [("1", False), ("yes", False), ("", True)])
 def test_any_text_in_no_color_takes_the_colors_away(value: str, *, colored: bool) -> None:
     main, side = pty.openpty()
