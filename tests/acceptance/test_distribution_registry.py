@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,16 @@ from oras.layout import NewLayout
 from oras.provider import Registry as Oras
 
 from platform_nats.nkey import UserKey
+from stratum_graph.definitions.content import ContentStore, digest_of
+from stratum_graph.definitions.descriptor import Descriptor, Source
 from stratum_graph.definitions.distribution import pull
 from stratum_graph.definitions.distribution.access import Access
 from stratum_graph.definitions.distribution.layout import Layout
 from stratum_graph.definitions.distribution.oci import Registry
 from stratum_graph.definitions.distribution.reference import Reference
-from stratum_graph.errors import RegistryDenied, RegistryUnavailable
+from stratum_graph.definitions.remote.fetcher import Fetcher
+from stratum_graph.definitions.remote.places import Places
+from stratum_graph.errors import RegistryDenied, RegistryUnavailable, Untrusted
 from support import registry
 from support.bundles import FILES, PINNED, parcel, signed, trusting
 
@@ -151,6 +156,42 @@ def test_oras_reads_what_we_wrote_and_we_read_what_it_wrote(host: str, tmp_path:
     key = UserKey.generate()
     repository(host).put(signed(parcel(), key))
     assert pull.fetch(repository(host), "v3", trusting(key)).files == FILES
+
+
+@needs_skopeo
+def test_a_signature_travels_along_when_skopeo_copies_its_tag(host: str) -> None:
+    key = UserKey.generate()
+    repository(host).put(parcel(), "v1")
+    repository(host).put(signed(parcel(), key))
+    there = Registry(Reference.parse(f"oci://{host}/mirror/nodes"), Access())
+
+    for tag in ("v1", parcel().digest.replace(":", "-")):
+        source, target = f"docker://{host}/team/nodes:{tag}", f"docker://{host}/mirror/nodes"
+        _skopeo("copy", "--all", source, f"{target}:{tag}")
+
+    assert pull.fetch(there, "v1", trusting(key, repository="team/nodes")).files == FILES
+    with pytest.raises(Untrusted, match="it is for the repository 'team/nodes'"):
+        pull.fetch(there, "v1", trusting(key, repository="mirror/nodes"))
+
+
+async def test_a_script_that_oras_pushed_is_had_by_tag_and_digest(
+    host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = b"def main [] { }\n"
+    (tmp_path / "greet.nu").write_bytes(script)
+    monkeypatch.chdir(tmp_path)
+    Oras(hostname=host, insecure=True).push(f"{host}/lib/greet:v1", files=["greet.nu"])
+    digest = Registry(Reference.parse(f"oci://{host}/lib/greet"), Access()).manifest("v1")
+    places = Places(hosts=frozenset([host]))
+
+    for end in (":v1", f"@{digest_of(digest)}"):
+        wanted = Descriptor(
+            uri=f"oci://{host}/lib/greet{end}",
+            source=Source(type="oci"),
+            sha256=sha256(script).hexdigest(),
+        )
+        found = await Fetcher(places, ContentStore(tmp_path / end[1:3])).fetch([wanted])
+        assert found == {wanted: script}
 
 
 def _skopeo(*arguments: str) -> None:

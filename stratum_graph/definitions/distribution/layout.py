@@ -3,10 +3,12 @@
 import fcntl
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
@@ -38,12 +40,16 @@ class Layout:
 
     def manifest(self, wanted: str) -> bytes:
         digest = wanted if DIGEST.fullmatch(wanted) else self._tagged(wanted)
-        return b"".join(self.blob(digest, Limits().manifest))[: Limits().manifest + 1]
+        found = b"".join(self.blob(digest, Limits().manifest))[: Limits().manifest + 1]
+        if len(found) <= Limits().manifest and digest_of(found) != digest:
+            why = f"the index says {digest}, and the file has {digest_of(found)}"
+            raise Untrusted(f"{self.name}:{wanted}", "manifest digest", why)
+        return found
 
     def blob(self, digest: str, size: int) -> Iterator[bytes]:
         left = size + 1
         try:
-            with self._place(digest).open("rb") as file:
+            with _opened(self._place(digest)) as file:
                 while left > 0 and (part := file.read(min(_PART, left))):
                     left -= len(part)
                     yield part
@@ -137,7 +143,7 @@ class Layout:
     def _index(self) -> _Index:
         place = self.root / "index.json"
         try:
-            with place.open("rb") as file:
+            with _opened(place) as file:
                 text = file.read(_MAX_INDEX + 1)
         except FileNotFoundError:
             return _Index()
@@ -186,6 +192,15 @@ class Layout:
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
+
+
+def _opened(place: Path) -> BinaryIO:
+    """The file for reading. Untrusted: it is a pipe, a device or whatever might never end."""
+    descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    raise Untrusted(str(place), "file", "it is no plain file")
 
 
 def _list(index: _Index, parcel: Parcel, tag: str) -> None:

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from stratum_graph.definitions.content import digest_of
-from stratum_graph.definitions.distribution import bundle
+from stratum_graph.definitions.distribution import bundle, verify
 from stratum_graph.definitions.distribution.access import Access
 from stratum_graph.definitions.distribution.bundle import Parcel
 from stratum_graph.definitions.distribution.reference import DIGEST, Reference
@@ -18,6 +18,7 @@ from stratum_graph.definitions.web.reach import Everywhere, Reaching
 from stratum_graph.errors import NotPublished, RegistryDenied, Untrusted
 
 _PAGE, _MAX_TAGS = 1000, 10_000
+_MAX_UNTYPED = 32
 _MAX_INDEX = 4 << 20
 _MANIFEST = {"Accept": bundle.MANIFEST}
 _INDEX = {"Accept": bundle.INDEX}
@@ -70,8 +71,22 @@ class Registry:
 
     def referrers(self, digest: str, artifact_type: str) -> Sequence[str]:
         listed = [*self._referrers(f"referrers/{digest}"), *self._fallback(digest)]
-        found = (each.digest for each in listed if each.artifact_type == artifact_type)
-        return list(dict.fromkeys(each for each in found if DIGEST.fullmatch(each)))
+        named = {each.digest: each for each in listed if DIGEST.fullmatch(each.digest)}
+        untyped = [x for x, each in named.items() if not each.artifact_type][:_MAX_UNTYPED]
+        return [
+            name
+            for name, each in named.items()
+            if each.artifact_type == artifact_type
+            or (name in untyped and self._is(name, artifact_type))
+        ]
+
+    def _is(self, digest: str, artifact_type: str) -> bool:
+        """Whether a manifest says so itself: copies may be listed without their type."""
+        try:
+            found = verify.parse(self.manifest(digest), digest, Limits(), wanted=digest)
+        except (NotPublished, Untrusted):
+            return False
+        return found.artifact_type == artifact_type
 
     def put(self, parcel: Parcel, tag: str = "") -> None:
         for digest, content in parcel.blobs.items():
