@@ -1,4 +1,4 @@
-"""What the how-to pages say is typed as it stands there, against one daemon."""
+"""What the README and the how-tos say is typed as it stands there, against one daemon."""
 
 import shutil
 from collections.abc import Iterator
@@ -29,6 +29,20 @@ def typed(page: str, daemon: Daemon) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("page", ["write-a-node.md", "find-out-why-nothing-ran.md"])
 def test_a_page_can_be_typed_as_it_stands(page: str, daemon: Daemon) -> None:
     assert typed(page, daemon) == []
+
+
+def test_the_first_events_of_the_readme_can_be_published(daemon: Daemon) -> None:
+    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    shown = text[text.index("### Publish an event") : text.index("### Audit it")]
+    shown = shown.replace("--watch\n", "--watch || true\n")  # its failure is the point
+    (daemon.project / ".venv").symlink_to(REPOSITORY / ".venv")
+
+    with Terminal.of_a_reader(daemon.project) as terminal:
+        differing = follow(shown, terminal)
+
+    watched = [each for each, _ in differing]
+    assert len(watched) == 1  # a terminal shows a picture, and a pipe gets lines
+    assert "undone, last stage first" in watched[0]
 
 
 def test_a_principal_is_added_and_its_key_rotated_as_the_pages_say(daemon: Daemon) -> None:

@@ -19,6 +19,7 @@ LINK = re.compile(r"\[[^\]\n]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 TEST = re.compile(r"`(tests/\S+\.py)::(test_\w+)`")
 COMMAND = re.compile(r"^(?:\$ )?(?:\.venv/bin/)?(stratum .+)$", re.MULTILINE)
+MODULE = re.compile(r"`([\w-]+(?:/[\w-]+)+\.(?:py|js))`")
 MORE = re.compile(r" (?:\|\|?|&&|>) ")  # what a shell does with it
 NAMED = re.compile(r"`(?:\.venv/bin/)?stratum ([a-z][^`]*)`")
 PAGE = re.compile(r"(?<![\w./-])((?:docs/)?[A-Za-z][\w-]*\.md)\b")
@@ -116,6 +117,16 @@ def test_every_test_that_is_named_exists(page: Path) -> None:
         if not (ROOT / file).is_file() or f"def {test}(" not in (ROOT / file).read_text()
     ]
     assert missing == []
+
+
+@every_page
+def test_every_module_that_is_named_exists(page: Path) -> None:
+    named = set(MODULE.findall(page.read_text(encoding="utf-8")))
+
+    missing = {
+        each for each in named if not any(str(file).endswith(f"/{each}") for file in FILES)
+    }
+    assert missing == set()
 
 
 @pytest.mark.parametrize("line", commands_shown())
