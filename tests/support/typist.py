@@ -25,6 +25,7 @@ _DIFFERS = (
     (re.compile(r"\bsha256:[0-9a-f]+"), "DIGEST"),
     (re.compile(r"\b[0-9a-f]{25}\b"), "RUN"),
     (re.compile(r"\b\d+\.\d+s\b"), "TIME"),
+    (re.compile(r"#\d+\b"), "SEQUENCE"),
     (re.compile(r" {2,}"), " "),
 )
 _MARK = "the reader has the prompt back"
@@ -45,7 +46,7 @@ def parts(page: str) -> Iterator[Part]:
 
 
 def is_as_printed(shown: str, printed: str) -> bool:
-    """Whether a page shows what was printed: other ids and times are the same, `…` is any."""
+    """Whether a page shows what was printed: ids, numbers and times may differ, `…` is any."""
     pattern = "".join(
         "(?:.*\n)*" if line.strip() == "…" else re.escape(line).replace("…", ".*") + "\n"
         for line in _same(shown).splitlines()
