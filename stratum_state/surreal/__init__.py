@@ -1,6 +1,7 @@
 """The store on SurrealDB: transports, the group-commit lanes, the schema."""
 
 from stratum_state.surreal.compaction import Compacted, compact
+from stratum_state.surreal.folder import has_store
 from stratum_state.surreal.opening import open_store
 from stratum_state.surreal.retention import Collected
 from stratum_state.surreal.store import Owner, SurrealStore
@@ -15,5 +16,6 @@ __all__ = [
     "SurrealStore",
     "Unrest",
     "compact",
+    "has_store",
     "open_store",
 ]

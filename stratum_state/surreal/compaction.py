@@ -79,7 +79,7 @@ async def compact(
     """
     place = Place(url, namespace, database)
     path = transport.folder_of(url)
-    if path is None or not path.is_dir():
+    if path is None or not folder.has_store(path):
         raise Unavailable(f"{url} is no folder with a store in it")  # noqa: TRY003
     with folder.held(path):
         before = folder.size(path)

@@ -72,6 +72,11 @@ def copy_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.copy")
 
 
+def has_store(path: Path) -> bool:
+    """Whether there is a store, or a whole copy that a crash kept from taking its place."""
+    return path.is_dir() or copy_of(path).is_dir()
+
+
 def discard_copy(path: Path) -> None:
     """Remove a copy that did not come to its end, or is not wanted."""
     shutil.rmtree(copy_of(path), ignore_errors=True)

@@ -1,147 +1,138 @@
 """Killed while it takes over, forgets or compacts, a daemon loses nothing either."""
 
+import os
 import signal
-from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import anyio
 import pytest
 from anyio.to_thread import run_sync
 
+from stratum_orchestrator.audit.oracle import check
+from stratum_orchestrator.cli.chaos.judgement import judge
+from stratum_orchestrator.cli.chaos.lives import Household, cradle
+from stratum_orchestrator.cli.chaos.load import Load
+from stratum_orchestrator.cli.chaos.quiet import until_quiet
 from stratum_orchestrator.crashpoints import POINTS, VARIABLE
-from support.daemon import Daemon, running, with_patience, write_node
+from support import chaos
+from support.chaos import order
+from support.daemon import Daemon, with_patience
 from support.http import pages
 from support.site import a_site_with_database
+from support.wait import until
 
-pytestmark = [pytest.mark.crash, pytest.mark.timeout(240)]
+ROUNDS = int(os.environ.get("STRATUM_ROUNDS", "1"))  # noqa: TID251 - how much a night wants
+pytestmark = [pytest.mark.crash, pytest.mark.timeout(300 * ROUNDS)]
 
-TICK = (
-    'trigger = { pipeline = "tick", subjects = ["events.tick"] }, produces = ["tick"], '
-    'handler.script = "run.nu", compensate.script = "undo.nu"'
-)
-UNDO = "def main [] { }"
+OFTEN = {"STRATUM_RETENTION__EVERY": "200ms"}
+FORGETS = OFTEN | {"STRATUM_RETENTION__AGE": "1ms"}
+COMPACTS = OFTEN | {"STRATUM_RETENTION__WASTE": "0"}
+KEPT, STRANDED = 3, 2
 
 
 def named(prefix: str, *but: str) -> list[str]:
     return [each for each in POINTS if each.startswith(prefix) and each not in but]
 
 
-@pytest.mark.parametrize("point", named("takeover."))
-async def test_killed_while_it_takes_over_it_strands_no_run(tmp_path: Path, point: str) -> None:
-    async with a_site_with_database(tmp_path) as (site, _, _):
-        first = site.member({"STRATUM_RUNS__TAKEOVER": "1s"})
-        second = site.member({"STRATUM_RUNS__TAKEOVER": "1s"})
-        await run_sync(first.start)
-        await site.publish("events.gated", 3)
-        await site.under_way(3)
-        first.kill()
-
-        await run_sync(die, second, point)
-        site.open_gate()
-        await run_sync(second.start)
-        await run_sync(first.start)
-        await site.all_completed(3, once=False)
-        await run_sync(verify, second, 3)
-
-
-@pytest.mark.parametrize("point", named("retention.", "retention.lane"))
-def test_killed_while_it_forgets_it_forgets_the_rest_later(tmp_path: Path, point: str) -> None:
-    write_node(tmp_path, "tick", TICK, undo=UNDO)
-    with running(tmp_path) as daemon:
-        for _ in range(3):
-            daemon.cli("emit", "events.tick", "--wait", wanted=0)
-        daemon.stop()
-        usual = dict(daemon.environment)
-        daemon.environment |= {
-            "STRATUM_RETENTION__AGE": "1ms",
-            "STRATUM_RETENTION__EVERY": "1s",
-        }
-        die(daemon, point)
-
-        daemon.start()
-        while any(kept(daemon)):
-            with_patience()
-        daemon.stop()
-        daemon.environment = usual
-        again = daemon.answer("gc", "--older-than", "0")
-        daemon.start()
-        daemon.cli("emit", "events.tick", "--wait", wanted=0)
-        verify(daemon, 1)
-
-    assert (again["runs"], again["verdicts"]) == (0, 0)
-
-
-async def test_killed_while_it_has_a_lane_that_nobody_had_it_gives_it_back_later(
+async def test_killed_while_it_compacts_it_has_the_one_store_or_the_other(
     tmp_path: Path,
 ) -> None:
-    forgets = {"STRATUM_RETENTION__AGE": "1ms", "STRATUM_RETENTION__EVERY": "1s"}
+    chaos.write_project(tmp_path)
+    async with cradle(chaos.variables()) as born:
+        household = Household(born, tmp_path / ".stratum", chaos.variables())
+        load = Load(household)
+        await household.begin_and_be_ready()
+        for number in range(KEPT):
+            await load.publish(order("good", f"kept-{number}"))
+        await until_quiet(household, [each.sequence for each in load.published], 60)
+        await household.stop()
+
+        for point in ROUNDS * named("compaction."):
+            await die(household, point, COMPACTS)
+            await run_sync(die_at_the_command, tmp_path, point)
+        judgement = await judge(household, load, chaos.effects)
+
+    assert judgement.rest.why == ""
+    assert [str(each) for each in judgement.violations] == []
+    assert len(judgement.observed.trails) == KEPT
+
+
+async def test_killed_while_it_forgets_it_forgets_the_rest_later(tmp_path: Path) -> None:
+    chaos.write_project(tmp_path)
+    async with cradle(chaos.variables()) as born, anyio.create_task_group() as publishers:
+        household = Household(born, tmp_path / ".stratum", chaos.variables())
+        old, new = Load(household), Load(household)
+        for number, point in enumerate(ROUNDS * named("retention.", "retention.lane")):
+            publishers.start_soon(old.publish, order("good", f"old-{number}"))
+            await die(household, point, FORGETS)
+        await household.begin(**FORGETS)
+        await household.ready()
+        await until(lambda: len(old.published) == number + 1)
+        await until_quiet(household, (), 60)
+        await run_sync(until_forgotten, Daemon(tmp_path))
+        await household.stop()
+
+        await household.begin_and_be_ready()
+        await new.publish(order("good", "new"))
+        judgement = await judge(household, new)
+
+    assert judgement.rest.why == ""
+    assert check(replace(judgement.observed, announced=())) == ()  # of the others there is news
+    assert [each.run.event_id for each in judgement.observed.trails] == ["new"]
+
+
+async def test_killed_while_it_takes_over_it_strands_no_run(tmp_path: Path) -> None:
+    soon = {"STRATUM_RUNS__TAKEOVER": "1s"}
     async with a_site_with_database(tmp_path) as (site, _, _):
-        first, second = (site.member({"STRATUM_RUNS__TAKEOVER": "1s"}) for _ in range(2))
-        third = site.member({"STRATUM_RUNS__TAKEOVER": "1s", **forgets})
-        await run_sync(first.start)
-        await site.publish("events.quick", 2)
-        await site.all_ended(2)
-        await run_sync(second.start)
-        await run_sync(first.stop)
-        await run_sync(second.stop)
+        first, second = site.member(soon), site.member(soon)
+        third = site.member({**soon, **FORGETS})
+        for lap in range(ROUNDS):
+            site.gate.unlink(missing_ok=True)
+            await run_sync(first.start)
+            begun = site.effects().total()
+            await site.publish("events.gated", STRANDED)
+            await site.under_way(begun + STRANDED)
+            first.kill()
+            for point in named("takeover."):
+                await run_sync(die_starting, second, point)
+            site.open_gate()
+            await run_sync(second.start)
+            await run_sync(first.start)
+            await site.all_completed(STRANDED * (lap + 1), once=False)
+            await run_sync(lambda: second.cli("audit", "verify", "--all", wanted=0))
+            await run_sync(second.stop)
+            await run_sync(first.stop)
 
-        await run_sync(die, third, "retention.lane")
+        await run_sync(die_starting, third, "retention.lane")
         await run_sync(third.start)
-
-        while await run_sync(lambda: list(pages(third, "/api/v1/runs", "runs"))):
-            with_patience()
+        await run_sync(until_forgotten, third)
 
 
-@pytest.mark.parametrize("point", named("compaction."))
-def test_killed_while_it_compacts_it_has_the_one_store_or_the_other(
-    tmp_path: Path, point: str
-) -> None:
-    write_node(tmp_path, "tick", TICK, undo=UNDO)
-    with running(tmp_path) as daemon:
-        for _ in range(3):
-            daemon.cli("emit", "events.tick", "--wait", wanted=0)
-        before = ids(daemon)
-        daemon.stop()
+async def die(household: Household, point: str, variables: dict[str, str]) -> None:
+    """Begin a daemon; it ends itself at the point."""
+    life = await household.begin(**variables, **{VARIABLE: f"{point}:1"})
+    with anyio.fail_after(60):
+        assert await life.over() == -signal.SIGKILL, household.log.read_text()[-4000:]
 
-        daemon.environment[VARIABLE] = f"{point}:1"
-        killed = daemon.cli("compact")
-        del daemon.environment[VARIABLE]
-        daemon.start()
-        verify(daemon, 3)
-        after = ids(daemon)
-        daemon.stop()
-        daemon.cli("compact", wanted=0)
-        daemon.environment |= {
-            "STRATUM_RETENTION__WASTE": "0",
-            "STRATUM_RETENTION__EVERY": "1s",
-        }
-        die(daemon, point)  # as it compacts by itself
-        daemon.start()
-        verify(daemon, 3)
 
+def die_at_the_command(project: Path, point: str) -> None:
+    """Compact with the daemon down; the command ends itself at the point."""
+    killed = Daemon(project, {VARIABLE: f"{point}:1"}).cli("compact")
     assert killed.returncode == -signal.SIGKILL
     assert f"killed at crash point {point}:1" in killed.stderr
-    assert after == before
 
 
-def kept(daemon: Daemon) -> Iterator[object]:
-    """Everything that is to be forgotten."""
-    yield from pages(daemon, "/api/v1/runs", "runs")
-    yield from pages(daemon, "/api/v1/verdicts", "verdicts")
-
-
-def ids(daemon: Daemon) -> Sequence[object]:
-    return [run["run"] for run in pages(daemon, "/api/v1/runs", "runs")]
-
-
-def die(daemon: Daemon, point: str) -> None:
-    """Start the daemon; it ends itself at the point."""
+def die_starting(daemon: Daemon, point: str) -> None:
+    """Start the daemon as a process of its own; it ends itself at the point."""
     daemon.environment[VARIABLE] = f"{point}:1"
     assert daemon.begin().wait(60) == -signal.SIGKILL, daemon.log
     del daemon.environment[VARIABLE]
     assert f"killed at crash point {point}:1" in daemon.log
 
 
-def verify(daemon: Daemon, runs: int) -> None:
-    """Let the oracle judge every run that is on record."""
-    assert len(ids(daemon)) == runs
-    daemon.cli("audit", "verify", "--all", wanted=0)
+def until_forgotten(daemon: Daemon) -> None:
+    """Wait until neither runs nor verdicts are left."""
+    for what in ("runs", "verdicts"):
+        while list(pages(daemon, f"/api/v1/{what}", what)):
+            with_patience()

@@ -15,7 +15,7 @@ from stratum_orchestrator.cli.workspace import read_settings
 from stratum_orchestrator.crashpoints import wanted
 from stratum_orchestrator.home import Home
 from stratum_state.errors import StateError, StoreInUse
-from stratum_state.surreal import Compacted, compact as compact_store
+from stratum_state.surreal import Compacted, compact as compact_store, has_store
 
 _MIB = 1 << 20
 
@@ -40,7 +40,7 @@ def compact(face: Face) -> None:
 async def _compact(face: Face) -> Compacted:
     settings = await read_settings(face)
     home = Home(face.home)
-    if settings.surrealdb.url or not home.database.is_dir():
+    if settings.surrealdb.url or not has_store(home.database):
         raise NoStore(home.database)
     place = settings.surrealdb
     url = storage.database_url(settings, home)

@@ -20,6 +20,7 @@ from stratum_orchestrator.home import Home
 from stratum_orchestrator.retention import Content, Retention
 from stratum_orchestrator.saga.plans import Plans
 from stratum_state.errors import StateError, StoreInUse
+from stratum_state.surreal import has_store
 
 _DAY_S = 86_400
 _MANY = 10_000_000
@@ -99,7 +100,7 @@ def gc(face: Face, days: float | None, *, dry_run: bool) -> None:
 async def _collect(face: Face, days: float | None, dry_run: bool) -> Found:  # noqa: FBT001
     settings = await read_settings(face)
     home = Home(face.home)
-    if not settings.surrealdb.url and not home.database.is_dir():
+    if not settings.surrealdb.url and not has_store(home.database):
         raise NoStore(home.database)
     age_s = settings.retention.age if days is None else days * _DAY_S
     try:
