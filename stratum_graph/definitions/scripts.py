@@ -10,7 +10,7 @@ import anyio
 import msgspec
 from msgspec import Struct
 
-from stratum_graph.definitions.content import ContentStore
+from stratum_graph.definitions.content import ContentStore, Tree
 from stratum_graph.diagnostics import Diagnostic
 from stratum_graph.model import Definition
 
@@ -90,6 +90,18 @@ class ScriptChecker:
             for problem in self._known[script]
         }
         return tuple(sorted(found, key=lambda each: (each.file, each.line, each.column)))
+
+    async def check_files(self, files: Tree) -> tuple[Diagnostic, ...]:
+        """What `nu` complains of in all scripts among the files, whoever names them or not."""
+        tree = await anyio.to_thread.run_sync(self._content.put_tree, files)
+        names = [each for each in sorted(files) if each.endswith(".nu")]
+        scripts = [_Script(tree=tree, path=each, std_lib=True) for each in names]
+        await self._learn(scripts)
+        return tuple(
+            msgspec.structs.replace(problem, file=script.path)
+            for script in scripts
+            for problem in self._known[script]
+        )
 
     async def _learn(self, scripts: Sequence[_Script]) -> None:
         suspects = scripts

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory, gettempdir
 import anyio
 
 from stratum_graph.definitions.distribution.bundle import Parcel
-from stratum_graph.definitions.scripts import Nushell
+from stratum_graph.definitions.scripts import Nushell, ScriptChecker
 from stratum_graph.diagnostics import Diagnostic
 from stratum_graph.errors import EvaluationFailed, Untrusted
 from stratum_orchestrator.auth.cedar import PolicySet
@@ -90,6 +90,7 @@ async def pass_through(face: Face, place: Workspace, checks: Checks) -> Passed:
     done = await _scan(face, draft, required=checks.scanner)
     with _scratch() as scratch:
         generation, folders, draft = await _compile(face, place, draft, Path(scratch))
+        await _parse(face, place, draft)
         done |= {"compile": "passed", "scripts": "passed", "policies": "passed"}
         if checks.cases:
             done["cases"] = await _play(face, folders)
@@ -152,6 +153,12 @@ async def _compile(
     if read.whole is None:
         raise NotFit(1)
     return read.whole.digest, staged.sources.folders, draft
+
+
+async def _parse(face: Face, place: Workspace, draft: Draft) -> None:
+    """Definitions name the scripts that they begin with; those may run others, so all count."""
+    nu = Nushell(Path(find(place.execution(place.project))), LIBRARY)
+    _insist(face, await ScriptChecker(place.content, nu).check_files(draft.files))
 
 
 async def _completed(face: Face, draft: Draft, copies: Mapping[str, bytes]) -> Draft:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from stratum_graph.definitions import furnishing
 from stratum_graph.definitions.content import ContentStore
 from stratum_graph.definitions.directory import Loaded
 from stratum_graph.definitions.remote.places import Places
@@ -148,6 +149,7 @@ async def test_a_script_of_a_server_is_had_once_and_serves_without_it(tmp_path: 
     assert first.definitions == again.definitions
     assert first.definitions[0].node.handler.script == f"sha256-{DIGEST}.nu"
     assert first.copies == {f"a/sha256-{DIGEST}.nu": SCRIPT.encode()}
+    assert furnishing.kept(first.definitions) == {f"sha256:{DIGEST}"}  # never collected
     assert len(there.asked) == 1
 
 

@@ -85,6 +85,7 @@ def test_a_dry_run_publishes_nothing(project: Path) -> None:
     [
         ("node.ncl", "{ name = 1 }", "node.ncl:1:"),
         ("run.nu", "def main [] { let }", "run.nu:1:"),
+        ("more.nu", "def x [ {", "nodes/greet/hello/more.nu:1:"),
         ("run.nu", "# " + "S" + "U" + "A" * 56, "looks like an NKey seed"),
         ("note.txt", "https://ann:" + "hunter22@example.com", "looks like a password"),
         ("note.txt", "api_key = " + '"0123456789abcdef"', "looks like a secret written out"),
