@@ -1,0 +1,107 @@
+"""What answers look like: the shapes behind `/openapi.json`. `views` makes them.
+
+Tests hold every answer against its shape, in both directions.
+"""
+
+from stratum_orchestrator.api.shapes.command import ActivationWish, Obeyed, RetryWish, Wish
+from stratum_orchestrator.api.shapes.daemon import (
+    Check,
+    Finding,
+    Instance,
+    Instances,
+    Reload,
+    Status,
+    Visitor,
+)
+from stratum_orchestrator.api.shapes.event import Stored, Verdict, Verdicts
+from stratum_orchestrator.api.shapes.graph import (
+    Edge,
+    Graph,
+    GraphNode,
+    Pipeline,
+    Pipelines,
+    Plan,
+    PlannedNode,
+    Pruned,
+    Standing,
+    Trigger,
+)
+from stratum_orchestrator.api.shapes.ground import Json, Moment, Open, Problem, RunId, Shape
+from stratum_orchestrator.api.shapes.part import Entry, Evidence, Journal, Log, Logs, NodeOfRun
+from stratum_orchestrator.api.shapes.run import (
+    Attention,
+    Credential,
+    Error,
+    Event,
+    Head,
+    Listed,
+    Run,
+    Runs,
+    Source,
+    Step,
+    Undo,
+)
+from stratum_orchestrator.api.shapes.version import (
+    Activation,
+    Change,
+    Difference,
+    History,
+    Version,
+    Versions,
+)
+
+__all__ = [
+    "Activation",
+    "ActivationWish",
+    "Attention",
+    "Change",
+    "Check",
+    "Credential",
+    "Difference",
+    "Edge",
+    "Entry",
+    "Error",
+    "Event",
+    "Evidence",
+    "Finding",
+    "Graph",
+    "GraphNode",
+    "Head",
+    "History",
+    "Instance",
+    "Instances",
+    "Journal",
+    "Json",
+    "Listed",
+    "Log",
+    "Logs",
+    "Moment",
+    "NodeOfRun",
+    "Obeyed",
+    "Open",
+    "Pipeline",
+    "Pipelines",
+    "Plan",
+    "PlannedNode",
+    "Problem",
+    "Pruned",
+    "Reload",
+    "RetryWish",
+    "Run",
+    "RunId",
+    "Runs",
+    "Shape",
+    "Source",
+    "Standing",
+    "Status",
+    "Step",
+    "Stored",
+    "Trigger",
+    "Undo",
+    "Verdict",
+    "Verdicts",
+    "Version",
+    "Versions",
+    "Visitor",
+    "Wish",
+]

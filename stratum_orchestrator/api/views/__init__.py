@@ -1,0 +1,57 @@
+"""How records look to people and programs: the one place that gives JSON its shape.
+
+Times are ISO 8601 in UTC with milliseconds. Keys never disappear; what is unknown is null.
+"""
+
+from stratum_orchestrator.api.views.bundles import activation, change, version
+from stratum_orchestrator.api.views.daemon import (
+    check,
+    diagnostic,
+    instance,
+    outcome,
+    status,
+    visitor,
+)
+from stratum_orchestrator.api.views.events import standing, verdict
+from stratum_orchestrator.api.views.ground import View, decoded, iso
+from stratum_orchestrator.api.views.runs import (
+    attempt,
+    attention,
+    compensation,
+    event,
+    head,
+    journal_line,
+    lease,
+    log,
+    run,
+    stages,
+    step,
+)
+
+__all__ = [
+    "View",
+    "activation",
+    "attempt",
+    "attention",
+    "change",
+    "check",
+    "compensation",
+    "decoded",
+    "diagnostic",
+    "event",
+    "head",
+    "instance",
+    "iso",
+    "journal_line",
+    "lease",
+    "log",
+    "outcome",
+    "run",
+    "stages",
+    "standing",
+    "status",
+    "step",
+    "verdict",
+    "version",
+    "visitor",
+]
