@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from stratum_graph.model import ActionNode, Trigger
+from stratum_orchestrator.api.openapi import CATALOG
+
 TESTS = Path(__file__).parents[1]
 GRAPH, ORCHESTRATOR = "unit/stratum_graph", "unit/stratum_orchestrator"
 NATS = "unit/platform_nats"
@@ -111,6 +114,9 @@ WHERE: dict[str, tuple[str, ...]] = {
     "a policy with a mistake or a mistyped name does not load": (
         f"{ORCHESTRATOR}/test_cedar_policies.py::test_a_bad_policy_is_refused_by_its_place",
     ),
+    "a mistake in a changed policy leaves the former ones in force and is told": (
+        "acceptance/test_reload.py::test_policies_are_taken_whole_or_not_at_all",
+    ),
     # ---------------------------------------------------------------- definitions
     "a definition without end, in time or in memory, is stopped and named": (
         f"{_HOSTILE_FILES}test_what_never_ends_or_grows_is_stopped",
@@ -166,11 +172,13 @@ WHERE: dict[str, tuple[str, ...]] = {
         "acceptance/test_execution.py::test_of_fifty_megabytes_of_stderr_the_end_is_kept",
         "acceptance/test_execution.py::test_input_may_be_ignored",
         f"{_ENDINGS}test_a_timeout_ends_everything",
+        f"{_ENDINGS}test_background_processes_end_with_their_script",
     ),
     "a leased secret in the output is recorded nowhere": (
         f"{_REDACTION}test_no_part_of_a_secret_is_left_in_stderr",
         f"{_REDACTION}test_a_secret_on_stdout_fails_the_step",
         "acceptance/test_execution_secrets.py::test_what_a_script_says_holds_no_secret",
+        "acceptance/test_canary.py::test_secrets_are_nowhere_but_in_their_process",
         f"{ORCHESTRATOR}/test_logs.py::test_what_is_under_the_veil_is_in_no_line",
     ),
     "an output that is not what was promised fails the step": (
@@ -194,6 +202,11 @@ WHERE: dict[str, tuple[str, ...]] = {
         f"{ORCHESTRATOR}/test_cli_online.py::test_hostile_text_reaches_the_terminal_as_text",
         f"{ORCHESTRATOR}/test_logs.py::test_a_sentence_cannot_carry_control_characters",
     ),
+    "what is markup or code to a browser is text on the page": (
+        "acceptance/test_page.py::test_what_a_node_was_given_and_said_is_shown_as_text",
+        f"{ORCHESTRATOR}/test_api_page.py::test_data_never_becomes_markup_or_code",
+        f"{_GUARD}test_every_answer_forbids_what_a_browser_could_do_with_it",
+    ),
     # ---------------------------------------------------------------- HTTP
     "requests that are too large or ambiguous are refused": (
         f"{_GUARD}test_a_body_beyond_the_limit_is_refused",
@@ -216,12 +229,23 @@ WHERE: dict[str, tuple[str, ...]] = {
     # ---------------------------------------------------------------- records and files
     "a name in the query language is a name": (
         f"{_STORE}test_a_name_in_the_query_language_is_a_name",
+        f"{_GUARD}test_a_path_that_names_nothing_stays_text",
+    ),
+    "values for steps in a file that others can read or lead elsewhere are not used": (
+        f"{ORCHESTRATOR}/test_lenders.py::test_a_file_of_values_is_ours_alone_or_not_used",
     ),
     "a secret that everybody can read is told with the remedy": (
         f"{ORCHESTRATOR}/test_cli.py::test_the_doctor_names_a_remedy_for_what_is_not_well",
         f"{ORCHESTRATOR}/test_cli.py::test_the_doctor_names_a_secret_that_everybody_can_read",
     ),
 }
+
+
+ABSENT = {
+    "an approval that is used twice, too late, or by whoever scans mail": "approv",
+    "a schedule that never comes or means nothing": "cron",
+}
+"""What else is often tried, on features that are not there, by the word for them."""
 
 
 @cache
@@ -242,3 +266,11 @@ def test_every_claim_about_bad_input_has_its_tests(claim: str) -> None:
 
         assert names_in(file)
         assert not name or name in names_in(file), place
+
+
+@pytest.mark.parametrize("claim", ABSENT)
+def test_what_is_not_there_cannot_be_attacked(claim: str) -> None:
+    fields = set(ActionNode.__struct_fields__) | set(Trigger.__struct_fields__)
+
+    assert not [path for _, path in CATALOG if ABSENT[claim] in path]
+    assert not {"ask", "cron", "schedule", "every"} & fields
