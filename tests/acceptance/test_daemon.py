@@ -1,6 +1,7 @@
 """The daemon as its users meet it: a process, a command line, an HTTP API."""
 
 import json
+import os
 import shutil
 import signal
 import urllib.error
@@ -255,3 +256,12 @@ def test_asked_to_end_it_ends_with_everything_that_it_started(
     assert code == 0
     assert below
     assert not any(Path(f"/proc/{pid}").exists() for pid in below)
+
+
+def test_it_hides_from_others_of_its_account_and_says_when_it_is_root(daemon: Daemon) -> None:
+    is_root = os.geteuid() == 0
+
+    assert ("running as root" in daemon.log) == is_root
+    if not is_root:  # nothing can be hidden from root
+        with pytest.raises(PermissionError):
+            Path(f"/proc/{daemon.pid}/environ").read_bytes()
