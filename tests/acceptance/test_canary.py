@@ -2,6 +2,7 @@
 
 import json
 import signal
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -183,6 +184,9 @@ def look_at_answers(daemon: Daemon, search: Search) -> None:
         told = ask(daemon, path)
         search.look(path, json.dumps(told))
         search.look(path, json.dumps(told, ensure_ascii=False))
+    for path in ("/metrics", "/readyz?verbose"):
+        with urllib.request.urlopen(f"{daemon.address['http']}{path}") as answer:  # noqa: S310
+            search.look(path, answer.read())
 
 
 def look_at_streams(daemon: Daemon, search: Search) -> None:

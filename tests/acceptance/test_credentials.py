@@ -1,5 +1,7 @@
 """Steps of a real daemon, lent values by a real OpenBao, and what is left of that: nothing."""
 
+import base64
+import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from hashlib import sha256
@@ -7,7 +9,9 @@ from typing import cast
 
 import pytest
 
-from support.daemon import Daemon, running
+from platform_nats.envelope import Outgoing, seal
+from platform_nats.nkey import UserKey
+from support.daemon import Daemon, running, with_patience
 from support.http import Answer, ask, until_over
 from support.lending import (
     a_running_vault,
@@ -108,3 +112,35 @@ def test_what_is_on_record_is_a_receipt(vault: Vault, daemon: Daemon) -> None:
     assert receipt["issued"] < receipt["ended"] < receipt["expires"]
     assert "stratum-node-deploy" in text
     assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
+def test_credentials_that_are_there_make_neither_a_signature_nor_a_permission(
+    vault: Vault, daemon: Daemon
+) -> None:
+    before = vault.accessors()
+    stranger = refusal(daemon, UserKey.generate())
+    daemon.cli("principals", "add", "eve", wanted=0)
+    eve = UserKey((daemon.home / "keys" / "eve.nk").read_text())
+    while (code := refusal(daemon, eve)) == stranger:
+        with_patience()  # the daemon notices a moment later
+
+    assert (stranger, code) == ("unknown-publisher", "denied")
+    assert vault.accessors() == before
+
+
+def refusal(daemon: Daemon, key: UserKey) -> object:
+    """Why an event of that key, for a node that would be lent something, comes to nothing."""
+    now = time.time_ns() // 1_000_000
+    body = b'{"mode": "good"}'
+    event = Outgoing(
+        subject="events.ship", body=body, event_id=f"e-{now}", time_ms=now, headers={}
+    )
+    told = {
+        "subject": event.subject,
+        "headers": dict(seal(key, "stratum", event)),
+        "data": base64.b64encode(body).decode(),
+    }
+    stored = ask(daemon, "/api/v1/events", told)
+    verdict = ask(daemon, f"{stored['verdict']}?wait=20")
+    assert verdict["runs"] == []
+    return verdict["code"]
