@@ -4,12 +4,14 @@ import re
 import shlex
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import pytest
 
+from stratum_orchestrator import config
 from stratum_orchestrator.cli.app import stratum
 
 ROOT = Path(__file__).parents[2]
@@ -20,6 +22,7 @@ HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 TEST = re.compile(r"`(tests/\S+\.py)::(test_\w+)`")
 COMMAND = re.compile(r"^(?:\$ )?(?:\.venv/bin/)?(stratum .+)$", re.MULTILINE)
 MODULE = re.compile(r"`([\w-]+(?:/[\w-]+)+\.(?:py|js))`")
+NICKEL = re.compile(r"^ *```nickel\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 MORE = re.compile(r" (?:\|\|?|&&|>) ")  # what a shell does with it
 NAMED = re.compile(r"`(?:\.venv/bin/)?stratum ([a-z][^`]*)`")
 PAGE = re.compile(r"(?<![\w./-])((?:docs/)?[A-Za-z][\w-]*\.md)\b")
@@ -92,6 +95,17 @@ def commands_shown() -> list[object]:
     ]
 
 
+def settings_shown() -> list[object]:
+    """Records in Nickel whose first field is a section of the configuration."""
+    sections = {each.partition(".")[0] for each in config.fields()}
+    return [
+        pytest.param(textwrap.dedent(block), id=f"{page.name}: {found[1]}")
+        for page in PAGES
+        for block in NICKEL.findall(page.read_text(encoding="utf-8"))
+        if (found := re.match(r"\s*\{\s*(\w+)", block)) and found[1] in sections
+    ]
+
+
 def test_the_generated_pages_are_current() -> None:
     script = [sys.executable, str(ROOT / "scripts" / "generate-docs"), "--check"]
 
@@ -141,6 +155,15 @@ def test_every_command_line_that_is_shown_can_be_said(
     command, arguments = command_of(words)
 
     assert command.make_context(command.name, arguments).command is command
+
+
+@pytest.mark.parametrize("text", settings_shown())
+async def test_every_configuration_that_is_shown_is_taken(text: str, tmp_path: Path) -> None:
+    (tmp_path / "stratum.ncl").write_text(text, encoding="utf-8")
+
+    found = await config.load(tmp_path, {}, {})
+
+    assert set(found.origins.values()) != {"default"}
 
 
 def test_every_command_is_described() -> None:

@@ -2,6 +2,7 @@
 
 import anyio
 import click
+import msgspec
 
 from stratum_orchestrator import config as settings
 from stratum_orchestrator.cli.findings import tell
@@ -21,7 +22,10 @@ def config() -> None:
 def show(face: Face, *, origin: bool) -> None:
     """Show every setting in effect. There are no secrets among them: those are in files."""
     found = anyio.run(_load, face)
-    values = {name: settings.value_of(found.settings, name) for name in settings.fields()}
+    values = {
+        name: msgspec.to_builtins(settings.value_of(found.settings, name))
+        for name in settings.fields()
+    }
     if not face.screen.for_people:
         told = {
             name: {"value": value, "origin": found.origins[name]} if origin else value

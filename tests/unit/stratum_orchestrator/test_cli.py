@@ -208,6 +208,17 @@ def test_groups_suggest_too() -> None:
     assert "Did you mean 'show'?" in result.output
 
 
+@pytest.mark.parametrize("output", ["table", "json"])
+def test_settings_that_are_records_are_shown(tmp_path: Path, output: str) -> None:
+    shown = '{ name = "docs", hosts = ["example.com"], secret_file = "docs-token" }'
+    (tmp_path / "stratum.ncl").write_text(f"{{ scripts.credentials = [{shown}] }}")
+
+    result = run("config", "show", "-o", output, home=tmp_path)
+
+    assert (result.exit_code, result.exception) == (0, None)
+    assert "docs-token" in result.stdout
+
+
 def test_the_exit_codes_are_those_that_help_and_the_page_tell() -> None:
     page = (Path(__file__).parents[3] / "docs" / "troubleshooting.md").read_text("utf-8")
     table = {int(each) for each in re.findall(r"(?m)^\| (\d+) \|", page)}
