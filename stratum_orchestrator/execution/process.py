@@ -2,7 +2,6 @@
 
 import math
 import os
-import resource
 import signal
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,6 +17,7 @@ from stratum_orchestrator.execution.errors import starting
 from stratum_orchestrator.execution.pipes import Head, Pipes, Tail
 from stratum_orchestrator.execution.spawn import Program, spawn
 from stratum_orchestrator.execution.strays import sweep
+from stratum_orchestrator.execution.usage import Peak, used
 from stratum_orchestrator.ports import Resources
 
 log = getLogger(__name__)
@@ -26,6 +26,8 @@ _SIGNALLED = 128
 """What a program that only waits for another adds to the number of the signal that ended it."""
 LINGER_S = 0.5
 """How long background children may go on writing after their script has ended."""
+LOOKS_S = (0.05, 1.0)
+"""Until the first look at the memory of a process, and between two at most."""
 KILL_S = 10
 """Seconds within which the kernel must have ended what was killed."""
 
@@ -76,6 +78,7 @@ class Leader:
         self.pidfd = pidfd
         self._began = anyio.current_time()
         self._reaped = False
+        self._peak = Peak(0 if wrapped else pid)
         self.status = -int(signal.SIGKILL)
         self.resources = Resources(cpu_ms=0, max_rss=0, wall_ms=0)
 
@@ -93,13 +96,18 @@ class Leader:
     def kill(self) -> None:
         self._signal(signal.SIGKILL)
 
+    def look(self) -> None:
+        """See how much memory it has had so far."""
+        self._peak.look()
+
     def reap(self) -> None:
         """Take its status; from now on the id of its group may be somebody else's."""
         _, status, usage = os.wait4(self._pid, os.WNOHANG)
         self._reaped = True
         code = os.waitstatus_to_exitcode(status)
         self.status = _unwrapped(code) if self._wrapped else code
-        self.resources = _resources(usage, anyio.current_time() - self._began)
+        wall_s = anyio.current_time() - self._began
+        self.resources = used(usage, wall_s, self._peak.bytes)
 
     def _signal(self, number: signal.Signals) -> None:
         if self._reaped:
@@ -150,7 +158,9 @@ async def _live(task: Task, pipes: Pipes, leader: Leader, stdout: Head) -> bool:
         task.passed("spawned")
         pipes.begin(leader.pidfd)
         task.passed("fed")
-        in_time = await pipes.until(lambda: stdout.overflowed or pipes.gone(), task.timeout_s)
+        in_time = await _watch(
+            pipes, leader, lambda: stdout.overflowed or pipes.gone(), task.timeout_s
+        )
         if stdout.overflowed:
             leader.kill()
         elif in_time:
@@ -159,6 +169,20 @@ async def _live(task: Task, pipes: Pipes, leader: Leader, stdout: Head) -> bool:
         with anyio.move_on_after(task.grace_s + KILL_S, shield=True):
             await _end(task, pipes, leader)
     return in_time
+
+
+async def _watch(
+    pipes: Pipes, leader: Leader, done: Callable[[], bool], within_s: float
+) -> bool:
+    """Serve the streams until `done`, and look now and then at how large the process is."""
+    give_up = anyio.current_time() + within_s
+    pause_s, longest_s = LOOKS_S
+    while True:
+        left_s = give_up - anyio.current_time()
+        if await pipes.until(done, min(pause_s, left_s)) or left_s <= pause_s:
+            return done()
+        leader.look()
+        pause_s = min(2 * pause_s, longest_s)
 
 
 async def _end(task: Task, pipes: Pipes, leader: Leader) -> None:
@@ -177,34 +201,3 @@ def _unwrapped(code: int) -> int:
     """Turn an exit code as shells give it into what the kernel would have said."""
     number = code - _SIGNALLED
     return -number if number in set(signal.Signals) else code
-
-
-@dataclass(slots=True)
-class _Peak:
-    """The most memory that the daemon ever had, in KiB, as far as it was of interest."""
-
-    kib: int = 0
-
-    def hides(self, kib: int) -> bool:
-        """Whether so much may have been the daemon's own."""
-        if kib > self.kib:  # with many threads, looking is dear
-            self.kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return kib <= self.kib
-
-
-_OURS = _Peak()
-
-
-def _resources(usage: resource.struct_rusage, wall_s: float) -> Resources:
-    """Convert what a process and the descendants that it waited for have used.
-
-    Until exec, the kernel counts the daemon's own memory as the child's: a child that never
-    had more than that is reported with 0.
-    """
-    return Resources(
-        cpu_ms=math.ceil(1000 * (usage.ru_utime + usage.ru_stime)),
-        user_ms=math.ceil(1000 * usage.ru_utime),
-        system_ms=math.ceil(1000 * usage.ru_stime),
-        max_rss=0 if _OURS.hides(usage.ru_maxrss) else usage.ru_maxrss * 1024,
-        wall_ms=math.ceil(1000 * wall_s),
-    )

@@ -85,6 +85,41 @@ def test_bash_takes_the_script() -> None:
     assert b"_stratum_completion stratum" in done.stdout
 
 
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="needs zsh")
+def test_zsh_takes_the_script() -> None:
+    script = CliRunner().invoke(stratum, ["completions", "zsh"]).stdout
+    said = f"autoload -Uz compinit; compinit -u -D\n{script}\nprint $_comps[stratum]"
+
+    done = subprocess.run(["zsh", "-f", "-c", said], capture_output=True, check=True)
+
+    assert done.stdout == b"_stratum_completion\n"
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="needs fish")
+def test_fish_completes_with_the_script(tmp_path: Path) -> None:
+    script = CliRunner().invoke(stratum, ["completions", "fish"]).stdout
+    (tmp_path / "stratum").write_text(
+        f'#!/bin/sh\nexec "{sys.executable}" -m stratum_orchestrator "$@"\n'
+    )
+    (tmp_path / "stratum").chmod(0o755)
+
+    done = subprocess.run(
+        ["fish", "--no-config", "-c", f"{script}\ncomplete -C 'stratum verd'"],
+        cwd=tmp_path,
+        env={
+            **config.environment(),
+            "PATH": f"{tmp_path}:/usr/bin:/bin",
+            "PYTHONPATH": str(ROOT),
+            "HOME": str(tmp_path),
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout.startswith("verdicts\t")
+
+
 def test_nushell_completes_with_the_script_and_keeps_other_completers(tmp_path: Path) -> None:
     script = CliRunner().invoke(stratum, ["completions", "nu"]).stdout
     (tmp_path / "stratum.nu").write_text(script)

@@ -8,7 +8,7 @@ from stratum_orchestrator.cli.moment import coarse, spent, when
 from stratum_orchestrator.cli.portrait import Painter
 from stratum_orchestrator.cli.story import story
 from stratum_orchestrator.cli.watch import outcome
-from stratum_orchestrator.client.answers import Event, Failure, Run, Step, Undo
+from stratum_orchestrator.client.answers import Event, Failure, Run, Step, Undo, Used
 from stratum_state.model import (
     Compensation,
     CompensationStatus,
@@ -76,6 +76,18 @@ def test_a_run_is_drawn_stage_by_stage_and_undone_in_reverse() -> None:
         "",
         "↩ compensated clean in 9.00s: charge failed",
     ]
+
+
+def test_what_processes_used_is_shown_as_far_as_it_is_known() -> None:
+    steps = (
+        Step("reserve", 0, "succeeded", 1, at(1), at(2), resources=Used(900, 24 << 20)),
+        Step("screen", 0, "succeeded", 1, at(1), at(2), resources=Used(10)),
+    )
+
+    drawn = [plain(line) for line in Painter(now=NOW).run(a_run("running", steps=steps))]
+
+    assert any("1.00s  cpu 0.90s  24 MiB" in line for line in drawn)
+    assert any(line.rstrip().endswith("1.00s  cpu 0.01s") for line in drawn)
 
 
 def test_without_unicode_everything_is_ascii() -> None:
