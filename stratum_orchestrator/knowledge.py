@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from stratum_graph.definitions import descriptor
 from stratum_graph.definitions.content import ContentStore
 from stratum_graph.definitions.directory import DirectorySource
 from stratum_graph.definitions.remote.fetcher import Fetcher
@@ -56,13 +57,15 @@ class Read(NamedTuple):
         return None if wrong else self.compiled.generation
 
 
-def source(sources: Sources, content: ContentStore) -> DirectorySource:
-    """What loads the definitions, again and again."""
+def source(
+    sources: Sources, content: ContentStore, fetcher: descriptor.Fetcher | None = None
+) -> DirectorySource:
+    """What loads the definitions, again and again; it waits for what has to be fetched."""
     return DirectorySource(
         sources.folders,
         library=sources.library,
         content=content,
-        fetcher=Fetcher(sources.scripts, content),
+        fetcher=fetcher or Fetcher(sources.scripts, content),
     )
 
 

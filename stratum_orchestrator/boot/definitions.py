@@ -114,7 +114,7 @@ async def load_definitions(
         clock=frame.clock,
     )
     reloader = Reloader(rules, found, reader, around)
-    await _keep_up(frame, reloader, provision)
+    await _keep_up(frame, reloader, reader, provision)
     editions = KeptEditions(
         provision.supply,
         records.tracker,
@@ -126,12 +126,15 @@ async def load_definitions(
     )
 
 
-async def _keep_up(frame: Frame, reloader: Reloader, provision: Provision) -> None:
+async def _keep_up(
+    frame: Frame, reloader: Reloader, reader: Reader, provision: Provision
+) -> None:
     frame.health.watch(
         "definitions", lambda: (True, _state(reloader)), lambda: bool(reloader.trouble)
     )
     await frame.beside(partial(vigil.watch, reloader, provision.now))
     await frame.beside(partial(vigil.obey_signals, reloader))
+    await frame.beside(partial(reader.fetch_beside, partial(reloader.reload, "scripts came")))
 
 
 def differs(resolved: Resolved, rules: Rules) -> None:

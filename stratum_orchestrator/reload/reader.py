@@ -1,6 +1,6 @@
 """Everything that can be in force, read again and again; only what changed anew."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,6 +11,8 @@ from msgspec import structs
 from stratum_graph.definitions import snapshot
 from stratum_graph.definitions.content import ContentStore
 from stratum_graph.definitions.copies import Copies
+from stratum_graph.definitions.remote.beside import Beside
+from stratum_graph.definitions.remote.fetcher import Fetcher
 from stratum_graph.definitions.scripts import Nushell, ScriptChecker
 from stratum_graph.definitions.snapshot import Snapshot
 from stratum_graph.diagnostics import Diagnostic
@@ -45,12 +47,20 @@ class Reader:
     """Keeps what it read until something of it changes."""
 
     def __init__(self, sources: Sources, content: ContentStore, nu: Nushell) -> None:
-        self._definitions = knowledge.source(sources, content)
+        self._fetched = Beside(Fetcher(sources.scripts, content))
+        self._definitions = knowledge.source(sources, content, self._fetched)
         self._scripts = ScriptChecker(content, nu)
         self._register = Access.at(sources.access).principals
         self._policies = _Policies()
         self._parts: _Parts | None = None
         self._found: Found | None = None
+
+    async def fetch_beside(self, done: Callable[[], Awaitable[object]]) -> None:
+        """Let no reading wait for other machines from now on, until cancelled.
+
+        `done` is called when something came that another reading would find.
+        """
+        await self._fetched.serve(done)
 
     async def read(self, sources: Sources) -> Found:
         """What there is now: the very same object while nothing changes.

@@ -18,7 +18,7 @@ from stratum_graph.errors import DigestMismatch, UnknownContent
 
 _AT_ONCE = 4
 _LONGEST_S = 60.0
-"""However long a definition would wait: a reload waits as well."""
+"""However long a definition would wait: a start waits as well."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 10.0, 300.0
 _CLOSED = "nothing is fetched for a bundle, and it does not hold the script", "publish it anew"
 
@@ -57,15 +57,22 @@ class Fetcher:
 
     async def fetch(self, wanted: Collection[Descriptor]) -> Mapping[Descriptor, bytes | Said]:
         """Each script as bytes that were compared, or why it is not to be had."""
-        found = await anyio.to_thread.run_sync(self._kept, wanted)
+        found = await self.kept(wanted)
         missing = [each for each in wanted if each not in found]
         pass_ = _Pass(self._places, self._reach, self._limiter)
         async with anyio.create_task_group() as tasks:
             for each in missing:
                 tasks.start_soon(pass_.fetch, each)
-        await anyio.to_thread.run_sync(self._keep, pass_.found)
+        try:
+            await anyio.to_thread.run_sync(self._keep, pass_.found)
+        except OSError as error:
+            log.warning("scripts not kept", extra={"why": str(error)})
         self._remember(failed=any(not isinstance(x, bytes) for x in pass_.found.values()))
         return {**found, **pass_.found}
+
+    async def kept(self, wanted: Collection[Descriptor]) -> Mapping[Descriptor, bytes | Said]:
+        """Those that need not be fetched."""
+        return await anyio.to_thread.run_sync(self._kept, wanted)
 
     def _kept(self, wanted: Collection[Descriptor]) -> dict[Descriptor, bytes | Said]:
         found: dict[Descriptor, bytes | Said] = {}
