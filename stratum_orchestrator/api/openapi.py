@@ -98,6 +98,7 @@ CATALOG: Mapping[tuple[Method, str], Operation] = {
     ("GET", f"{_RUN}/logs"): _read("Its logs.", shapes.Logs, "node", fails=_OF_RUN),
     ("GET", f"{_RUN}/journal"): _read("Its audit.", shapes.Journal, fails=_OF_RUN),
     ("GET", f"{_RUN}/evidence"): _read("All of it.", shapes.Evidence, fails=_OF_RUN),
+    ("GET", "/api/v1/generations"): _read("Graphs, and who holds them.", shapes.Generations),
     ("GET", "/api/v1/versions"): _read("Bundles that were in force.", shapes.Versions),
     ("GET", "/api/v1/versions/difference"): _read(
         "What differs between two bundles.", shapes.Difference, "from", "to", fails=(409,)

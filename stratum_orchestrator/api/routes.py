@@ -12,6 +12,7 @@ from stratum_orchestrator.api.bundles import Bundles
 from stratum_orchestrator.api.commands import Commands
 from stratum_orchestrator.api.desk import Check, SeenDesk
 from stratum_orchestrator.api.emission import Emission
+from stratum_orchestrator.api.generations import Generations
 from stratum_orchestrator.api.guard import Door
 from stratum_orchestrator.api.hooks import Hooks
 from stratum_orchestrator.api.metrics import Metrics
@@ -62,6 +63,7 @@ class Routes:
             *Commands(self._desk, self._door.read_s, once).table(),
             *Emission(self._desk, self._door.read_s, once).table(),
             *Hooks(self._desk, self._door.read_s).table(),
+            *Generations(self._desk).table(),
             *Bundles(self._desk, self._door.read_s, once).table(),
             *PipelinePaths(self._desk, self._door.read_s, once).table(),
         ]

@@ -64,3 +64,18 @@ class History(Shape, frozen=True):
     """Newest first."""
 
     activations: list[Activation]
+
+
+class Held(Shape, frozen=True):
+    """One compiled graph, the bundles that it came from, and the runs that hold it."""
+
+    generation: str
+    active: bool
+    bundles: list[str]
+    live_runs: int
+
+
+class Generations(Shape, frozen=True):
+    """The one in force first."""
+
+    generations: list[Held]

@@ -159,3 +159,20 @@ async def test_instances_tell_who_has_which_lane(api: Served) -> None:
         {"lane": "0", "instance": "here", "heard_ms": 12, "this": True},
         {"lane": "1", "instance": None, "heard_ms": 90_000, "this": False},
     ]
+
+
+async def test_generations_are_told_with_the_live_runs_that_hold_them(api: Served) -> None:
+    await api.desk.write(records.a_run("e1"), records.a_run("e2"))
+    graph = api.desk.generation
+    assert graph is not None
+
+    told = (await api.get("/api/v1/generations")).json["generations"]
+
+    assert isinstance(told, list)
+    assert told[0] == {
+        "generation": graph.digest,
+        "active": True,
+        "bundles": [],
+        "live_runs": 0,
+    }
+    assert [each["live_runs"] for each in told if not each["active"]] == [2]

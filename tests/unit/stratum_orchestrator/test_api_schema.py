@@ -119,6 +119,7 @@ def test_every_answer_is_as_the_document_says(url: str, operation: APIOperation)
         (f"/api/v1/runs/{RUN.id}/plan", shapes.Plan),
         (f"/api/v1/runs/{RUN.id}/nodes/lint", shapes.NodeOfRun),
         (f"/api/v1/runs/{RUN.id}/logs", shapes.Logs),
+        ("/api/v1/generations", shapes.Generations),
         ("/api/v1/versions", shapes.Versions),
         (f"/api/v1/versions/difference?from={DIGEST}&to={DIGEST}", shapes.Difference),
         ("/api/v1/activations", shapes.History),
