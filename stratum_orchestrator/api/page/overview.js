@@ -41,7 +41,7 @@ function tiles(live, needy, recent) {
     tile("turning back", back.length, "being undone", back.length ? "undo" : ""),
     tile("need somebody", `${needy.runs.length}${needy.next ? "+" : ""}`, needy.runs.length ? "see below" : "nothing to do", needy.runs.length ? "bad" : "good"),
     tile("failed", failed.length, `of the latest ${recent.runs.length}`, failed.length ? "warn" : ""),
-    tile("a minute", rate(recent.runs), `runs, over ${MINUTES} minutes`),
+    tile("a minute", rate(recent.runs), `over ${MINUTES} minutes`),
     tile("oldest", oldest ? span(took(oldest)).split(" ").slice(0, 2).join(" ") : "–", oldest ? oldest.pipeline : "no run under way"),
   ];
 }
