@@ -23,6 +23,7 @@ from stratum_graph.definitions.remote.places import Places
 from stratum_graph.errors import RegistryDenied, RegistryUnavailable, Untrusted
 from support import registry
 from support.bundles import FILES, PINNED, parcel, signed, trusting
+from support.certificate import certify
 
 # bcrypt of "open sesame"
 _HASH = "$2b$05$zxo526HH3o3mzSoKDgkV7O4AGs6BlOhKYT6JtR6rOXKdruDSz1qim"
@@ -74,38 +75,18 @@ def test_without_the_password_it_stays_shut(guarded: str, access: Access) -> Non
 
 def test_certificates_are_checked(tmp_path: Path) -> None:
     certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    _certify(certificate, key)
+    certify(certificate, key)
     tls = {"tls": {"certificate": str(certificate), "key": str(key)}}
     with registry.serving(tmp_path, http=tls) as host:
         name = host.replace("127.0.0.1", "localhost")
         known = repository(name, Access(ca=str(certificate)))
         known.put(parcel(), "v1")
         other = tmp_path / "other.pem"
-        _certify(other, tmp_path / "other-key.pem")
+        certify(other, tmp_path / "other-key.pem")
 
         assert pull.fetch(known, parcel().digest, PINNED).files == FILES
         with pytest.raises(RegistryUnavailable, match="TLS"):
             repository(name, Access(ca=str(other))).manifest("v1")
-
-
-def _certify(certificate: Path, key: Path) -> None:
-    subprocess.run(
-        [
-            *(
-                "openssl",
-                "req",
-                "-x509",
-                "-newkey",
-                "ec",
-                "-pkeyopt",
-                "ec_paramgen_curve:P-256",
-            ),
-            *("-nodes", "-days", "1", "-subj", "/CN=localhost"),
-            *("-addext", "subjectAltName=DNS:localhost", "-out", certificate, "-keyout", key),
-        ],
-        check=True,
-        capture_output=True,
-    )
 
 
 def test_what_was_altered_on_its_disk_is_refused(host: str, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Scripts from elsewhere: had once, verified, from where they may be had, and in time."""
 
+import ssl
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from hashlib import sha256
@@ -13,6 +14,7 @@ from stratum_graph.definitions.distribution import bundle
 from stratum_graph.definitions.remote.fetcher import Fetcher
 from stratum_graph.definitions.remote.places import Credential, Places
 from stratum_graph.definitions.web.reach import Reach
+from support.certificate import certify
 from support.hostile import Hostile, Reply, hostile
 from support.objects import is_signed
 
@@ -402,4 +404,60 @@ async def test_a_closed_place_fetches_nothing(there: Hostile, desk: Desk) -> Non
     desk.places = replace(desk.places, is_closed=True)
 
     assert "nothing is fetched for a bundle" in await desk.why(web(there.host))
+    assert there.asked == []
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """For `localhost`, with its key beside it."""
+    file = tmp_path_factory.mktemp("tls") / "localhost.pem"
+    certify(file, file.with_suffix(".key"))
+    return file
+
+
+@pytest.fixture
+def safe(certificate: Path) -> Iterator[Hostile]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, certificate.with_suffix(".key"))
+    with hostile(context) as server:
+        yield server
+
+
+def at(name: str, server: Hostile) -> tuple[Descriptor, Reach]:
+    """The server's script under a name that nobody but the reach knows."""
+    port = server.host.partition(":")[2]
+    reach = Reach(frozenset([name]), lambda _host, _port: ["127.0.0.1"])
+    return described(f"https://{name}:{port}/a.nu", type="http"), reach
+
+
+async def test_over_tls_the_name_counts_though_the_address_is_given(
+    safe: Hostile, desk: Desk, certificate: Path
+) -> None:
+    safe.lie("/a.nu", body=SCRIPT)
+    desk.places = replace(desk.places, ca=str(certificate))
+    known, reach = at("localhost", safe)
+    other, elsewhere = at("other.invalid", safe)
+
+    assert "has no certificate that is believed" in await desk.why(other, elsewhere)
+    assert await desk.one(known, reach) == SCRIPT
+    assert len(safe.asked) == 1
+
+
+async def test_a_certificate_of_nobody_is_not_believed(safe: Hostile, desk: Desk) -> None:
+    wanted, reach = at("localhost", safe)
+
+    assert "has no certificate that is believed / see scripts.ca_file" in (
+        await desk.why(wanted, reach)
+    )
+    assert safe.asked == []
+
+
+async def test_a_redirect_never_leads_from_https_to_http(
+    safe: Hostile, there: Hostile, desk: Desk, certificate: Path
+) -> None:
+    desk.places = replace(desk.places, ca=str(certificate))
+    safe.lie("/a.nu", status=302, headers={"Location": f"http://{there.host}/a.nu"})
+    wanted, reach = at("localhost", safe)
+
+    assert "which is not followed" in await desk.why(wanted, reach)
     assert there.asked == []

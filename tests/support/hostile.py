@@ -1,6 +1,7 @@
 """A registry on loopback that answers as a test tells it to. Standard library only."""
 
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -83,13 +84,17 @@ class Hostile:
 
 
 @contextmanager
-def hostile() -> Iterator[Hostile]:
+def hostile(tls: ssl.SSLContext | None = None) -> Iterator[Hostile]:
     """A registry of lies, for as long as the block lasts."""
     registry = Hostile()
     gone = threading.Event()
     handler = type("Handler", (_Handler,), {"registry": registry, "gone": gone})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         server.daemon_threads = True
+        if tls is not None:
+            server.socket = tls.wrap_socket(
+                server.socket, server_side=True, do_handshake_on_connect=False
+            )
         registry.host = f"127.0.0.1:{server.server_address[1]}"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
