@@ -125,18 +125,27 @@ class Revocations:
     async def _taken_back(self, lease: CredentialLease) -> CredentialLease:
         if lease.accessor is not None:
             await self._broker.revoke(lease.accessor)
+            await self._end_login(lease)
             now = self._clock.now_ms()
             if now > _end_of(lease):  # whoever revokes what has ended is told that it worked
                 why = "it had ended by itself before it could be taken back"
                 return lease.to(CredentialStatus.EXPIRED, ended=now, detail=why)
             why = "after its process had ended"
             return lease.to(CredentialStatus.REVOKED, ended=now, detail=why)
-        if lease.login is None or lease.login in self._ours:
-            why = "nobody holds it, if there is one: it ends by itself"
-        else:  # ends what may have been granted under it, and whose accessor nobody noted
-            await self._broker.revoke(lease.login)
+        why = "nobody holds it, if there is one: it ends by itself"
+        if await self._end_login(lease):
             why = "the login of the daemon that asked for it was ended"
         return lease.to(CredentialStatus.VOID, ended=self._clock.now_ms(), detail=why)
+
+    async def _end_login(self, lease: CredentialLease) -> bool:
+        """End the login of a daemon that is gone; False when there is none to be ended.
+
+        With it ends what may have been granted under it, and whose accessor nobody noted.
+        """
+        if lease.login is None or lease.login in self._ours:
+            return False
+        await self._broker.revoke(lease.login)
+        return True
 
 
 def _end_of(lease: CredentialLease) -> int:

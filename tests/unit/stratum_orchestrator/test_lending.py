@@ -177,7 +177,7 @@ async def test_what_a_killed_daemon_left_behind_is_ended_at_the_next_start() -> 
 
     await sweep(store, broker, at=run.accepted + 100)
 
-    assert broker.revoked == ["left-behind"]
+    assert broker.revoked == ["left-behind", "login-accessor"]
     [lease] = await trail_leases(store, run.id)
     assert lease.status is CredentialStatus.REVOKED
 
@@ -190,7 +190,7 @@ async def test_what_had_ended_by_itself_is_not_said_to_be_taken_back() -> None:
 
     await sweep(store, broker, at=(issued.expires or 0) + 10_000)
 
-    assert broker.revoked == ["left-behind"]
+    assert broker.revoked == ["left-behind", "login-accessor"]
     [lease] = await trail_leases(store, run.id)
     assert lease.status is CredentialStatus.EXPIRED
 
