@@ -65,7 +65,7 @@ async def test_a_broker_that_is_away_is_waited_for_while_runs_go_on(
     await until_failing(made.daemon, "nats")
     made.open_gate()
     await made.all_completed(GATED)
-    assert await idleness(made.daemon, 5) < BUSY
+    assert await idleness(made.daemon, 2) < BUSY
     await bring_back()
     await made.publish("events.quick", LATER)
 
