@@ -74,6 +74,8 @@ class Passed:
 
     parcel: Parcel
     files: int
+    size: int
+    """Bytes of all files."""
     generation: str
     checks: Mapping[str, str] = field(default_factory=dict)
 
@@ -97,6 +99,7 @@ async def pass_through(face: Face, place: Workspace, checks: Checks) -> Passed:
     return Passed(
         parcel=draft.parcel(generation),
         files=len(draft.files),
+        size=sum(map(len, draft.files.values())),
         generation=generation,
         checks=done,
     )

@@ -79,7 +79,7 @@ async def _publish(face: Face, order: Order) -> dict[str, object]:
         "digest": passed.parcel.digest,
         "generation": passed.generation,
         "files": passed.files,
-        "bytes": sum(map(len, passed.parcel.blobs.values())),
+        "bytes": passed.size,
         "signer": order.key.public if order.key else None,
         **{f"check {name}": how for name, how in passed.checks.items()},
     }
