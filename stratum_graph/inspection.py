@@ -203,15 +203,17 @@ def _chains(definitions: Sequence[Definition]) -> Iterator[Diagnostic]:
     """Pipelines that start themselves, by way of the events with which runs end."""
     follows: nx.DiGraph[str] = nx.DiGraph()
     starts = [
-        (trigger.pipeline, each, SubjectTrie([(subject, 0) for subject in trigger.subjects]))
-        for each in definitions
-        if (trigger := each.node.trigger) is not None
+        (trigger, each) for each in definitions if (trigger := each.node.trigger) is not None
     ]
-    pipelines = {pipeline for pipeline, _, _ in starts}
-    for pipeline, each, trie in starts:
-        for before in pipelines:
-            if any(trie.match(lifecycle.subject(end, before)) for end in lifecycle.ENDS):
-                follows.add_edge(before, pipeline, by=each)
+    # one for all of them: the cost must not grow with the square of the pipelines
+    trie = SubjectTrie(
+        (subject, at) for at, (trigger, _) in enumerate(starts) for subject in trigger.subjects
+    )
+    for before in sorted({trigger.pipeline for trigger, _ in starts}):
+        ends = [trie.match(lifecycle.subject(end, before)) for end in lifecycle.ENDS]
+        for at in sorted(frozenset[int]().union(*ends)):
+            trigger, each = starts[at]
+            follows.add_edge(before, trigger.pipeline, by=each)
     for group in nx.strongly_connected_components(follows):
         start = min(group)
         inner = follows.subgraph(group)
