@@ -1,5 +1,7 @@
 """A thousand node files: the first load, one changed file, and fifty reloads under load.
 
+In the middle of those, one of the files is broken, and mended again.
+
 Beside them, in the same run, the way that starts one process for each file: the same jailed
 worker, once for each of a sample, and what that comes to for all of them. Times are from the
 write of the file to the moment at which the next event would be judged by it; the pause in
@@ -28,7 +30,7 @@ from support import daemon as daemons
 from support.daemon import Daemon, running
 from support.definitions import source
 from support.http import ask
-from support.vitals import vitals
+from support.vitals import Vitals, vitals
 
 _EACH = 10  # nodes of a pipeline
 _NODE = """let {{ schema, .. }} = import "stratum.ncl" in
@@ -55,6 +57,7 @@ def main() -> None:
     wanted.add_argument("--sample", type=int, default=40)
     wanted.add_argument("--reloads", type=int, default=50)
     options = wanted.parse_args()
+    print(f"a process that never waits has {share():.0%} of a processor here now")
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder)
         for number in range(options.files):
@@ -62,6 +65,7 @@ def main() -> None:
         anyio.run(load, project, options)
         daemons._STARTS_WITHIN_S = 600  # noqa: SLF001 - a busy machine makes it slow, not wrong
         with running(project) as daemon:
+            anyio.run(one_by_one, daemon)
             anyio.run(reloads, daemon, options)
 
 
@@ -101,6 +105,14 @@ async def load(project: Path, options: argparse.Namespace) -> None:
     )
 
 
+def share(job_s: float = 1.0) -> float:
+    """How much of a processor this process gets while it wants one whole."""
+    began, before = time.perf_counter(), time.process_time()
+    while time.perf_counter() - began < job_s:
+        pass
+    return (time.process_time() - before) / (time.perf_counter() - began)
+
+
 async def timed(do):  # noqa: ANN001, ANN201 - any coroutine function
     """Seconds on the clock, seconds of processor with those of children, and what it gave."""
     began, before = time.perf_counter(), processor_s()
@@ -113,10 +125,20 @@ def processor_s() -> float:
     return sum(each.ru_utime + each.ru_stime for each in used)
 
 
+async def one_by_one(daemon: Daemon) -> None:
+    """One changed file after the other, and nothing else."""
+    await change(daemon, range(2))
+    before = vitals(daemon.pid)
+    idle = await change(daemon, range(2, 12))
+    spent = used_s(vitals(daemon.pid)) - used_s(before)
+    print(
+        f"one changed file is live after: median {median(idle) * 1000:.0f} ms, "
+        f"{spent / len(idle) * 1000:.0f} ms of processor"
+    )
+
+
 async def reloads(daemon: Daemon, options: argparse.Namespace) -> None:
-    """One changed file after the other; then likewise while events come in."""
-    idle = await change(daemon, range(12))
-    print(f"one changed file is live after: median {median(idle[2:]) * 1000:.0f} ms")
+    """Likewise while events come in, with a broken file in between."""
     seed = (daemon.home / "keys" / "developer.nk").read_text().strip()
     sequences: list[int] = []
     async with publisher(str(daemon.address["nats"]), seed, "stratum") as events:
@@ -132,14 +154,15 @@ async def reloads(daemon: Daemon, options: argparse.Namespace) -> None:
             tasks.start_soon(publish)
             half = options.reloads // 2
             await change(daemon, range(100, 100 + half))
+            await misfortune(daemon)
             before = vitals(daemon.pid)
             busy = await change(daemon, range(100 + half, 100 + options.reloads))
             after = vitals(daemon.pid)
             over.set()
     lost = [each for each in sequences if not await accepted(daemon, each)]
     print(
-        f"{options.reloads} reloads while {len(sequences)} events came in: {len(lost)} lost, "
-        f"median {median(busy) * 1000:.0f} ms"
+        f"{options.reloads} reloads and a broken file while {len(sequences)} events came in: "
+        f"{len(lost)} lost, median {median(busy) * 1000:.0f} ms"
     )
     print(
         f"memory over the second half: {(after.rss - before.rss) / (1 << 20):+.1f} MiB of "
@@ -163,15 +186,37 @@ async def change(daemon: Daemon, turns: Sequence[int]) -> list[float]:
     return took
 
 
+def used_s(seen: Vitals) -> float:
+    return seen.cpu_s + seen.children_cpu_s
+
+
+async def misfortune(daemon: Daemon) -> None:
+    """Break a file until that is noticed, and for a second; then mend it."""
+    file = daemon.project / "nodes" / "p2" / "n25" / "node.ncl"
+    sound, refused = file.read_text(), 'stratum_reload_total{outcome="refused"} '
+    was, before = metric(daemon, refused), reload_time(daemon)
+    file.write_text(sound.replace("effect", "efect"))
+    while metric(daemon, refused) == was:  # noqa: ASYNC110 - in another process
+        await anyio.sleep(0.01)
+    await anyio.sleep(1)
+    file.write_text(f"# mended\n{sound}".replace("1.0.25", "1.1.0"))
+    while reload_time(daemon) == before:  # noqa: ASYNC110
+        await anyio.sleep(0.01)
+
+
 def reload_time(daemon: Daemon) -> float:
     """When the generation in force took over, by the daemon's clock: this machine's."""
+    return metric(daemon, "stratum_graph_reload_timestamp_seconds ")
+
+
+def metric(daemon: Daemon, name: str) -> float:
+    """What the daemon counts under the name; 0 when it has not counted yet."""
     import urllib.request  # noqa: PLC0415 - only here
 
     address = f"{daemon.address['http']}/metrics"
-    name = "stratum_graph_reload_timestamp_seconds "
     with urllib.request.urlopen(address, timeout=20) as answer:  # noqa: S310 - loopback
         lines = answer.read().decode().splitlines()
-    return next(float(each.removeprefix(name)) for each in lines if each.startswith(name))
+    return next((float(x.removeprefix(name)) for x in lines if x.startswith(name)), 0)
 
 
 async def accepted(daemon: Daemon, sequence: int) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,7 @@ from support import registry
 from support.bundles import PINNED, signed
 from support.daemon import Daemon, with_patience, write_node
 from support.http import Answer, ask
+from support.shell import told, within
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(240)]
 
@@ -46,7 +48,7 @@ class Shop:
         self.daemon = Daemon(project, {"STRATUM_HTTP__PORT": str(port)})
         self.reference = reference
         self.project = project
-        key = self.daemon.answer("keys", "new", "developer")["public"]
+        key = told(project, "keys", "new", "developer")["public"]
         (project / "stratum.ncl").write_text(
             f'{{ definitions = {{ source = "{reference}", signers = ["{key}"] }} }}'
         )
@@ -59,7 +61,7 @@ class Shop:
 
     def publish(self, *more: str, tag: str = "stable") -> str:
         place = self.reference.removesuffix("stable") + tag
-        return str(self.daemon.answer("publish", place, *more)["digest"])
+        return str(told(self.project, "publish", place, *more)["digest"])
 
     def publish_unchecked(self, name: str, declared: str) -> str:
         """What is tagged `unsigned` with one more node, signed: `publish` would not make it."""
@@ -79,7 +81,7 @@ class Shop:
     def says(self, version: str = "") -> object:
         """What a new run gives; of a version, if one is named."""
         named = ("--version", version) if version else ()
-        done = self.daemon.answer("emit", "events.hello", "--data", "{}", "--wait", *named)
+        done = told(self.project, "emit", "events.hello", "--data", "{}", "--wait", *named)
         return outputs(done)
 
     def activate(self, wanted: str) -> None:
@@ -108,6 +110,14 @@ class Shop:
             assert json.load(answer)["looks"] is True
 
 
+def listed(shop: Shop, *words: str) -> list[dict[str, Any]]:
+    """What a command lists."""
+    found: list[dict[str, Any]] = json.loads(
+        within(shop.project, *words, "--output", "json", wanted=0).stdout
+    )
+    return found
+
+
 def outputs(done: Answer) -> object:
     (step,) = done["steps"]  # type: ignore[misc]
     return step["outputs"]["hello"]
@@ -130,8 +140,8 @@ def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shop]:
         if request.param == "registry":
             if registry.PROGRAM is None:
                 pytest.skip(registry.MISSING)
-            told = registry.telling(f"http://127.0.0.1:{port}/hooks/oci")
-            host = stack.enter_context(registry.serving(tmp_path, notifications=told))
+            notifying = registry.telling(f"http://127.0.0.1:{port}/hooks/oci")
+            host = stack.enter_context(registry.serving(tmp_path, notifications=notifying))
             reference = f"oci://{host}/team/nodes:stable"
         shop = Shop(tmp_path / "project", reference, port)
         stack.callback(shop.daemon.end)
@@ -163,20 +173,17 @@ def test_a_bundle_is_published_run_replaced_and_brought_back(shop: Shop) -> None
     until(lambda: f"stable is {second} by now" in shop.bundle(), shop)
     said.append(shop.says())
 
-    shop.daemon.cli("activate", "stable", "--reason", "a test", wanted=0)
+    within(shop.project, "activate", "stable", "--reason", "a test", wanted=0)
     said.append(shop.says())
-    shop.daemon.cli("rollback", "--reason", "another", wanted=0)
-    said.append(shop.says())
-    shop.daemon.stop()
-    shop.daemon.start()
+    within(shop.project, "rollback", "--reason", "another", wanted=0)
     said.append(shop.says())
 
-    assert said == ["one", "one", "two", "one", "one"]
-    told = json.loads(shop.daemon.cli("versions", "--output", "json", wanted=0).stdout)
-    assert [(x["digest"], x["active"]) for x in told] == [(first, True), (second, False)]
-    history = json.loads(
-        shop.daemon.cli("versions", "--history", "--output", "json", wanted=0).stdout
-    )
+    assert said == ["one", "one", "two", "one"]
+    assert [(x["digest"], x["active"]) for x in listed(shop, "versions")] == [
+        (first, True),
+        (second, False),
+    ]
+    history = listed(shop, "versions", "--history")
     assert [x["kind"] for x in history] == ["rolled-back", "activated", "configured"]
     assert history[0]["authorization"]["policies"] == ["operators.daemon"]
 
@@ -186,7 +193,7 @@ def test_a_live_run_ends_with_the_bundle_that_it_began_with(open_shop: Shop) -> 
     shop.write("slow", f"while not ('{gate}' | path exists) {{ sleep 50ms }};")
     slow = shop.publish(tag="slow")
     shop.activate("slow")
-    emitted = shop.daemon.answer("emit", "events.hello", "--data", "{}")
+    emitted = told(shop.project, "emit", "events.hello", "--data", "{}")
     (run,) = emitted["verdict"]["runs"]  # type: ignore[index]
     shop.write("quick")
     shop.publish(tag="quick")
@@ -194,7 +201,7 @@ def test_a_live_run_ends_with_the_bundle_that_it_began_with(open_shop: Shop) -> 
 
     held = {x["digest"]: x["runs"] for x in shop.versions()}
     gate.touch()
-    ended = shop.daemon.answer("run", "watch", str(run))
+    ended = told(shop.project, "run", "watch", str(run))
 
     assert held[slow] == [run]
     assert outputs(ended) == "slow"
@@ -208,13 +215,13 @@ def test_a_run_is_of_the_version_that_its_event_names(open_shop: Shop) -> None:
     shop.write("tried")
     tried = shop.publish(tag="tried")
 
-    unknown = shop.daemon.cli("emit", "events.hello", "--version", "tried")
-    shop.daemon.cli("pull", "tried", wanted=0)
+    unknown = within(shop.project, "emit", "events.hello", "--version", "tried")
+    within(shop.project, "pull", "tried", wanted=0)
     before = shop.says("tried"), shop.says()
     shop.activate("tried")
     after = shop.says(now[:19]), shop.says()
 
-    assert (unknown.returncode, f"stratum pull {tried}" in unknown.stdout) == (4, True)
+    assert (unknown.exit_code, f"stratum pull {tried}" in unknown.stdout) == (4, True)
     assert (before, after) == (("tried", was), (was, "tried"))
 
 
@@ -223,12 +230,12 @@ def test_what_fails_a_check_never_replaces_what_is_in_force(open_shop: Shop) -> 
     shop.write("unsigned")
     shop.publish("--unsigned", tag="unsigned")
 
-    refused = shop.daemon.cli("activate", "unsigned", "--reason", "a test")
+    refused = within(shop.project, "activate", "unsigned", "--reason", "a test")
 
     broken = shop.publish_unchecked("take", TAKES)
-    breaking = shop.daemon.cli("activate", broken, "--reason", "a test")
+    breaking = within(shop.project, "activate", broken, "--reason", "a test")
 
-    assert refused.returncode == 1
+    assert refused.exit_code == 1
     assert "check of its signature" in refused.stderr
     assert breaking.returncode == 1
     assert "nodes/take/node.ncl:1:" in breaking.stderr
@@ -238,11 +245,16 @@ def test_what_fails_a_check_never_replaces_what_is_in_force(open_shop: Shop) -> 
     assert [x for x in shop.versions() if x["digest"] != broken] == was
 
 
-def test_a_start_goes_on_without_the_source_and_says_so(tmp_path: Path) -> None:
+def test_a_start_goes_on_with_what_was_in_force_though_the_source_is_away(
+    tmp_path: Path,
+) -> None:
     shop = Shop(tmp_path / "project")
     shop.write("one")
     digest = shop.publish()
     shop.daemon.start()
+    shop.write("two")
+    shop.activate(shop.publish())
+    ask(shop.daemon, "/api/v1/rollback", {"reason": "a test"})
     shop.daemon.kill()
     (shop.project / "bundles").rename(shop.project / "away")
 

@@ -11,6 +11,7 @@ from anyio.to_thread import run_sync
 from stratum_orchestrator.saga.edition import HEADER
 from support.daemon import Daemon
 from support.http import Answer, ask
+from support.shell import told
 from support.site import Site, a_site_with_database
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(240)]
@@ -24,7 +25,8 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
     async with a_site_with_database(tmp_path) as (made, _, _):
         people = tmp_path / "principals.ncl"
         people.write_text(people.read_text().replace('["pub', '["operators", "pub'))
-        key = Daemon(tmp_path).answer("keys", "new", "developer")["public"]
+        (tmp_path / "stratum.ncl").write_text('{ definitions.principals = "principals.ncl" }')
+        key = told(tmp_path, "keys", "new", "developer")["public"]
         await run_sync(publish, made)
         for _ in range(2):
             its = made.member(
@@ -38,9 +40,7 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
 
 
 def publish(site: Site) -> str:
-    place = "oci-layout:bundles:stable"
-    people = {"STRATUM_DEFINITIONS__PRINCIPALS": str(site.folder / "principals.ncl")}
-    return str(Daemon(site.folder, people).answer("publish", place)["digest"])
+    return str(told(site.folder, "publish", "oci-layout:bundles:stable")["digest"])
 
 
 async def version(member: Daemon) -> tuple[str, str]:

@@ -1,5 +1,7 @@
 """The command line, run in this process against the home of a daemon."""
 
+import json
+from contextlib import chdir
 from functools import partial
 from pathlib import Path
 
@@ -23,6 +25,26 @@ class Shell:
         """Run `stratum` with these words, in a thread, while the desk goes on answering."""
         words = (*words, "--home", str(self.home))
         return await to_thread.run_sync(partial(CliRunner().invoke, stratum, words))
+
+
+def within(folder: Path, *words: str, wanted: int | None = None) -> Result:
+    """Run `stratum` in a project folder; check its exit code when one is wanted.
+
+    As a process would, without the second that it takes to start one.
+    """
+    with chdir(folder):
+        done = CliRunner().invoke(stratum, words)
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    assert wanted in (None, done.exit_code), f"{words}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+def told(folder: Path, *words: str, wanted: int = 0) -> dict[str, object]:
+    """The JSON that a command prints there."""
+    done = within(folder, *words, "--output", "json", wanted=wanted)
+    found: dict[str, object] = json.loads(done.stdout)
+    return found
 
 
 def announce(home: Path, url: str, token: str = TOKEN) -> None:
