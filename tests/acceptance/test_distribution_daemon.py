@@ -237,7 +237,7 @@ def test_what_fails_a_check_never_replaces_what_is_in_force(open_shop: Shop) -> 
 
     assert refused.exit_code == 1
     assert "check of its signature" in refused.stderr
-    assert breaking.returncode == 1
+    assert breaking.exit_code == 1
     assert "nodes/take/node.ncl:1:" in breaking.stderr
     assert "cannot take `hello` as `hello` (" in breaking.stderr
     assert "nodes/hello/node.ncl:1) gives it" in breaking.stderr

@@ -1,13 +1,12 @@
 """Definitions that change under a daemon at work."""
 
-import json
 import os
 import shutil
 import signal
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
-from time import monotonic
+from time import monotonic, time_ns
 from typing import cast
 
 import pytest
@@ -15,6 +14,7 @@ import pytest
 from stratum_graph.definitions.content import ContentStore
 from support.daemon import REPOSITORY, Daemon, running, with_patience, write_node
 from support.http import Answer, ask
+from support.shell import told, within
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
 
@@ -24,11 +24,38 @@ GREET = f'{TRIGGER}, produces = ["greet"], handler.script = "run.nu", effect = \
 SAYS = 'def main [] {{ {{ greet: "{}" }} | to json --raw }}'
 
 
-@pytest.fixture
-def daemon(tmp_path: Path) -> Iterator[Daemon]:
-    write_node(tmp_path, "greet", GREET, run=SAYS.format("one"))
-    with running(tmp_path) as up:
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """With policies of its own."""
+    project = tmp_path_factory.mktemp("project")
+    shutil.copytree(REPOSITORY / "policies", project / "rules")
+    write_node(project, "greet", GREET, run=SAYS.format("one"))
+    with running(project, {"STRATUM_POLICIES__FOLDER": "rules"}) as up:
         yield up
+
+
+@pytest.fixture
+def daemon(shared: Daemon) -> Daemon:
+    """As if it had just begun, whatever others have done to it."""
+    folder, rules = shared.project / "nodes", shared.project / "rules"
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(REPOSITORY / "policies", rules, dirs_exist_ok=True)
+    write_node(shared.project, "greet", GREET, run=SAYS.format("one"))
+    node = node_file(shared)  # another one than ever before, so that it is read again
+    node.write_text(f"# {time_ns()}\n{node.read_text().replace('name', named(time_ns()), 1)}")
+    until(lambda: reloaded(shared) and nodes(shared) == {"greet"}, shared)
+    return shared
+
+
+def named(version: int) -> str:
+    """A version that nobody had, before the name."""
+    return f'version = "1.0.{version % 10**9}", name'
+
+
+def reloaded(daemon: Daemon) -> bool:
+    """Whether what there is now is in force, and nothing is wrong with it."""
+    came = ask(daemon, "/api/v1/reload", {"reason": "it is to be as at first"})
+    return came["outcome"] in {"live", "unchanged"} and latest(daemon)["outcome"] == "live"
 
 
 def until(holds: Callable[[], bool], daemon: Daemon) -> None:
@@ -61,7 +88,7 @@ def nodes(daemon: Daemon) -> set[str]:
 
 def greeting(daemon: Daemon) -> object:
     """What a run of now says."""
-    run = daemon.answer("emit", "events.greet", "--data", "{}", "--wait")
+    run = told(daemon.project, "emit", "events.greet", "--data", "{}", "--wait")
     return cast("list[dict[str, dict[str, object]]]", run["steps"])[0]["outputs"]["greet"]
 
 
@@ -74,12 +101,13 @@ def script(daemon: Daemon) -> Path:
 
 
 def test_a_changed_script_is_live_without_a_restart(daemon: Daemon) -> None:
-    assert greeting(daemon) == "one"
+    was, said = status(daemon)["generation"], greeting(daemon)
 
     script(daemon).write_text(SAYS.format("two"))
-    until(lambda: latest(daemon).get("changed") == ["greet"], daemon)
+    until(lambda: status(daemon)["generation"] != was, daemon)
 
-    assert greeting(daemon) == "two"
+    assert (said, greeting(daemon)) == ("one", "two")
+    assert latest(daemon)["changed"] == ["greet"]
 
 
 def test_a_broken_file_costs_no_event_and_a_mended_one_goes_live(daemon: Daemon) -> None:
@@ -89,18 +117,18 @@ def test_a_broken_file_costs_no_event_and_a_mended_one_goes_live(daemon: Daemon)
     node_file(daemon).write_text(sound.replace("effect", "efect"))
     until(lambda: "efect" in why(daemon), daemon)
     meanwhile = greeting(daemon)
-    ready = daemon.cli("status")
-    refused = daemon.cli("reload", "-o", "json", wanted=65)
-    node_file(daemon).write_text(sound.replace("effect", 'version = "2.0.0", effect'))
+    ready = within(daemon.project, "status")
+    refused = told(daemon.project, "reload", wanted=65)
+    node_file(daemon).write_text(sound.replace("1.0.", "2.0."))
     until(lambda: latest(daemon).get("outcome") == "live", daemon)
 
     assert meanwhile == "one"
-    assert ready.returncode == 0
-    assert "nodes/greet/node.ncl:1" in ready.stdout
-    assert "unknown field `efect`" in json.loads(refused.stdout)["why"]
-    assert json.loads(refused.stdout)["generation"] == was
+    assert ready.exit_code == 0
+    assert "nodes/greet/node.ncl:2" in ready.stdout
+    assert "unknown field `efect`" in str(refused["why"])
+    assert refused["generation"] == was
     assert status(daemon)["generation"] != was
-    assert "degraded" not in daemon.cli("status").stdout
+    assert "degraded" not in within(daemon.project, "status").stdout
     assert greeting(daemon) == "one"
 
 
@@ -136,42 +164,42 @@ def test_a_folder_that_appears_takes_the_place_of_the_examples(tmp_path: Path) -
 def test_a_new_principal_may_publish_and_a_removed_one_may_not(daemon: Daemon) -> None:
     principals = daemon.home / "principals.ncl"
     alone = principals.read_text()
-    key = daemon.answer("keys", "new", "ada")["public"]
+    key = told(daemon.project, "keys", "new", "ada")["public"]
     more = f'{{ key = "{key}", name = "ada", groups = ["publishers"] }}'
 
     principals.write_text(f"({alone}) @ [{more}]")
     until(lambda: '"principals": "changed"' in daemon.log, daemon)
-    heard = daemon.cli("emit", "events.greet", "--data", "{}", "--as", "ada", "--wait")
+    emit = ("emit", "events.greet", "--data", "{}", "--as", "ada", "--wait")
+    heard = within(daemon.project, *emit)
     principals.write_text(alone)
     until(lambda: daemon.log.count('"principals": "changed"') > 1, daemon)
-    unheard = daemon.cli("emit", "events.greet", "--data", "{}", "--as", "ada", "--wait")
+    unheard = within(daemon.project, *emit)
 
-    assert heard.returncode == 0, heard.stderr
-    assert unheard.returncode != 0
+    assert heard.exit_code == 0, heard.stderr
+    assert unheard.exit_code != 0
 
 
-def test_policies_are_taken_whole_or_not_at_all(tmp_path: Path) -> None:
-    shutil.copytree(REPOSITORY / "policies", tmp_path / "rules")
-    write_node(tmp_path, "greet", GREET, run=SAYS.format("one"))
-    roles = tmp_path / "rules" / "roles.cedar"
+def test_policies_are_taken_whole_or_not_at_all(daemon: Daemon) -> None:
+    rules = daemon.project / "rules"
+    roles, cases = rules / "roles.cedar", rules / "cases.json"
     sound = roles.read_text()
-    with running(tmp_path, {"STRATUM_POLICIES__FOLDER": "rules"}) as daemon:
-        roles.write_text(sound + '\n@id("typo")\npermit (principal, action, resoruce);\n')
-        until(lambda: "resoruce" in why(daemon), daemon)
-        place = why(daemon)
-        assert greeting(daemon) == "one"
 
-        nobody = 'forbid (principal, action == Stratum::Action::"trigger", resource);'
-        strict = f'\n@id("closed")\n{nobody}'
-        roles.write_text(sound + strict)
-        (tmp_path / "rules" / "cases.json").unlink()
-        until(lambda: latest(daemon).get("policies_changed") is True, daemon)
+    roles.write_text(sound + '\n@id("typo")\npermit (principal, action, resoruce);\n')
+    until(lambda: "resoruce" in why(daemon), daemon)
+    place, meanwhile = why(daemon), greeting(daemon)
+    nobody = 'forbid (principal, action == Stratum::Action::"trigger", resource);'
+    roles.write_text(f'{sound}\n@id("closed")\n{nobody}')
+    cases.unlink()
+    until(lambda: latest(daemon).get("policies_changed") is True, daemon)
+    refused = within(daemon.project, "emit", "events.greet", "--data", "{}", "--wait")
 
-        assert "roles.cedar:" in place
-        assert daemon.cli("emit", "events.greet", "--data", "{}", "--wait").returncode == 4
+    assert "roles.cedar:" in place
+    assert meanwhile == "one"
+    assert refused.exit_code == 4
 
 
-def test_a_version_that_breaks_a_consumer_is_refused_with_both_places(tmp_path: Path) -> None:
+def test_a_version_that_breaks_a_consumer_is_refused_with_both_places(daemon: Daemon) -> None:
+    shutil.rmtree(daemon.project / "nodes")
     schemas = 'let s = (import "stratum.ncl").schema in '
     given = "output_schemas.greet = s.object { word = s.nonempty }"
     wanted = "input_schemas.greet = s.object { word = s.nonempty }"
@@ -179,18 +207,17 @@ def test_a_version_that_breaks_a_consumer_is_refused_with_both_places(tmp_path: 
         ("greet", f"{GREET}, {given}"),
         ("shout", f'consumes = ["greet"], handler.script = "run.nu", {wanted}'),
     ):
-        write_node(tmp_path, name, declared)
-        file = tmp_path / "nodes" / name / "node.ncl"
+        write_node(daemon.project, name, declared)
+        file = daemon.project / "nodes" / name / "node.ncl"
         file.write_text(schemas + file.read_text())
-    producer = tmp_path / "nodes" / "greet" / "node.ncl"
-    with running(tmp_path) as daemon:
-        producer.write_text(
-            producer.read_text().replace("word = s.nonempty", "word = s.integer")
-        )
-        until(lambda: "cannot take `greet`" in why(daemon), daemon)
+    until(lambda: nodes(daemon) == {"greet", "shout"}, daemon)
+    producer = node_file(daemon)
 
-        assert "nodes/shout/node.ncl:1" in why(daemon)
-        assert "`greet` (nodes/greet/node.ncl:1)" in why(daemon)
+    producer.write_text(producer.read_text().replace("word = s.nonempty", "word = s.integer"))
+    until(lambda: "cannot take `greet`" in why(daemon), daemon)
+
+    assert "nodes/shout/node.ncl:1" in why(daemon)
+    assert "`greet` (nodes/greet/node.ncl:1)" in why(daemon)
 
 
 def test_a_script_from_elsewhere_outlives_its_source(tmp_path: Path) -> None:
