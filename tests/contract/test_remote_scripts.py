@@ -6,6 +6,7 @@ from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
+import anyio
 import pytest
 
 from stratum_graph.definitions.content import ContentStore
@@ -17,6 +18,7 @@ from stratum_graph.definitions.web.reach import Reach
 from support.certificate import certify
 from support.hostile import Hostile, Reply, hostile
 from support.objects import is_signed
+from support.wait import until
 
 SCRIPT = b'def main [] { "{}" }\n'
 DIGEST = sha256(SCRIPT).hexdigest()
@@ -304,6 +306,16 @@ async def test_an_answer_that_takes_too_long_is_cut(
     why = await desk.why(web(there.host, timeout=QUICK))
 
     assert f"{there.host} does not answer: not within 0.3 s" in why
+
+
+async def test_what_nobody_waits_for_any_more_hangs_up(there: Hostile, desk: Desk) -> None:
+    there.lie("/a.nu", is_silent=True)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(desk.all, web(there.host, timeout=60.0))
+        await until(lambda: bool(there.asked))
+        tasks.cancel_scope.cancel()
+
+    await until(lambda: there.given_up == 1)
 
 
 async def test_a_packed_answer_is_refused(there: Hostile, desk: Desk) -> None:

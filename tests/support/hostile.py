@@ -46,6 +46,8 @@ class Hostile:
     def __init__(self) -> None:
         self.host = ""
         self.asked: list[Asked] = []
+        self.given_up = 0
+        """How many have hung up on silence."""
         self.lies: dict[str, Callable[[], Reply]] = {}
         """End of a path to what is answered instead."""
         self._answers: dict[str, bytes] = {}
@@ -91,6 +93,7 @@ def hostile(tls: ssl.SSLContext | None = None) -> Iterator[Hostile]:
     handler = type("Handler", (_Handler,), {"registry": registry, "gone": gone})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         server.daemon_threads = True
+        server.handle_error = lambda *_: None  # type: ignore[method-assign] - who hangs up may
         if tls is not None:
             server.socket = tls.wrap_socket(
                 server.socket, server_side=True, do_handshake_on_connect=False
@@ -117,6 +120,7 @@ class _Handler(BaseHTTPRequestHandler):
         reply = self.registry.reply(self.path)
         if reply.is_silent:
             self.rfile.read(1)
+            self.registry.given_up += 1
         elif reply.drips:
             self._drip(reply)
         else:

@@ -14,6 +14,7 @@ from stratum_graph.definitions.distribution.bundle import Parcel
 from stratum_graph.definitions.distribution.reference import DIGEST, Reference
 from stratum_graph.definitions.distribution.transport import Transport
 from stratum_graph.definitions.distribution.verify import Descriptor, Limits
+from stratum_graph.definitions.web.cord import Cord
 from stratum_graph.definitions.web.reach import Everywhere, Reaching
 from stratum_graph.errors import NotPublished, RegistryDenied, Untrusted
 
@@ -38,11 +39,15 @@ class Registry:
     """One repository of a registry. Not for several threads at once."""
 
     def __init__(
-        self, reference: Reference, access: Access, reach: Reaching | None = None
+        self,
+        reference: Reference,
+        access: Access,
+        reach: Reaching | None = None,
+        cord: Cord | None = None,
     ) -> None:
         """Without a reach, any machine may be asked: whoever named it runs this one."""
         self.name = reference.store
-        self._http = Transport(reference.place, access, reach or Everywhere())
+        self._http = Transport(reference.place, access, reach or Everywhere(), cord)
         self._base = self._http.repository(reference.repository)
 
     def manifest(self, wanted: str) -> bytes:

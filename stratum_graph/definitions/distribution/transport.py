@@ -18,9 +18,10 @@ import oras.provider
 import requests
 
 from stratum_graph.definitions.distribution.access import Access
+from stratum_graph.definitions.web.cord import Cord
 from stratum_graph.definitions.web.host import is_inner, is_loopback
 from stratum_graph.definitions.web.reach import Reaching
-from stratum_graph.definitions.web.session import Cord, Session
+from stratum_graph.definitions.web.session import Session
 from stratum_graph.errors import NotPublished, RegistryDenied, RegistryUnavailable, Untrusted
 
 _TRIES = 4
@@ -36,7 +37,9 @@ _MOVED = {301, 302, 303, 307, 308}
 class Transport:
     """Asks one registry. Not for several threads at once."""
 
-    def __init__(self, host: str, access: Access, reach: Reaching) -> None:
+    def __init__(
+        self, host: str, access: Access, reach: Reaching, cord: Cord | None = None
+    ) -> None:
         self.host = host
         self._access = access
         self._is_local = is_loopback(host)
@@ -45,8 +48,8 @@ class Transport:
             hostname=host, insecure=self.is_plain, tls_verify=access.ca or True
         )
         # No proxy, no .netrc and no certificate store that merely happens to be there.
-        self._oras.session = Session(reach)
-        self._cord: Cord = self._oras.session.cord
+        self._cord = cord or Cord()
+        self._oras.session = Session(reach, self._cord)
         longest = _TRIES * (access.answer_s + _LONGEST_PAUSE_S) + access.body_s
         self._whole_s = access.whole_s or longest
         self._tokens: dict[bool, str] = {}

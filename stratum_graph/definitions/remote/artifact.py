@@ -11,6 +11,7 @@ from stratum_graph.definitions.remote.download import beyond
 from stratum_graph.definitions.remote.places import Places
 from stratum_graph.definitions.remote.refusal import NotFetched
 from stratum_graph.definitions.snapshot import MAX_SOURCE
+from stratum_graph.definitions.web.cord import Cord
 from stratum_graph.definitions.web.reach import OutOfReach, Reach
 from stratum_graph.errors import (
     BadReference,
@@ -23,7 +24,9 @@ from stratum_graph.errors import (
 _SHOWN = 5
 
 
-def fetch(wanted: Descriptor, source: Source, places: Places, reach: Reach) -> bytes:
+def fetch(
+    wanted: Descriptor, source: Source, places: Places, reach: Reach, cord: Cord
+) -> bytes:
     """The bytes of the layer with the digest that the descriptor asks for; NotFetched."""
     try:
         reference = Reference.parse(wanted.uri)
@@ -33,7 +36,7 @@ def fetch(wanted: Descriptor, source: Source, places: Places, reach: Reach) -> b
         raise NotFetched("`uri` names no artifact", "write `oci://REGISTRY/REPOSITORY:TAG`")
     access = _access(reference, source, places)
     try:
-        return _layer(Registry(reference, access, reach), reference, wanted.sha256)
+        return _layer(Registry(reference, access, reach, cord), reference, wanted.sha256)
     except OutOfReach as refused:
         raise beyond(refused) from None
     except NotPublished as absent:

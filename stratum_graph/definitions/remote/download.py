@@ -12,6 +12,7 @@ from stratum_graph.definitions.remote import credential
 from stratum_graph.definitions.remote.asking import Request
 from stratum_graph.definitions.remote.refusal import NotFetched
 from stratum_graph.definitions.snapshot import MAX_SOURCE
+from stratum_graph.definitions.web.cord import Cord
 from stratum_graph.definitions.web.reach import OutOfReach, Reach
 from stratum_graph.definitions.web.session import Session
 
@@ -28,10 +29,10 @@ _LATER = "it is tried again by and by; see that the host answers"
 class Download:
     """Fetches one script after the other; not for several threads at once."""
 
-    def __init__(self, reach: Reach, ca: str) -> None:
-        self._session = Session(reach)
+    def __init__(self, reach: Reach, ca: str, cord: Cord) -> None:
+        self._session = Session(reach, cord)
         self._session.verify = ca or True
-        self._cord = self._session.cord
+        self._cord = cord
 
     def get(self, wanted: Request, timeout_s: float) -> bytes:
         """The body, or its beginning when it is too long for a script; NotFetched."""

@@ -13,6 +13,7 @@ from stratum_graph.definitions.content import ContentStore
 from stratum_graph.definitions.descriptor import Descriptor, Said, Source
 from stratum_graph.definitions.remote.places import Places
 from stratum_graph.definitions.remote.refusal import NotFetched
+from stratum_graph.definitions.web.cord import Cord
 from stratum_graph.definitions.web.reach import Reach
 from stratum_graph.errors import DigestMismatch, UnknownContent
 
@@ -128,37 +129,37 @@ class _Pass:
         source = wanted.source or Source(type="file")
         timeout = min(source.timeout, _LONGEST_S)
         source = msgspec.structs.replace(source, timeout=timeout)
-        began = time.monotonic()
-        content = await anyio.to_thread.run_sync(
-            _fetch,
-            wanted,
-            source,
-            self._places,
-            self._reach,
-            self._away,
-            abandon_on_cancel=True,
-        )
+        began, cord = time.monotonic(), Cord()
+        given = (source, self._places, self._reach, cord)
+        try:
+            content = await anyio.to_thread.run_sync(
+                _fetch, wanted, given, self._away, abandon_on_cancel=True
+            )
+        finally:
+            cord.end()  # what is abandoned ends at once
         took_ms = round((time.monotonic() - began) * 1000)
         facts = {"uri": wanted.uri.partition("?")[0], "bytes": len(content), "ms": took_ms}
         log.info("script fetched", extra={**facts, "sha256": wanted.sha256})
         return content
 
 
-def _fetch(
-    wanted: Descriptor, source: Source, places: Places, reach: Reach, away: Mapping[str, Said]
-) -> bytes:
+_Given = tuple[Source, Places, Reach, Cord]
+
+
+def _fetch(wanted: Descriptor, given: _Given, away: Mapping[str, Said]) -> bytes:
     """Ask whom the descriptor names; loaded only now, for it takes long to import."""
+    source, places, reach, cord = given
     if source.type == "oci":
         from stratum_graph.definitions.remote import artifact  # noqa: PLC0415
 
         host = wanted.uri.removeprefix("oci://").partition("/")[0]
         _not_away(host, away)
-        return artifact.fetch(wanted, source, places, reach)
+        return artifact.fetch(wanted, *given)
     from stratum_graph.definitions.remote import asking, download  # noqa: PLC0415
 
     asked = asking.request(wanted, source, places)
     _not_away(asked.host, away)
-    return download.Download(reach, places.ca).get(asked, source.timeout)
+    return download.Download(reach, places.ca, cord).get(asked, source.timeout)
 
 
 def _not_away(host: str, away: Mapping[str, Said]) -> None:

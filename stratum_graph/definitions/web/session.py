@@ -6,10 +6,6 @@ for each read would let a slow answer drip for ever.
 """
 
 import socket
-import threading
-import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from typing import ClassVar
 
 import requests
@@ -19,69 +15,8 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import NameResolutionError, NewConnectionError
 from urllib3.util.connection import create_connection
 
+from stratum_graph.definitions.web.cord import Cord
 from stratum_graph.definitions.web.reach import Reaching
-
-
-class Cord:
-    """What all connections of a session hang on."""
-
-    def __init__(self) -> None:
-        self.is_cut = False
-        self._held: set[socket.socket] = set()
-        self._parting: set[socket.socket] = set()
-        self._turn = object()
-        self._lock = threading.Lock()
-        weakref.finalize(self, _close, self._held)
-
-    @contextmanager
-    def within(self, seconds: float) -> Iterator[None]:
-        """Cut everything when the block takes longer; not for several threads at once."""
-        turn = object()
-        with self._lock:
-            self.is_cut, self._turn = False, turn
-        timer = threading.Timer(seconds, self._cut, [turn])
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        finally:
-            timer.cancel()
-            self._part()
-
-    def hold(self, connection: socket.socket) -> socket.socket:
-        """Another handle of a connection: one that TLS does not take over."""
-        twin = connection.dup()
-        with self._lock:
-            self._held.add(twin)
-            if self.is_cut:  # by now
-                twin.shutdown(socket.SHUT_RDWR)
-        return twin
-
-    def let_go(self, twin: socket.socket) -> None:
-        """The connection is closed; its last answer may still be read, until the block ends."""
-        with self._lock:
-            self._parting.add(twin)
-
-    def _part(self) -> None:
-        with self._lock:
-            for each in self._parting:
-                self._held.discard(each)
-                each.close()
-            self._parting.clear()
-
-    def _cut(self, turn: object) -> None:
-        with self._lock:
-            if self._turn is not turn:
-                return
-            self.is_cut = True
-            for each in self._held:
-                with suppress(OSError):
-                    each.shutdown(socket.SHUT_RDWR)
-
-
-def _close(held: set[socket.socket]) -> None:
-    for each in held:
-        each.close()
 
 
 class _Tied(HTTPConnection):
@@ -128,9 +63,9 @@ class _TiedTls(_Tied, HTTPSConnection):
 class Session(requests.Session):
     """Connects where it may, by no proxy, and follows nothing by itself."""
 
-    def __init__(self, reach: Reaching) -> None:
+    def __init__(self, reach: Reaching, cord: Cord | None = None) -> None:
         super().__init__()
-        self.cord = Cord()
+        self.cord = cord or Cord()
         bound = {"reach": reach, "cord": self.cord}
         plain = type("Plain", (_Tied,), bound)
         tls = type("Tls", (_TiedTls,), bound)
