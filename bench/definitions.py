@@ -33,6 +33,7 @@ from support.http import ask
 from support.vitals import Vitals, vitals
 
 _EACH = 10  # nodes of a pipeline
+_IDLE = 25  # changes while nothing else happens
 _NODE = """let {{ schema, .. }} = import "stratum.ncl" in
 {{
   name = "n{number}",
@@ -127,13 +128,15 @@ def processor_s() -> float:
 
 async def one_by_one(daemon: Daemon) -> None:
     """One changed file after the other, and nothing else."""
-    await change(daemon, range(2))
+    await change(daemon, range(10))
     before = vitals(daemon.pid)
-    idle = await change(daemon, range(2, 12))
-    spent = used_s(vitals(daemon.pid)) - used_s(before)
+    idle = await change(daemon, range(10, 10 + _IDLE))
+    after = vitals(daemon.pid)
+    spent = used_s(after) - used_s(before)
     print(
         f"one changed file is live after: median {median(idle) * 1000:.0f} ms, "
-        f"{spent / len(idle) * 1000:.0f} ms of processor"
+        f"{spent / len(idle) * 1000:.0f} ms of processor; memory over {_IDLE} of them: "
+        f"{(after.rss - before.rss) / (1 << 20):+.1f} MiB"
     )
 
 

@@ -10,7 +10,7 @@ import anyio
 from stratum_orchestrator import layout
 from stratum_orchestrator.boot.frame import Frame
 from stratum_orchestrator.distribution.activation import configured, latest
-from stratum_orchestrator.distribution.supply import Resolved, Supply
+from stratum_orchestrator.distribution.supply import AWAY, Resolved, Supply
 from stratum_orchestrator.knowledge import Sources
 from stratum_state.tracker import StateTracker
 
@@ -27,6 +27,8 @@ class Provision:
         self._look = look
         self.trouble = ""
         """Why what is on record is not in force here, if it is not."""
+        self.outlook = ""
+        """What was wrong at the last look at the source."""
 
     def now(self) -> Sources:
         """Where everything lies at this moment, without asking the source for a bundle."""
@@ -57,16 +59,16 @@ class Provision:
 
     def took(self, resolved: Resolved) -> None:
         """It is in force from now on."""
-        self.resolved, self.trouble = resolved, ""
+        self.resolved, self.trouble, self.outlook = resolved, "", ""
 
     def noticed(self, standing: str, trouble: str) -> None:
         """What the source's tag stands for by now, if anybody can tell, and what is wrong."""
-        found = self.resolved
-        newer = standing if standing != found.digest else ""
-        warnings = (trouble,) if trouble else ()
-        self.resolved = replace(
-            found, newer=newer if standing else found.newer, warnings=warnings
-        )
+        self.outlook = trouble
+        if standing:
+            found = self.resolved
+            newer = standing if standing != found.digest else ""
+            warnings = tuple(x for x in found.warnings if not x.startswith(AWAY))
+            self.resolved = replace(found, newer=newer, warnings=warnings)
 
     async def remember(self, tracker: StateTracker, generation: str, now: int) -> None:
         """Put on record what the settings brought into force, unless it is there already."""
@@ -77,7 +79,7 @@ class Provision:
     def look(self) -> tuple[bool, str]:
         """For readiness: a degraded source keeps nothing out, and is said to be degraded."""
         found = self.resolved
-        troubles = [*found.warnings, *([self.trouble] if self.trouble else [])]
+        troubles = [*found.warnings, *filter(None, (self.trouble, self.outlook))]
         newer = [f"{self.supply.name} is {found.newer} by now"] if found.newer else []
         said = [found.digest, *newer, *(f"degraded: {each}" for each in troubles)]
         return True, "; ".join(said)

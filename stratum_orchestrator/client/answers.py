@@ -165,6 +165,8 @@ class Decision(Struct, frozen=True):
     allowed: bool | None = None
     policies: tuple[str, ...] = ()
     policy_set: str | None = None
+    version: str = ""
+    """Which the event named."""
 
 
 class Verdict(Struct, frozen=True):

@@ -7,7 +7,7 @@ from typing import Literal
 import anyio
 
 from stratum_graph.errors import GraphError
-from stratum_orchestrator.distribution.supply import Supply
+from stratum_orchestrator.distribution.supply import AWAY, Supply
 from stratum_orchestrator.errors import Denied, Impossible
 from stratum_state.errors import Unavailable
 
@@ -66,7 +66,7 @@ class Outlook:
         try:
             found = await anyio.to_thread.run_sync(self._supply.standing)
         except (GraphError, OSError) as why:
-            self._tell("", f"the source is away: {why}")
+            self._tell("", f"{AWAY}: {why}")
             return
         self._tell(found, await self._taken(found))
 

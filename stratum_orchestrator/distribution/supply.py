@@ -17,6 +17,8 @@ from stratum_graph.errors import DistributionError, NotPublished, Untrusted
 from stratum_orchestrator.config import Settings
 from stratum_orchestrator.knowledge import Sources
 
+AWAY = "the source is away"
+"""How a warning begins that is over when somebody has reached the source."""
 _NO_SIGNER = "definitions.signers names nobody whose signature would count"
 
 
@@ -213,7 +215,7 @@ class Supply:
         try:
             now = pull.resolve(self.origin(), reference.wanted)
         except (DistributionError, OSError) as why:
-            return "", (f"the source is away, the verified cache serves: {why}",)
+            return "", (f"{AWAY}, the verified cache serves: {why}",)
         return now if now != digest and reference.tag else "", ()
 
     def _laid_out(self, found: Verified, warnings: tuple[str, ...]) -> Resolved:

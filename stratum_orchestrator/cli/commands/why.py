@@ -94,6 +94,8 @@ def _decided(decision: Decision) -> Iterator[Line]:
         Span(f"  {(decision.policy_set or '')[:_DIGEST]}", "dim"),
     )
     yield _told("", Span(decision.reason, "dim"))
+    if decision.version:
+        yield _told("", Span(f"in version {decision.version}, which the event names", "dim"))
 
 
 def _ran(run: Run, screen: Screen) -> Iterator[Line]:
