@@ -77,10 +77,21 @@ def key_of(daemon: Daemon, name: str) -> UserKey:
 
 def until_let_in(daemon: Daemon, name: str) -> None:
     """The daemon notices changes by itself, a moment later."""
-    key, deadline = key_of(daemon, name), time.monotonic() + 20
-    while key.public not in (daemon.home / "nats" / "nats-server.json").read_text():
-        assert time.monotonic() < deadline, daemon.log
-        with_patience()
+    seed, url = key_of(daemon, name).seed(), str(daemon.address["nats"])
+
+    async def come_in() -> None:
+        async with connect(ConnectionSettings(url=url, seed=seed)):
+            pass
+
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            anyio.run(come_in)
+        except NotAuthorized:
+            assert time.monotonic() < deadline, daemon.log
+            with_patience()
+        else:
+            return
 
 
 @dataclass
