@@ -1,11 +1,7 @@
 """The examples: their cases hold, and they run for real where their requirements are met."""
 
 import json
-import shutil
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 
 import anyio
@@ -13,18 +9,14 @@ import pytest
 
 from stratum_orchestrator.saga import case as cases
 from stratum_orchestrator.saga.case import Case
-from support.daemon import Daemon, running
+from support.daemon import Daemon
 from support.playhouse import Playhouse
 from support.scripts import PROJECT
-from support.typist import Terminal, follow, needs_setup
 from support.vault import needs_openbao
-from support.wait import until
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
 
 EXAMPLES = PROJECT / "examples"
-TYPED = ("agent", "booking", "chaining", "fan-out")
-PORT = "8930"
 FOLDERS = sorted(path.parent for path in EXAMPLES.rglob("node.ncl"))
 
 
@@ -59,60 +51,6 @@ async def test_an_example_keeps_its_case(
     result = await houses[nodes].play(str(folder.relative_to(nodes)), case, str(tmp_path))
 
     assert result.problems == ()
-
-
-@pytest.fixture(scope="module")
-def bookings() -> Iterator[str]:
-    """The port of the booking service."""
-    command = [sys.executable, str(EXAMPLES / "booking" / "service.py"), "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as service:
-        assert service.stdout is not None
-        yield service.stdout.readline().strip()
-        service.kill()
-
-
-@pytest.fixture(scope="module")
-def daemon(bookings: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    """One daemon with the definitions of all examples that need nothing else."""
-    project = tmp_path_factory.mktemp("project")
-    for name in TYPED:
-        shutil.copytree(EXAMPLES / name / "nodes", project / "nodes" / name)
-    for node in project.rglob("node.ncl"):
-        node.write_text(node.read_text().replace(PORT, bookings))
-    with running(project) as up:
-        yield up
-
-
-@needs_setup
-@pytest.mark.parametrize("name", TYPED)
-def test_the_page_of_an_example_can_be_typed_as_it_stands(
-    name: str, daemon: Daemon, bookings: str
-) -> None:
-    page = (EXAMPLES / name / "README.md").read_text(encoding="utf-8").replace(PORT, bookings)
-    if "curl " in page and shutil.which("curl") is None:
-        pytest.skip("curl is not installed")
-
-    with Terminal.of_a_reader(daemon.project) as terminal:
-        assert follow(page, terminal) == []
-
-
-@needs_setup
-async def test_the_pipelines_that_follow_another_run_after_both_of_its_ends(
-    daemon: Daemon,
-) -> None:
-    for data, follower in (
-        ('{"goods": "lamp"}', "announce"),
-        ('{"goods": "glass", "broken": true}', "excuse"),
-    ):
-        daemon.cli("emit", "events.goods.picked", "-d", data, "--wait")
-
-        await until(partial(has_completed, daemon, follower))
-
-
-def has_completed(daemon: Daemon, pipeline: str) -> bool:
-    """Whether a run of the pipeline has."""
-    runs: object = daemon.answer("runs", "--pipeline", pipeline, "--status", "completed")
-    return runs != []
 
 
 @needs_openbao
