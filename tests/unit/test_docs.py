@@ -121,6 +121,17 @@ def test_every_link_leads_somewhere(page: Path) -> None:
     assert [each for each in links if leads_nowhere(page, each)] == []
 
 
+def test_every_page_is_in_the_index() -> None:
+    docs = ROOT / "docs"
+    listed = {
+        (docs / link.partition("#")[0]).resolve()
+        for link in LINK.findall(prose(docs / "README.md"))
+    }
+    alone = {docs / "README.md", *(docs / "decisions").glob("*.md")}
+
+    assert [each for each in docs.rglob("*.md") if each not in listed | alone] == []
+
+
 @every_page
 def test_every_test_that_is_named_exists(page: Path) -> None:
     named = TEST.findall(page.read_text(encoding="utf-8"))
