@@ -245,27 +245,32 @@ def test_what_fails_a_check_never_replaces_what_is_in_force(open_shop: Shop) -> 
     assert [x for x in shop.versions() if x["digest"] != broken] == was
 
 
-def test_a_start_goes_on_with_what_was_in_force_though_the_source_is_away(
+def test_a_tag_is_followed_until_somebody_goes_back_and_a_start_keeps_to_that(
     tmp_path: Path,
 ) -> None:
     shop = Shop(tmp_path / "project")
+    shop.daemon.environment["STRATUM_DEFINITIONS__FOLLOW"] = "activate"
     shop.write("one")
-    digest = shop.publish()
-    shop.daemon.start()
-    shop.write("two")
-    shop.activate(shop.publish())
-    ask(shop.daemon, "/api/v1/rollback", {"reason": "a test"})
-    shop.daemon.kill()
-    (shop.project / "bundles").rename(shop.project / "away")
-
+    first = shop.publish()
     try:
+        shop.daemon.start()
+        shop.write("two")
+        second = shop.publish()
+        shop.hint()
+        until(lambda: f"ok: {second}" in shop.bundle(), shop)
+        followed = shop.says(), shop.versions()[0]["by"]
+        ask(shop.daemon, "/api/v1/rollback", {"reason": "a test"})
+        shop.hint()
+        until(lambda: f"stable is {second} by now" in shop.bundle(), shop)
+        shop.daemon.kill()
+        (shop.project / "bundles").rename(shop.project / "away")
         shop.daemon.start()
         said, bundle = shop.says(), shop.bundle()
     finally:
         shop.daemon.end()
 
-    assert said == "one"
-    assert f"ok: {digest}; degraded: the source is away" in bundle
+    assert (followed, said) == (("two", "configuration"), "one")
+    assert f"ok: {first}; degraded: the source is away" in bundle
 
 
 def test_without_a_good_bundle_there_is_no_start(tmp_path: Path) -> None:
