@@ -20,6 +20,7 @@ from stratum_orchestrator.saga.instruction import Wish
 from stratum_orchestrator.saga.rules import Rules
 from stratum_state import canonical
 from stratum_state.activation import ActivationKind, ActivationRecord, activation_id
+from stratum_state.errors import Unavailable
 from stratum_state.tracker import StateTracker
 
 log = logging.getLogger(__name__)
@@ -79,7 +80,11 @@ class Activations:
     async def overhear(self) -> None:
         """Follow what another instance has put on record."""
         async with self._turn:
-            current = await latest(self.tracker, self.supply.name)
+            try:
+                current = await latest(self.tracker, self.supply.name)
+            except Unavailable:  # it is asked again at the next occasion
+                log.debug("activations not read: the store is away")
+                return
             if current is None:
                 return
             try:

@@ -62,9 +62,16 @@ class Restraint:
         return await self.live.apart(do)
 
     async def follow(self) -> None:
-        """Take note of what is on record by now; other instances write there, too."""
-        self.standings.take(await self.tracker.standings())
-        self._ring()
+        """Take note of what is on record by now; other instances write there, too.
+
+        A store that is away is asked again when there is the next occasion.
+        """
+        try:
+            self.standings.take(await self.tracker.standings())
+        except Unavailable:
+            log.debug("standings not read: the store is away")
+        else:
+            self._ring()
 
     def waiting(self, pipeline: str) -> int:
         """How many accepted runs of the pipeline wait at this instance."""

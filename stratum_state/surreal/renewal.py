@@ -71,20 +71,26 @@ class Renewable:
         """Compact it if so many bytes in it are of no use, and no fewer than are of use.
 
         With no waste allowed, it is compacted whatever is in it. None when nothing was done.
-        Raises DiskFailed when it cannot go on afterwards.
+        Raises Unavailable, and DiskFailed when it cannot go on afterwards.
         """
         if self.path is None or not await anyio.to_thread.run_sync(_is_due, self.path, waste):
             return None
         why = ""
         if self._times >= _MOST_TIMES:
             why = "it was often enough: start the daemon anew when it suits you"
-        elif await compaction.count(self) > _MOST_RECORDS:
+        elif await self._count() > _MOST_RECORDS:
             why = "too many records: stop the daemon and run `stratum compact`"
         if why:
             log.warning("store not compacted", extra={"why": why})
             return None
         async with self._stillness() as engine:
             return await self._renew(engine, self.path, passed)
+
+    async def _count(self) -> int:
+        try:
+            return await compaction.count(self)
+        except replies.SurrealError as why:
+            raise Unavailable(str(why)) from why
 
     async def _renew(
         self, engine: Embedded, path: Path, passed: Callable[[str], None]

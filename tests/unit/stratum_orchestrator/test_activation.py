@@ -23,6 +23,7 @@ from stratum_orchestrator.knowledge import Sources
 from stratum_orchestrator.saga.instruction import Wish
 from stratum_orchestrator.saga.rules import Rules
 from stratum_state.activation import ActivationKind, ActivationRecord
+from stratum_state.errors import Unavailable
 from stratum_state.memory import MemoryStore
 from stratum_state.tracker import StateTracker
 from support.bundles import parcel, signed
@@ -268,6 +269,19 @@ async def test_other_instances_follow_what_is_on_record(
     await other.activations.overhear()
 
     assert other.log == [f"reload {digest} True"]
+
+
+async def test_a_store_that_is_away_is_asked_again_later(
+    one: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(**_: object) -> None:
+        raise Unavailable("away")
+
+    monkeypatch.setattr(one.store, "activations", away)
+
+    await one.activations.overhear()
+
+    assert one.log == []
 
 
 async def test_versions_name_the_live_runs_that_hold_them(one: Instance) -> None:

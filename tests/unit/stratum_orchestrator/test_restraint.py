@@ -8,6 +8,7 @@ import pytest
 
 from stratum_orchestrator.errors import Denied, Impossible, UnknownPipeline
 from stratum_orchestrator.saga.restraint import state
+from stratum_state.errors import Unavailable
 from stratum_state.model import Compensation, RunStatus, Trail
 from stratum_state.standing import Standing
 from support import records
@@ -171,3 +172,18 @@ async def test_what_is_so_already_is_said() -> None:
             await at.restraint.stand(PIPELINE, Standing.ACTIVE, WISH)
 
     assert why.value.code == "already-active"
+
+
+async def test_a_store_that_is_away_is_asked_again_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    around = world()
+
+    async def away(**_: object) -> None:
+        raise Unavailable("away")
+
+    async with desk(around) as at:
+        with monkeypatch.context() as meanwhile:
+            meanwhile.setattr(around.store, "standings", away)
+            await at.restraint.follow()
+        await at.restraint.follow()
