@@ -11,7 +11,6 @@ from platform_nats.publisher import Receipt
 from stratum_orchestrator import trace
 from stratum_orchestrator.cli import keyring, payload, publishing
 from stratum_orchestrator.cli.client import Daemon, Refusal
-from stratum_orchestrator.cli.edition import digest_of
 from stratum_orchestrator.cli.exits import Exit, Stop
 from stratum_orchestrator.cli.ink import Span
 from stratum_orchestrator.cli.marks import sign, word
@@ -21,7 +20,6 @@ from stratum_orchestrator.cli.screen import Screen
 from stratum_orchestrator.cli.watch import Deadline, State
 from stratum_orchestrator.client.answers import Verdict
 from stratum_orchestrator.config import environment
-from stratum_orchestrator.saga import edition
 from stratum_orchestrator.saga.grant import HEADER
 
 _POLL_S = 20.0
@@ -104,7 +102,11 @@ def _headers(face: Face, daemon: Daemon, emission: Emission) -> dict[str, str]:
     """Grant and version, if they are given, and the trace that whoever calls us is in."""
     headers = {HEADER: payload.text(emission.grant)} if emission.grant else {}
     if emission.version:
-        headers[edition.HEADER] = digest_of(face, daemon, emission.version)
+        # Few events name a version, and what knows of those takes long to load.
+        from stratum_orchestrator.cli.edition import digest_of  # noqa: PLC0415
+        from stratum_orchestrator.saga.edition import HEADER as VERSION  # noqa: PLC0415
+
+        headers[VERSION] = digest_of(face, daemon, emission.version)
     if told := trace.come_with({trace.HEADER: environment().get(trace.VARIABLE, "")}):
         headers[trace.HEADER] = told
     return headers
