@@ -5,46 +5,21 @@ from contextlib import asynccontextmanager
 
 import msgspec
 import pytest
-import schemathesis
 from anyio.from_thread import start_blocking_portal
-from hypothesis import HealthCheck, given, settings
-from schemathesis import Case
-from schemathesis.checks import not_a_server_error
 from schemathesis.schemas import APIOperation
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    negative_data_rejection,
-    response_schema_conformance,
-    status_code_conformance,
-)
 
-from stratum_orchestrator.api import openapi, shapes
+from stratum_orchestrator.api import shapes
 from stratum_orchestrator.api.guard import Door
 from stratum_orchestrator.api.metrics import Metrics
 from stratum_orchestrator.api.openapi import CATALOG
 from stratum_orchestrator.api.routes import Routes
 from stratum_orchestrator.saga.attention import Attention
 from stratum_state.model import Compensation
-from support import records
+from support import document, records
 from support.desk import TOKEN, Doorman, FixedClock, MemoryDesk, served
 
 RUN = records.a_run()
-EXAMPLES = 8
 DIGEST = "sha256:" + "a" * 64
-TOKENED = {"Authorization": f"Bearer {TOKEN}"}
-APART = {  # the one never ends, the other takes whatever policies know
-    "/api/v1/events": "get",
-    "/api/v1/authz": "get",
-}
-SCHEMA = schemathesis.openapi.from_dict(openapi.document("1.2.3"))
-OPERATIONS = [each.ok() for each in SCHEMA.get_all_operations()]
-CHECKS = [
-    content_type_conformance,
-    negative_data_rejection,
-    not_a_server_error,
-    response_schema_conformance,
-    status_code_conformance,
-]
 
 
 async def fill(desk: MemoryDesk) -> None:
@@ -83,26 +58,10 @@ def test_every_path_is_in_the_document() -> None:
 
 
 @pytest.mark.parametrize(
-    "operation",
-    [each for each in OPERATIONS if APART.get(each.path) != each.method],
-    ids=lambda each: f"{each.method} {each.path}",
+    "operation", document.OPERATIONS, ids=lambda each: f"{each.method} {each.path}"
 )
 def test_every_answer_is_as_the_document_says(url: str, operation: APIOperation) -> None:
-    @given(case=operation.as_strategy())
-    @settings(
-        max_examples=EXAMPLES,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-        database=None,
-    )
-    def ask(case: Case) -> None:
-        if "run" in case.path_parameters:  # else hardly any request would find it
-            case.path_parameters["run"] = RUN.id
-        if "node" in case.path_parameters:
-            case.path_parameters["node"] = "lint"
-        case.call_and_validate(base_url=url, headers=TOKENED, checks=CHECKS)
-
-    ask()
+    document.hold(operation, url, TOKEN, {"run": RUN.id, "node": "lint"})
 
 
 @pytest.mark.parametrize(
@@ -145,4 +104,4 @@ async def test_the_document_is_served_to_everybody() -> None:
     async with served() as api:
         answer = await api.get("/openapi.json", Authorization=None)
 
-    assert answer.json == SCHEMA.raw_schema
+    assert answer.json == document.SCHEMA.raw_schema
