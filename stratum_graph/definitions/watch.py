@@ -10,6 +10,7 @@ import re
 import socket
 import stat
 import threading
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -34,6 +35,11 @@ from watchdog.observers import Observer
 from watchdog.observers.api import ObservedWatch
 
 log = logging.getLogger(__name__)
+
+# A folder below a new folder can be met twice, as an event and in the look for what was missed.
+warnings.filterwarnings(
+    "ignore", "Callback with id .* already exists", RuntimeWarning, "watchdog"
+)
 
 _ONE_S, _SEVERAL_S, _LONGEST_S = 0.05, 0.2, 1.0
 """How long it has to be quiet after one file changed or several did; and the most to wait."""
