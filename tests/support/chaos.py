@@ -21,7 +21,8 @@ def note [given: record, kind: string] {
     attempt: $step.attempt, key: $step.idempotency_key
   }
   let file = $env.STRATUM_DATA | path join "effects.jsonl"
-  $"($line | to json --raw)\n" | save --raw --append $file
+  # not `save --append`: two that make the file at the same moment lose a line to each other
+  $"($line | to json --raw)\n" | ^tee --append $file | ignore
   ^sync --data $file
 }
 """
