@@ -20,8 +20,7 @@ _START = 19  # the field behind the name of the program, in stat of proc(5)
 
 def tag() -> str:
     """What our own temporary names hold."""
-    pid = os.getpid()
-    return f"{_place()}.{pid}.{_start_of(pid)}"
+    return _named(os.getpid())
 
 
 def clear(folder: Path, prefix: str) -> int:
@@ -68,6 +67,11 @@ def _is_left(place: Path, prefix: str) -> bool:
         return time.time() - place.lstat().st_mtime > _LONG_S
     except FileNotFoundError:
         return False
+
+
+@cache  # a thousand files are written with it
+def _named(pid: int) -> str:
+    return f"{_place()}.{pid}.{_start_of(pid)}"
 
 
 @cache

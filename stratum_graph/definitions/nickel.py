@@ -74,8 +74,10 @@ async def evaluate(
             limits=limits or EvaluationLimits(),
         )
         outcomes = await workers.evaluate(job)
+    # Once for each contract: looking through the library's text takes milliseconds.
+    sources = {each: _sources(material, each, jail) for each in set(contracts.values())}
     return {
-        name: _judge(name, outcomes[name], _sources(material, contract, jail))
+        name: _judge(name, outcomes[name], sources[contract])
         for name, contract in contracts.items()
     }
 
@@ -136,9 +138,9 @@ def _lay_out(material: Material) -> Path:
     jail = Path(tempfile.mkdtemp(prefix=f"{JAIL}{author.tag()}-")).resolve()
     for folder, files in (("lib", material.library), ("src", material.files)):
         (jail / folder).mkdir()
+        for parent in {name.rpartition("/")[0] for name in files}:
+            (jail / folder / parent).mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
-            place = jail / folder / name
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_bytes(content)
+            (jail / folder / name).write_bytes(content)
     (jail / "overrides.json").write_bytes(msgspec.json.encode(material.overrides))
     return jail
