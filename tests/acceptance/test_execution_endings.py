@@ -128,7 +128,7 @@ DAEMON = """
 import anyio, sys
 from pathlib import Path
 from support.scripts import Bench
-anyio.run(Bench(Path(sys.argv[1])).run, sys.argv[2])
+anyio.run(Bench(Path(sys.argv[1]), token=sys.argv[3]).run, sys.argv[2])
 """
 
 
@@ -137,7 +137,7 @@ async def test_orphans_of_a_killed_daemon_are_ended_and_no_others(tmp_path: Path
     theirs = Bench(tmp_path / "theirs")
     python = {"PYTHONPATH": os.pathsep.join((str(PROJECT), str(PROJECT / "tests")))}
     body = f"job spawn {{ ^setsid sleep 600 }}; {STARTED}; sleep 1hr"
-    arguments = [sys.executable, "-c", DAEMON, str(tmp_path / "killed"), body]
+    arguments = [sys.executable, "-c", DAEMON, str(tmp_path / "killed"), body, TOKEN]
     with subprocess.Popen(arguments, env=python) as daemon:  # noqa: ASYNC220
         await until(lambda: any((tmp_path / "killed").rglob("started")))
         daemon.send_signal(signal.SIGKILL)

@@ -1,5 +1,6 @@
 """Nushell scripts in folders, and commands that run them."""
 
+import os
 import shutil
 from pathlib import Path
 from typing import TypedDict, Unpack
@@ -10,7 +11,7 @@ from stratum_orchestrator.execution.settings import ExecutionSettings
 from stratum_orchestrator.ports import Command, Ended, Kind
 
 PROJECT = Path(__file__).parents[2]
-TOKEN = "testtoken"  # noqa: S105 - names a folder, opens nothing
+TOKEN = f"test{os.getpid()}"  # others test on the same machine at the same time
 
 
 class Wishes(TypedDict, total=False):
