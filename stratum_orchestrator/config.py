@@ -66,6 +66,7 @@ class Definitions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     trust: Literal["signature", "digest"] = "signature"
     signers: tuple[str, ...] = ()
     repository: str = ""
+    provenance: Literal["optional", "required"] = "optional"
     cache: str = ""
     keep: int = 10
     follow: Literal["offer", "activate"] = "offer"

@@ -1,9 +1,11 @@
 """Where the definitions in force come from: folders, or a bundle that passed every check."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import structs
 
 from platform_nats import nkey
 from stratum_graph.definitions.distribution import pull, trees
@@ -19,7 +21,7 @@ from stratum_orchestrator.knowledge import Sources
 
 AWAY = "the source is away"
 """How a warning begins that is over when somebody has reached the source."""
-_NO_SIGNER = "definitions.signers names nobody whose signature would count"
+_NO_SIGNER = "definitions.signers names nobody whose word would count"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,17 +159,27 @@ class Supply:
         """What signatures of a bundle at that place have to name."""
         return self._settings.definitions.repository or reference.repository
 
-    def trust(self, reference: Reference | None = None) -> Trust:
-        """What has to be proved of a bundle; Untrusted when nobody could."""
+    def trust(self, reference: Reference | None = None, signers: Collection[str] = ()) -> Trust:
+        """What has to be proved of a bundle; Untrusted when nobody could.
+
+        Signers that are given count instead of those of the settings, and have to have signed.
+        """
         chosen = self._settings.definitions
+        if signers:
+            chosen = structs.replace(chosen, trust="signature", signers=tuple(signers))
         place = reference or self._reference()
-        if chosen.trust == "signature" and not chosen.signers:
-            what = f"bundle {place}"
-            raise Untrusted(what, "signature", _NO_SIGNER)
+        for check, needed in (
+            ("signature", chosen.trust == "signature"),
+            ("provenance", chosen.provenance == "required"),
+        ):
+            if needed and not chosen.signers:
+                what = f"bundle {place}"
+                raise Untrusted(what, check, _NO_SIGNER)
         return Trust(
             policy=chosen.trust,
             repository=self.repository(place),
             keys=Trusted(frozenset(chosen.signers), nkey.verify),
+            provenance=chosen.provenance,
         )
 
     def collect(self, kept: frozenset[str]) -> int:
@@ -193,7 +205,9 @@ class Supply:
         return None
 
     def _checked(self, read: Callable[[], Verified]) -> Verified | None:
-        """None where bytes were damaged: they are fetched again. Trust is never waived."""
+        """None where bytes were damaged, or provenance was not asked for when they came: they
+        are fetched again. Trust is never waived.
+        """
         try:
             return read()
         except Untrusted as why:

@@ -1,12 +1,22 @@
 """Small bundles, keys that sign them, and what is trusted."""
 
+import base64
 import json
+from collections.abc import Callable
+from dataclasses import replace
 
 from platform_nats import nkey
 from platform_nats.nkey import UserKey
 from stratum_graph.definitions.content import digest_of
-from stratum_graph.definitions.distribution import bundle, signature
+from stratum_graph.definitions.distribution import (
+    bundle,
+    envelope,
+    provenance,
+    signature,
+    verify,
+)
 from stratum_graph.definitions.distribution.bundle import Parcel, Subject
+from stratum_graph.definitions.distribution.provenance import PROVENANCE, Circumstances
 from stratum_graph.definitions.distribution.pull import Trust
 from stratum_graph.definitions.distribution.signature import Trusted
 
@@ -31,6 +41,33 @@ def parcel(**changed: bytes) -> Parcel:
 
 def signed(parcel: Parcel, key: UserKey, repository: str = REPOSITORY) -> Parcel:
     return signature.sign(Subject.of(parcel), repository, key, CREATED)
+
+
+def attested(
+    parcel: Parcel,
+    key: UserKey,
+    change: Callable[[dict[str, object]], object] = lambda _: None,
+    repository: str = REPOSITORY,
+) -> Parcel:
+    """The provenance of a bundle, signed after somebody has changed what it says."""
+    listing = verify.examine(parcel.manifest, parcel.digest)
+    made = Circumstances(version="1", created=CREATED, checks={"compile": "passed"})
+    told = json.loads(sealed_in(provenance.attest(listing, repository, key, made)))
+    statement = json.loads(base64.b64decode(told["payload"]))
+    change(statement)
+    sealed = envelope.seal(provenance.STATEMENT, statement, key)
+    return bundle.attachment(parcel, PROVENANCE, sealed, {})
+
+
+def sealed_in(proof: Parcel) -> bytes:
+    """The envelope of a signature or a provenance."""
+    (sealed,) = (x for x in proof.blobs.values() if x != bundle.EMPTY_CONTENT)
+    return sealed
+
+
+def accounted(trust: Trust) -> Trust:
+    """The same, and nothing without provenance."""
+    return replace(trust, provenance="required")
 
 
 def trusting(*keys: UserKey, repository: str = REPOSITORY) -> Trust:

@@ -81,7 +81,12 @@ class Hostile:
             "size": len(parcel.manifest),
             "artifactType": parcel.artifact_type,
         }
-        index = {"schemaVersion": 2, "mediaType": bundle.INDEX, "manifests": [entry]}
+        listed = self._answers.get(f"referrers/{parcel.subject}", b'{"manifests": []}')
+        index = {
+            "schemaVersion": 2,
+            "mediaType": bundle.INDEX,
+            "manifests": [*json.loads(listed)["manifests"], entry],
+        }
         self._answers[f"referrers/{parcel.subject}"] = json.dumps(index).encode()
 
 

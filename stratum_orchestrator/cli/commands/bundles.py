@@ -1,8 +1,10 @@
 """`stratum pull`, `stratum verify` and `stratum diff`: bundles, without a daemon."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import anyio
 import click
@@ -27,11 +29,18 @@ _SIGNER = click.option(
     metavar="KEY",
     help="Public key to trust instead of definitions.signers.",
 )
+_PROVENANCE = click.option(
+    "--require-provenance",
+    "accounted",
+    is_flag=True,
+    help="Refuse a bundle of which no trusted key says how it was made.",
+)
 
 
 @click.command()
 @click.argument("place", metavar="[REFERENCE]", default="")
 @_SIGNER
+@_PROVENANCE
 @click.option(
     "--to",
     "folder",
@@ -39,8 +48,10 @@ _SIGNER = click.option(
     help="Image-layout directory to keep it in.  [default: the home's cache]",
 )
 @faced
-def pull(face: Face, place: str, signers: tuple[str, ...], folder: Path | None) -> None:
-    """Fetch a bundle, make every check, and keep it with its signature.
+def pull(
+    face: Face, place: str, signers: tuple[str, ...], folder: Path | None, *, accounted: bool
+) -> None:
+    """Fetch a bundle, make every check, and keep it with its signature and provenance.
 
     REFERENCE is a tag or digest of the configured source, or a whole reference.
     """
@@ -55,16 +66,17 @@ def pull(face: Face, place: str, signers: tuple[str, ...], folder: Path | None) 
             shelf.put(each)
         shelf.put(whole, reference.tag)
 
-    _told(face, anyio.run(_fetched, face, place, signers, keep))
+    _told(face, anyio.run(_fetched, face, place, Demand(signers, accounted), keep))
 
 
 @click.command()
 @click.argument("place", metavar="[REFERENCE]", default="")
 @_SIGNER
+@_PROVENANCE
 @faced
-def verify(face: Face, place: str, signers: tuple[str, ...]) -> None:
+def verify(face: Face, place: str, signers: tuple[str, ...], *, accounted: bool) -> None:
     """Make every check of a bundle and keep nothing; a failed one ends with exit code 4."""
-    _told(face, anyio.run(_fetched, face, place, signers, None))
+    _told(face, anyio.run(_fetched, face, place, Demand(signers, accounted), None))
 
 
 @click.command()
@@ -75,8 +87,8 @@ def verify(face: Face, place: str, signers: tuple[str, ...]) -> None:
 @faced
 def diff(face: Face, old: str, new: str, signers: tuple[str, ...], *, content: bool) -> None:
     """Show which files differ between the bundles OLD and NEW; exit code 1 if any does."""
-    before = anyio.run(_fetched, face, old, signers, None)
-    after = anyio.run(_fetched, face, new, signers, None)
+    before = anyio.run(_fetched, face, old, Demand(signers), None)
+    after = anyio.run(_fetched, face, new, Demand(signers), None)
     found = list(changes(before.files, after.files))
     if face.screen.for_people:
         for each in found:
@@ -94,23 +106,29 @@ def diff(face: Face, old: str, new: str, signers: tuple[str, ...], *, content: b
 Keep = Callable[[Supply, Reference, Verified], None]
 
 
-async def _fetched(
-    face: Face, given: str, signers: tuple[str, ...], keep: Keep | None
-) -> Verified:
+class Demand(NamedTuple):
+    """What has to be proved beside what the settings say."""
+
+    signers: tuple[str, ...]
+    accounted: bool = False
+
+
+async def _fetched(face: Face, given: str, demand: Demand, keep: Keep | None) -> Verified:
     async with workspace(face) as place:
         supply = depot.supply(face, place)
         reference = depot.reference(supply, given)
         with depot.told():
-            fetch = partial(_fetch, supply, reference, frozenset(signers))
+            fetch = partial(_fetch, supply, reference, demand)
             found = await anyio.to_thread.run_sync(fetch)
             if keep is not None:
                 await anyio.to_thread.run_sync(keep, supply, reference, found)
     return found
 
 
-def _fetch(supply: Supply, reference: Reference, signers: frozenset[str]) -> Verified:
-    repository = supply.repository(reference)
-    trust = depot.trust_in(signers, repository) if signers else supply.trust(reference)
+def _fetch(supply: Supply, reference: Reference, demand: Demand) -> Verified:
+    trust = supply.trust(reference, demand.signers)
+    if demand.accounted:
+        trust = replace(trust, provenance="required")
     return fetching.fetch(supply.shelf(reference), reference.wanted, trust, known=supply.cache)
 
 
@@ -119,6 +137,7 @@ def _told(face: Face, found: Verified) -> None:
         "digest": found.digest,
         "signer": found.signed.signer if found.signed else None,
         "signed": found.signed.created if found.signed else None,
+        "provenance": found.account._asdict() if found.account else None,
         "generation": found.listing.generation,
         "files": len(found.files),
         "bytes": sum(map(len, found.files.values())),
@@ -128,4 +147,14 @@ def _told(face: Face, found: Verified) -> None:
         return
     mark = sign("ok", unicode=face.screen.unicode)
     face.screen.line(mark, Span(" every check passed", "good"))
+    told["provenance"] = _accounted(found)
     face.screen.fields({name: Span(str(value)) for name, value in told.items() if value})
+
+
+def _accounted(found: Verified) -> str:
+    """How it was made, in one line, or why nobody says so."""
+    account = found.account
+    if account is None:
+        return f"none: {found.unaccounted}"
+    checks = ", ".join(f"{name} {how}" for name, how in account.checks.items())
+    return f"{account.builder}, {account.created}, by {account.maker}; checks: {checks}"

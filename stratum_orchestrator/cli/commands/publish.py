@@ -97,10 +97,13 @@ def _push(supply: Supply, reference: Reference, passed: Passed, key: UserKey | N
 
 def _attest(shelf: Shelf, repository: str, passed: Passed, key: UserKey) -> None:
     subject = Subject.of(passed.parcel)
-    if pull.signed_by(shelf, subject, depot.trust_in({key.public}, repository)):
-        return  # the same bundle, published again
-    now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     listing = verify.examine(passed.parcel.manifest, passed.parcel.digest)
-    made = Circumstances(builder=f"stratum {version()}", created=now, checks=passed.checks)
-    shelf.put(provenance.attest(listing, repository, key, made))
-    shelf.put(signature.sign(subject, repository, key, now))
+    mine = depot.trust_in({key.public}, repository)
+    # The same bundle may be published again, and after more checks.
+    known = pull.accounted_by(shelf, listing, mine)
+    now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    if known is None or known.checks != passed.checks:
+        made = Circumstances(version=version(), created=now, checks=passed.checks)
+        shelf.put(provenance.attest(listing, repository, key, made))
+    if pull.signed_by(shelf, subject, mine) is None:
+        shelf.put(signature.sign(subject, repository, key, now))

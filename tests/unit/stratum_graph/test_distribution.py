@@ -195,7 +195,7 @@ def test_what_is_removed_goes_with_its_signatures_and_leaves_the_rest(tmp_path: 
 def test_the_provenance_names_every_file_and_its_maker() -> None:
     key = UserKey.generate()
     listing = verify.examine(parcel().manifest, "v1")
-    made = Circumstances(builder="stratum 1", created="2026-01-02T03:04:05Z", checks={})
+    made = Circumstances(version="1", created="2026-01-02T03:04:05Z", checks={})
 
     attested = provenance.attest(listing, "team/nodes", key, made)
 

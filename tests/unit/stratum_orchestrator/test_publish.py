@@ -10,8 +10,9 @@ from platform_nats import nkey
 from platform_nats.nkey import UserKey
 from stratum_graph.definitions.distribution import pull, trees
 from stratum_graph.definitions.distribution.layout import Layout
+from stratum_graph.definitions.distribution.provenance import PROVENANCE
 from stratum_graph.definitions.distribution.pull import Trust
-from stratum_graph.definitions.distribution.signature import Trusted
+from stratum_graph.definitions.distribution.signature import SIGNATURE, Trusted
 from stratum_orchestrator import config
 from stratum_orchestrator.cli.app import stratum
 from stratum_orchestrator.distribution import leaks, scanner
@@ -57,6 +58,41 @@ def test_what_was_published_passes_every_check_of_whoever_pulls_it(project: Path
     assert pulled["digest"] == published["digest"]
     assert pulled["signer"] == key(project)
     assert pulled["generation"] == published["generation"]
+
+
+def test_it_is_told_how_it_was_made_and_published_again_after_which_checks(
+    project: Path,
+) -> None:
+    trust = ("--signer", key(project))
+    told(project, "publish", REFERENCE)
+    first = told(project, "verify", REFERENCE, "--require-provenance", *trust)["provenance"]
+    told(project, "publish", REFERENCE)
+    told(project, "publish", REFERENCE, "--test")
+    shelf = Layout(project / "bundles")
+    (digest,) = shelf.digests()
+
+    shown = run(project, "verify", REFERENCE, *trust)
+
+    assert isinstance(first, dict)
+    assert (first["maker"], first["checks"]["compile"]) == (key(project), "passed")
+    assert len(shelf.referrers(digest, PROVENANCE)) == 2
+    assert len(shelf.referrers(digest, SIGNATURE)) == 1
+    assert f"by {key(project)}; checks: cases 2 passed, compile passed, " in shown.output
+
+
+def test_without_provenance_it_can_be_refused(project: Path) -> None:
+    told(project, "publish", REFERENCE)
+    shelf = Layout(project / "bundles")
+    (digest,) = shelf.digests()
+    shelf.remove(shelf.referrers(digest, PROVENANCE))
+    trust = ("--signer", key(project))
+
+    refused = run(project, "verify", REFERENCE, "--require-provenance", *trust)
+    shown = run(project, "verify", REFERENCE, *trust)
+
+    assert refused.exit_code == 4
+    assert "check of its provenance: it has none" in refused.output
+    assert "none: it has none" in shown.output
 
 
 def test_the_same_files_make_the_same_digest_wherever_they_are(

@@ -9,7 +9,7 @@ from stratum_graph.errors import NotPublished, Untrusted
 from stratum_orchestrator.config import Definitions, Settings
 from stratum_orchestrator.distribution.supply import Supply
 from stratum_orchestrator.knowledge import Sources
-from support.bundles import FILES, parcel, signed
+from support.bundles import FILES, attested, parcel, signed
 
 NEWER = {"ncl__more": b"1"}
 
@@ -195,3 +195,26 @@ def test_what_is_not_kept_goes_from_the_cache(
     assert mine.cache.digests() == [newer]
     assert not first.sources.library.exists()
     assert mine.resolve(newer).digest == newer
+
+
+def test_where_provenance_is_asked_for_later_it_is_fetched_and_kept(
+    tmp_path: Path, key: UserKey, origin: Layout
+) -> None:
+    first = supply(tmp_path, key).resolve().digest
+    strict = supply(tmp_path, key, provenance="required")
+
+    with pytest.raises(Untrusted, match="check of its provenance: it has none"):
+        strict.resolve(first)
+    origin.put(attested(parcel(), key, repository="nodes"))
+    assert strict.resolve(first).digest == first
+    origin.root.rename(tmp_path / "away")
+    assert strict.resolve(first).digest == first
+
+
+@pytest.mark.usefixtures("origin")
+def test_provenance_by_nobody_in_particular_is_asked_for_in_vain(tmp_path: Path) -> None:
+    key = UserKey.generate()
+    strict = supply(tmp_path, key, trust="digest", signers=(), provenance="required")
+
+    with pytest.raises(Untrusted, match=r"check of its provenance: .* names nobody"):
+        strict.resolve(parcel().digest)
