@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from os.path import realpath
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 
-import anyio
+from anyio import to_thread
 
+from stratum_graph.definitions.distribution import bundle
 from stratum_graph.definitions.distribution.bundle import Parcel
 from stratum_graph.definitions.scripts import Nushell, ScriptChecker
 from stratum_graph.diagnostics import Diagnostic
@@ -77,6 +79,8 @@ class Passed:
     size: int
     """Bytes of all files."""
     generation: str
+    principals: str
+    """Name of the file that says who may sign events; empty when the bundle has none."""
     checks: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -87,7 +91,8 @@ async def pass_through(face: Face, place: Workspace, checks: Checks) -> Passed:
             raise NoFolder(folder)
         if not folder.is_relative_to(place.project):
             raise Outside(folder, place.project)
-    draft = await anyio.to_thread.run_sync(publication.draft, place.sources)
+    people = bool(place.settings.definitions.principals)
+    draft = await to_thread.run_sync(partial(publication.draft, place.sources, people=people))
     _insist(face, draft.diagnostics)
     done = await _scan(face, draft, required=checks.scanner)
     with _scratch() as scratch:
@@ -101,6 +106,7 @@ async def pass_through(face: Face, place: Workspace, checks: Checks) -> Passed:
         files=len(draft.files),
         size=sum(map(len, draft.files.values())),
         generation=generation,
+        principals=draft.notes.get(bundle.PRINCIPALS, ""),
         checks=done,
     )
 

@@ -49,8 +49,12 @@ class Draft:
         )
 
 
-def draft(sources: Sources) -> Draft:
-    """Read the definitions, the library, the policies and the principals. Blocks."""
+def draft(sources: Sources, *, people: bool) -> Draft:
+    """Read what is to be published; principals only if asked to. Blocks.
+
+    They are asked for where the project says who they are: what a home made for itself lets in
+    whoever works there, and nobody anywhere else.
+    """
     taken = snapshot.take(sources.folders)
     names = [root.rstrip("/") for root in taken.roots]
     if names == [""]:
@@ -63,9 +67,9 @@ def draft(sources: Sources) -> Draft:
     files |= {f"{bundle.POLICIES_FOLDER}/{name}": x for name, x in policies.files.items()}
     notes = {bundle.FOLDERS: " ".join(names)}
     problems = [*taken.diagnostics, *policies.diagnostics]
-    if sources.principals.is_file():
-        people, wrong = document.read_document(sources.principals, library)
-        files |= {f"{bundle.PRINCIPALS_FOLDER}/{name}": x for name, x in people.items()}
+    if people:
+        found, wrong = document.read_document(sources.principals, library)
+        files |= {f"{bundle.PRINCIPALS_FOLDER}/{name}": x for name, x in found.items()}
         notes[bundle.PRINCIPALS] = sources.principals.resolve().name
         problems += wrong
     return Draft(files=files, notes=notes, diagnostics=tuple(problems))

@@ -21,6 +21,11 @@ from stratum_orchestrator.cli.workspace import workspace
 from stratum_orchestrator.distribution.supply import Supply
 from stratum_orchestrator.release import version
 
+_NOBODY = (
+    "without principals: whoever pulls it keeps their own "
+    "(definitions.principals names a file to publish)"
+)
+
 
 class Order(NamedTuple):
     """What is to be published, and how."""
@@ -52,7 +57,8 @@ def publish(  # noqa: PLR0913 - one parameter for each option
     """Publish the project's definitions, library, policies and principals as one bundle.
 
     REFERENCE is `oci://REGISTRY/REPOSITORY:TAG` or `oci-layout:PATH:TAG`; without one it is
-    the configured source. The same files always make the same digest.
+    the configured source. The same files always make the same digest. Principals are those of
+    the file that definitions.principals names, never those that a home made for itself.
     """
     signing = None if unsigned or dry_run else keyring.read(keyring.locate(face.home, key))
     checks = Checks(cases=cases, scanner=require_scanner)
@@ -64,6 +70,8 @@ def publish(  # noqa: PLR0913 - one parameter for each option
     mark = sign("ok", unicode=face.screen.unicode)
     face.screen.line(mark, Span(f" {told['digest']} {verb}", "strong"))
     face.screen.fields({name: Span(str(value)) for name, value in told.items() if value})
+    if not told["principals"]:
+        face.screen.note(_NOBODY)
 
 
 async def _publish(face: Face, order: Order) -> dict[str, object]:
@@ -78,6 +86,7 @@ async def _publish(face: Face, order: Order) -> dict[str, object]:
         "reference": str(reference),
         "digest": passed.parcel.digest,
         "generation": passed.generation,
+        "principals": passed.principals or None,
         "files": passed.files,
         "bytes": passed.size,
         "signer": order.key.public if order.key else None,

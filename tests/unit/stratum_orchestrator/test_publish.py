@@ -16,6 +16,7 @@ from stratum_graph.definitions.distribution.signature import SIGNATURE, Trusted
 from stratum_orchestrator import config
 from stratum_orchestrator.cli.app import stratum
 from stratum_orchestrator.distribution import leaks, scanner
+from stratum_orchestrator.home import Home
 from support.hostile import Hostile, hostile
 
 REFERENCE = "oci-layout:bundles:v1"
@@ -107,6 +108,37 @@ def test_the_same_files_make_the_same_digest_wherever_they_are(
 
     assert first == again
     assert told(elsewhere, "publish", REFERENCE, "--unsigned")["digest"] == first
+
+
+def test_what_a_home_made_for_itself_is_not_published(project: Path) -> None:
+    own = UserKey.generate()
+    Home(project / ".stratum").introduce_developer(own)
+
+    done = run(project, "publish", REFERENCE)
+
+    held = [each.read_bytes() for each in (project / "bundles").rglob("sha256/*")]
+    assert done.exit_code == 0
+    assert "without principals: whoever pulls it keeps their own" in done.output
+    assert not any(own.public.encode() in each for each in held)
+
+
+def test_principals_that_the_project_names_are_published(project: Path) -> None:
+    (project / "people.ncl").write_text("[]")
+    (project / "stratum.ncl").write_text('{ definitions.principals = "people.ncl" }')
+
+    published = told(project, "publish", REFERENCE)
+
+    assert published["principals"] == "people.ncl"
+    assert (lay_out(project, project / "pulled").parents[1] / "principals/people.ncl").is_file()
+
+
+def test_principals_that_the_project_names_have_to_be_there(project: Path) -> None:
+    (project / "stratum.ncl").write_text('{ definitions.principals = "people.ncl" }')
+
+    done = run(project, "publish", REFERENCE)
+
+    assert done.exit_code == 65
+    assert "people.ncl" in done.output
 
 
 def test_a_dry_run_publishes_nothing(project: Path) -> None:
