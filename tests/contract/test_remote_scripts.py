@@ -1,5 +1,6 @@
 """Scripts from elsewhere: had once, verified, from where they may be had, and in time."""
 
+import json
 import ssl
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -24,6 +25,7 @@ SCRIPT = b'def main [] { "{}" }\n'
 DIGEST = sha256(SCRIPT).hexdigest()
 SECRET = "open-sesame-1"  # noqa: S105
 QUICK = 0.3
+LATER = "9999-01-01T00:00:00Z"
 
 
 @pytest.fixture
@@ -135,6 +137,69 @@ async def test_an_object_is_asked_for_with_a_signature_that_others_verify(
     asked = there.asked[0]
     assert not is_signed(replace(asked, path="/lib/other.nu"), {"AKID": SECRET}, "eu-west-1")
     assert not is_signed(asked, {"AKID": "other"}, "eu-west-1")
+
+
+def lent(**more: str) -> str:
+    """What lends a key for a while writes into a file."""
+    words = {"Version": 1, "AccessKeyId": "ASIA", "SecretAccessKey": SECRET, **more}
+    return json.dumps(words, indent=2)
+
+
+OBJECT = {"type": "s3", "auth": "store"}
+
+
+async def test_a_key_that_was_lent_is_shown_with_its_session(
+    there: Hostile, desk: Desk
+) -> None:
+    desk.trust("store", there.host, secret=lent(SessionToken="t0ken", Expiration=LATER))
+    there.lies["/lib/a.nu"] = lambda: (
+        Reply(body=SCRIPT)
+        if is_signed(there.asked[-1], {"ASIA": SECRET}, "us-east-1")
+        else Reply(status=403)
+    )
+    wanted = described("s3://lib/a.nu", endpoint=f"http://{there.host}", **OBJECT)
+
+    assert await desk.one(wanted) == SCRIPT
+    asked = there.asked[0]
+    assert asked.headers["x-amz-security-token"] == "t0ken"
+    other = {**asked.headers, "x-amz-security-token": "other"}
+    assert not is_signed(replace(asked, headers=other), {"ASIA": SECRET}, "us-east-1")
+
+
+async def test_a_session_goes_to_no_other_host(there: Hostile, desk: Desk) -> None:
+    desk.trust("store", there.host, secret=lent(SessionToken="t0ken"))
+    with hostile() as elsewhere:
+        elsewhere.lie("/a.nu", body=SCRIPT)
+        desk.places = replace(desk.places, hosts=frozenset([there.host, elsewhere.host]))
+        there.lie(
+            "/lib/a.nu", status=307, headers={"Location": f"http://{elsewhere.host}/a.nu"}
+        )
+        wanted = described("s3://lib/a.nu", endpoint=f"http://{there.host}", **OBJECT)
+
+        assert await desk.one(wanted) == SCRIPT
+        assert not {"x-amz-security-token", "authorization"} & elsewhere.asked[0].headers.keys()
+
+
+@pytest.mark.parametrize(
+    ("secret", "said"),
+    [
+        (lent(Expiration="2026-01-01T00:00:00Z"), "was lent until 2026-01-01T00:00:00+00:00"),
+        (lent(Expiration="2026-01-01T00:00:00"), "was lent until 2026-01-01T00:00:00"),
+        (lent(SessionToken="a\r\nx: y"), "is no access key"),
+        (lent(AccessKeyId=""), "is no access key"),
+        ('{"AccessKeyId": "ASIA"}', "is no access key"),
+        ("{" * 10_000, "is no access key"),
+        (SECRET, "does not say which access key it is"),
+    ],
+)
+async def test_a_key_that_is_none_is_not_shown(
+    there: Hostile, desk: Desk, secret: str, said: str
+) -> None:
+    desk.trust("store", there.host, secret=secret)
+    wanted = described("s3://lib/a.nu", endpoint=f"http://{there.host}", **OBJECT)
+
+    assert said in await desk.why(wanted)
+    assert there.asked == []
 
 
 async def test_a_wrong_key_does_not_open_a_store(there: Hostile, desk: Desk) -> None:

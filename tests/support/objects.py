@@ -26,7 +26,8 @@ def is_signed(asked: Asked, secrets: Mapping[str, str], region: str) -> bool:
         return False
     names = said["names"].split(";")
     at = asked.headers.get("x-amz-date", "")
-    if not set(names) >= _MUST_BE_SIGNED or names != sorted(names) or at[:8] != said["day"]:
+    must = _MUST_BE_SIGNED | {"x-amz-security-token"} & asked.headers.keys()
+    if not set(names) >= must or names != sorted(names) or at[:8] != said["day"]:
         return False
     signed_at = datetime.strptime(at, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     if abs(datetime.now(UTC) - signed_at) > timedelta(minutes=15):

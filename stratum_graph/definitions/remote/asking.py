@@ -8,6 +8,7 @@ from urllib.parse import quote, urlsplit
 
 from stratum_graph.definitions.descriptor import Descriptor, Source
 from stratum_graph.definitions.remote import credential, signing
+from stratum_graph.definitions.remote.access_key import access_key
 from stratum_graph.definitions.remote.places import Places
 from stratum_graph.definitions.remote.refusal import NotFetched
 
@@ -58,7 +59,7 @@ def _s3(uri: str, source: Source, places: Places) -> Request:
     chosen = credential.pick(source.auth, url, places)
     if chosen is None:
         return Request(url, dict)
-    key = signing.Key(id=chosen.user, secret=credential.secret(chosen), region=region)
+    key = access_key(chosen, region)
 
     def headers() -> Mapping[str, str]:
         return signing.signed(url, key, datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ"))

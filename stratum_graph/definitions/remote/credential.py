@@ -49,23 +49,28 @@ def _usual(url: SplitResult) -> int:
     return 443 if url.scheme == "https" else 80
 
 
-def secret(credential: Credential) -> str:
+def text(credential: Credential) -> str:
     """What its file holds; NotFetched."""
     try:
         with credential.secret_file.open("rb") as file:
-            text = file.read(_MAX_SECRET).decode("ascii").strip()
+            return file.read(_MAX_SECRET).decode("ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is no text"
         raise NotFetched(
             f"the credential `{credential.name}` cannot be read: {why}",
             "see secret_file of that name in scripts.credentials",
         ) from None
-    if not text or not text.isprintable():
+
+
+def secret(credential: Credential) -> str:
+    """The one word that its file holds; NotFetched."""
+    found = text(credential)
+    if not found or not found.isprintable():
         raise NotFetched(
             f"the credential `{credential.name}` is not one printable line",
             "write the secret alone into its secret_file",
         )
-    return text
+    return found
 
 
 def authorization(credential: Credential) -> str:

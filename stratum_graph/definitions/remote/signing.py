@@ -8,6 +8,7 @@ from urllib.parse import quote, urlsplit
 
 EMPTY = hashlib.sha256(b"").hexdigest()
 """Digest of the body that a GET has."""
+_SESSION = "x-amz-security-token"
 _RULE = "AWS4-HMAC-SHA256"
 
 
@@ -17,6 +18,8 @@ class Key:
 
     id: str
     secret: str
+    session: str = ""
+    """Token of a key that was lent; empty for a lasting one."""
     region: str
     service: str = "s3"
 
@@ -32,6 +35,7 @@ def signed(
         "host": urlsplit(url).netloc,
         "x-amz-content-sha256": EMPTY,
         "x-amz-date": now,
+        **({_SESSION: key.session} if key.session else {}),
         **{name.lower(): value for name, value in (more or {}).items()},
     }
     names = ";".join(sorted(headers))
