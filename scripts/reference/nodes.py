@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import cache
 from pathlib import Path
 
 from scripts.reference.contracts import Field, record
@@ -79,7 +80,7 @@ References in `handler.read` and `handler.write` are paths into the event or the
 
 def page() -> str:
     """The page of the fields."""
-    text = (_NCL / "node.ncl").read_text(encoding="utf-8")
+    text = _text()
     parts = [_INTRODUCTION]
     for title, opening in _RECORDS.values():
         found = [each for each in record(text, opening) if each.name not in NOT_SUPPORTED_YET]
@@ -87,6 +88,11 @@ def page() -> str:
     parts += [_NOTES, _SCHEMAS, _helpers("schema.ncl", "\n{\n"), "", _CONDITIONS]
     parts += [_helpers("condition.ncl", "  when = {\n"), ""]
     return "\n".join(parts)
+
+
+@cache
+def _text() -> str:
+    return (_NCL / "node.ncl").read_text(encoding="utf-8")
 
 
 def _table(title: str, found: list[Field]) -> str:
@@ -117,6 +123,9 @@ def _word(contract: str) -> str:
     if by_name := re.fullmatch(r"\{ _ \| (.+) \}", contract):
         return f"{_word(by_name[1])} by name"
     word, _, rest = contract.partition(" ")
+    if word == "SomeOf":
+        allowed, _ = json.JSONDecoder().raw_decode(rest)
+        return f"list: {_word(f'OneOf {json.dumps(allowed)}')}"
     if word == "OneOf":
         return " or ".join(f"`'{each}`" for each in json.loads(rest))
     if word == "Array":
@@ -129,7 +138,10 @@ def _default(field: Field) -> str:
         return "" if field.optional else "needed"
     if field.default in {"{}", "[]", '""'}:
         return "" if "[record]" in _type(field.contract) else "empty"
-    return "1; of a compensation 3" if field.default == "times" else f"`{field.default}`"
+    if field.default == "times":
+        return "1; of a compensation 3"
+    named = re.search(rf"^let {re.escape(field.default)} = (.+) in$", _text(), re.MULTILINE)
+    return f"`{named[1] if named else field.default}`"
 
 
 def _cell(text: str) -> str:

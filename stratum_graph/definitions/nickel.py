@@ -1,17 +1,13 @@
 """Evaluates Nickel files under a contract: a value or a diagnostic for each of them."""
 
-import shutil
-import tempfile
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-import anyio
 import msgspec
 
-from stratum_graph.definitions import author, workers
+from stratum_graph.definitions import jail, workers
 from stratum_graph.definitions.messages import Sources, diagnose, field_names
 from stratum_graph.definitions.snapshot import Files
 from stratum_graph.definitions.workers import EvaluationLimits, Failed, Stopped
@@ -27,9 +23,6 @@ _CONTRACTS: Mapping[Contract, tuple[str, str]] = {
     "config": ("config.ncl", "({file}) | contract.Config"),
 }
 """File of the library that holds the contract, and how it is applied."""
-_DEADLINE_S = 30
-JAIL = "stratum-evaluation-"
-"""What the names of temporary folders begin with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,16 +59,16 @@ async def evaluate(
     """
     if not contracts:
         return {}
-    async with _jail(material) as jail:
+    async with jail.laid_out(_files(material)) as place:
         job = workers.Job(
             units={name: _unit(name, contracts[name], material) for name in contracts},
-            jail=jail,
-            paths=[jail / "lib", *(jail / "src" / root for root in material.roots)],
+            jail=place,
+            paths=[place / "lib", *(place / "src" / root for root in material.roots)],
             limits=limits or EvaluationLimits(),
         )
         outcomes = await workers.evaluate(job)
     # Once for each contract: looking through the library's text takes milliseconds.
-    sources = {each: _sources(material, each, jail) for each in set(contracts.values())}
+    sources = {each: _sources(material, each, place) for each in set(contracts.values())}
     return {
         name: _judge(name, outcomes[name], sources[contract])
         for name, contract in contracts.items()
@@ -108,39 +101,19 @@ def _unit(name: str, contract: Contract, material: Material) -> str:
     return f'let contract = import "lib/{library}" in {applied.format(file=file)}'
 
 
-def _sources(material: Material, contract: Contract, jail: Path) -> Sources:
+def _files(material: Material) -> Files:
+    return {
+        **{f"lib/{name}": content for name, content in material.library.items()},
+        **{f"src/{name}": content for name, content in material.files.items()},
+        "overrides.json": msgspec.json.encode(material.overrides),
+    }
+
+
+def _sources(material: Material, contract: Contract, place: Path) -> Sources:
     library, _ = _CONTRACTS[contract]
     return Sources(
         texts=material.files,
-        folder=f"{jail}/src/",
+        folder=f"{place}/src/",
         fields=field_names(material.library[library].decode()),
         importable=frozenset({*material.files, "stratum.ncl"}),
     )
-
-
-@asynccontextmanager
-async def _jail(material: Material) -> AsyncIterator[Path]:
-    """Lay the material out in a folder of its own, for as long as it is needed."""
-    jail = await anyio.to_thread.run_sync(_lay_out, material)
-    try:
-        yield jail
-    finally:
-        with anyio.move_on_after(_DEADLINE_S, shield=True):
-            await anyio.to_thread.run_sync(shutil.rmtree, jail)
-
-
-def clear_jails() -> int:
-    """Remove what evaluations of killed processes left; how much that is."""
-    return author.clear(Path(tempfile.gettempdir()), JAIL)
-
-
-def _lay_out(material: Material) -> Path:
-    jail = Path(tempfile.mkdtemp(prefix=f"{JAIL}{author.tag()}-")).resolve()
-    for folder, files in (("lib", material.library), ("src", material.files)):
-        (jail / folder).mkdir()
-        for parent in {name.rpartition("/")[0] for name in files}:
-            (jail / folder / parent).mkdir(parents=True, exist_ok=True)
-        for name, content in files.items():
-            (jail / folder / name).write_bytes(content)
-    (jail / "overrides.json").write_bytes(msgspec.json.encode(material.overrides))
-    return jail

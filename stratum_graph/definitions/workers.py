@@ -19,9 +19,9 @@ from stratum_graph.definitions.worker import Request
 from stratum_graph.errors import EvaluationFailed
 
 _WORKERS = 2
-_SMALL_BATCH, _LARGE_BATCH = 4, 32
+_SMALL_BATCH, _LARGE_BATCH = 4, 128
 """Units evaluated together share Nickel's start, and are redone when one of them is bad."""
-_BATCHES_PER_WORKER = 8
+_BATCHES_PER_WORKER = 2
 """A worker leaks about 1 MiB per unit; after this many batches another takes its place."""
 _COMMAND = (sys.executable, "-I", "-B", str(Path(__file__).with_name("worker.py")))
 _ENVIRONMENT = {"LANG": "C.UTF-8"}

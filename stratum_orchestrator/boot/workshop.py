@@ -3,9 +3,9 @@
 import logging
 from dataclasses import dataclass
 
+from stratum_graph.definitions import jail
 from stratum_graph.definitions.attic import Attic
 from stratum_graph.definitions.content import ContentStore
-from stratum_graph.definitions.nickel import clear_jails
 from stratum_orchestrator import layout
 from stratum_orchestrator.boot.frame import Frame
 from stratum_orchestrator.execution.descriptors import most_steps, raise_limit
@@ -44,7 +44,7 @@ async def prepare_workshop(frame: Frame) -> Workshop:
     shared = settings.definitions.content
     place = home.project / shared if shared else home.content
     content = ContentStore(place, frame.points.passed)
-    left = Attic(content).clear() + clear_jails()
+    left = Attic(content).clear() + jail.clear()
     if left:
         log.info("removed what killed processes left half done", extra={"count": left})
     runner = NushellRunner(wanted, content.tree, frame.points.passed, frame.veil)

@@ -13,6 +13,8 @@ from stratum_graph.model import ActionNode, Compensate, Limits, Retry
 from support.definitions import LIBRARY, LOW_LIMITS, node
 
 ACCEPTED = {
+    '["b", \'a] | t.SomeOf ["a", "b"] ["a"]': ["b", "a"],
+    '["a"] | t.SomeOf ["a", "b"] ["a"]': ["a"],
     '"30s" | t.Duration': 30,
     '"1h30m" | t.Duration': 5400,
     '"500ms" | t.Duration': 0.5,
@@ -67,6 +69,9 @@ REFUSED = {
     '"/bin/x.nu" | t.ScriptPath': "not a relative path",
     '"a/../../x.nu" | t.ScriptPath': "not a relative path",
     '["a", "a"] | t.Unique': "twice",
+    '["b", "b"] | t.SomeOf ["a", "b"] ["a"]': "twice",
+    '["a", "c"] | t.SomeOf ["a", "b"] ["a"]': "expected one of a, b",
+    '"a" | t.SomeOf ["a", "b"] ["a"]': "Array",
     '{ STRATUM_RUN = "" } | t.Environment': "set by Stratum",
     "{ a = { typ = 1 } } | { _ | s.Schema }": "unknown key `typ`",
     "s.object { a = { items = { typ = 1 } } } | s.Schema": "unknown key `typ`",
