@@ -71,7 +71,7 @@ REFUSED = {
     '["a", "a"] | t.Unique': "twice",
     '["b", "b"] | t.SomeOf ["a", "b"] ["a"]': "twice",
     '["a", "c"] | t.SomeOf ["a", "b"] ["a"]': "expected one of a, b",
-    '"a" | t.SomeOf ["a", "b"] ["a"]': "Array",
+    '"a" | t.SomeOf ["a", "b"] ["a"]': "expected an array",
     '{ STRATUM_RUN = "" } | t.Environment': "set by Stratum",
     "{ a = { typ = 1 } } | { _ | s.Schema }": "unknown key `typ`",
     "s.object { a = { items = { typ = 1 } } } | s.Schema": "unknown key `typ`",
