@@ -27,10 +27,11 @@ from stratum_orchestrator.auth.access import Access
 from stratum_orchestrator.home import token_digest
 from stratum_orchestrator.reception import Receptionist
 from stratum_orchestrator.saga.rules import Rules
+from stratum_orchestrator.saga.ruling import Rulings
 from stratum_state.model import Compensation, Fact, PipelineRun, RunStatus, identity, run_id
 from stratum_state.store import RunFilter
 from stratum_state.surreal import SurrealStore, open_store
-from support.desk import TOKEN, FixedClock, Served, served
+from support.desk import TOKEN, FixedClock, Served, served, unrecorded
 from support.graph import node
 from support.people import Law
 
@@ -114,6 +115,7 @@ def reception(folder: Path) -> Receptionist:
         operator=Principal(key="UOPERATOR", name="operator", groups=("operators",)),
         tokens=Access.at(folder / "access").tokens,
         rules=lambda: rules,
+        rulings=Rulings(unrecorded, FixedClock()),
         clock=FixedClock(),
     )
 

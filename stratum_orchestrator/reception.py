@@ -18,9 +18,9 @@ from stratum_orchestrator.auth.explanation import (
 from stratum_orchestrator.auth.register import Register
 from stratum_orchestrator.auth.tokens import Token, Tokens
 from stratum_orchestrator.ports import Clock, Decision
-from stratum_orchestrator.saga import ruling
 from stratum_orchestrator.saga.delegation import Asker, Matter, about, decide
 from stratum_orchestrator.saga.rules import Rules
+from stratum_orchestrator.saga.ruling import Rulings
 from stratum_state.model import PipelineRun, VerdictRecord
 
 HOME = "home"
@@ -38,6 +38,7 @@ class Receptionist:
     operator: Principal
     tokens: Register[Tokens]
     rules: Callable[[], Rules]
+    rulings: Rulings
     clock: Clock
 
     def receive(self, digest: str, grant: str) -> Visitor:
@@ -54,7 +55,12 @@ class Receptionist:
         return Visitor(principal=principal, token=token.name, digest=digest, grant=grant)
 
     def ask(
-        self, visitor: Visitor, action: str, pipeline: str, about: Mapping[str, str]
+        self,
+        visitor: Visitor,
+        action: str,
+        pipeline: str,
+        about: Mapping[str, str],
+        run: str | None = "",
     ) -> Decision:
         rules = self.rules()
         try:
@@ -64,8 +70,11 @@ class Receptionist:
         now = self.clock.now_ms()
         matter = Matter(action=action, pipeline=pipeline, now_ms=now, about=about)
         decision = decide(rules, asker, matter)
-        ruling.note(asker, matter, decision)
+        self.rulings.note(asker, matter, decision, run=run)
         return decision
+
+    async def settle(self) -> None:
+        await self.rulings.settle()
 
     def is_welcome(self, visitor: Visitor) -> bool:
         try:

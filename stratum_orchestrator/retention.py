@@ -24,7 +24,7 @@ class Forgetful(Protocol):
     async def collect(
         self, before_ms: int, limit: int, *, dry_run: bool = False
     ) -> Sequence[int]:
-        """Forget what ended before the time; how many runs, verdicts and journal rows."""
+        """Forget what ended before the time; how much, in the order of `Gone`."""
         ...
 
     async def plans(self, since_ms: int = 0) -> AbstractSet[str]:
@@ -50,6 +50,16 @@ class Disused(Protocol):
     def remove(self, digest: str) -> bool:
         """False when somebody has used it meanwhile."""
         ...
+
+
+class Gone(NamedTuple):
+    """How many records went, or would go."""
+
+    runs: int = 0
+    verdicts: int = 0
+    journal: int = 0
+    """Rows of it."""
+    decisions: int = 0
 
 
 class Swept(NamedTuple):
@@ -126,7 +136,7 @@ class Retention:
         while True:
             await anyio.sleep(every_s)
             try:
-                runs, verdicts, batches = await self.collect()
+                gone = await self.collect()
                 swept = await content.collect()
             except Unavailable:
                 log.info("nothing collected: the store is away")
@@ -134,17 +144,17 @@ class Retention:
             except OSError as why:
                 log.warning("content not collected", extra={"why": str(why)})
                 continue
-            if runs or verdicts or batches or swept.files:
-                found = {"runs": runs, "verdicts": verdicts, "journal": batches}
-                log.info("old records collected", extra={**found, **swept._asdict()})
+            if any(gone) or swept.files:
+                extra = {**gone._asdict(), **swept._asdict()}
+                log.info("old records collected", extra=extra)
 
-    async def collect(self) -> tuple[int, int, int]:
-        """Collect until nothing is left; how many runs, verdicts and journal rows went."""
+    async def collect(self) -> Gone:
+        """Collect until nothing is left; how much went."""
         before_ms = self._clock.now_ms() - round(self._age_s * 1000)
-        totals = (0, 0, 0)
+        total = Gone()
         while True:
-            runs, verdicts, batches = await self._store.collect(before_ms, BATCH)
-            totals = (totals[0] + runs, totals[1] + verdicts, totals[2] + batches)
-            if not runs and not verdicts and not batches:
-                return totals
+            gone = Gone(*await self._store.collect(before_ms, BATCH))
+            total = Gone(*(a + b for a, b in zip(total, gone, strict=True)))
+            if not any(gone):
+                return total
             await anyio.lowlevel.checkpoint()

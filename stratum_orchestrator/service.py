@@ -23,6 +23,7 @@ from stratum_orchestrator.saga.operations import Operations
 from stratum_orchestrator.saga.plans import Plans
 from stratum_orchestrator.saga.restraint import Restraint
 from stratum_orchestrator.saga.rules import Rules
+from stratum_state.decision import DecisionRecord
 from stratum_state.evidence import Evidence
 from stratum_state.model import (
     Fact,
@@ -32,7 +33,7 @@ from stratum_state.model import (
     VerdictRecord,
     verdict_id,
 )
-from stratum_state.store import RunFilter, VerdictFilter
+from stratum_state.store import DecisionFilter, RunFilter, VerdictFilter
 from stratum_state.tracker import StateTracker
 
 _VERDICTS_KEPT = 4096
@@ -171,6 +172,11 @@ class Service:
 
     async def verdict(self, sequence: int, *, within_s: float) -> VerdictRecord | None:
         return await self.verdict_news.find(sequence, within_s, self._recorded)
+
+    async def decisions(
+        self, wanted: DecisionFilter, *, after: str | None, limit: int
+    ) -> Sequence[DecisionRecord]:
+        return await self.tracker.decisions(wanted, after=after, limit=limit)
 
     async def needy(self, *, after: str | None, limit: int) -> Sequence[Needy]:
         return await self.watchlist.needy(after=after, limit=limit)

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from stratum_state.activation import ActivationRecord
 from stratum_state.credential import CredentialLease
+from stratum_state.decision import DecisionRecord
 from stratum_state.evidence import Evidence
 from stratum_state.head import SignedHead, Signer
 from stratum_state.ledger import Ledger, Stamp
@@ -18,9 +19,9 @@ from stratum_state.model import (
     VerdictRecord,
 )
 from stratum_state.standing import StandingRecord, latest
-from stratum_state.store import EVERY_VERDICT, RunFilter, VerdictFilter
+from stratum_state.store import EVERY_VERDICT, DecisionFilter, RunFilter, VerdictFilter
 
-_Record = TypeVar("_Record", PipelineRun, VerdictRecord, ActivationRecord)
+_Record = TypeVar("_Record", PipelineRun, VerdictRecord, ActivationRecord, DecisionRecord)
 
 
 def wall_clock_ms() -> int:
@@ -43,6 +44,7 @@ class MemoryStore:
         self._verdicts: dict[str, VerdictRecord] = {}
         self._activations: dict[str, ActivationRecord] = {}
         self._standings: dict[str, StandingRecord] = {}
+        self._decisions: dict[str, DecisionRecord] = {}
         self._batch = 0
 
     async def write(self, facts: Sequence[Fact]) -> None:
@@ -61,6 +63,8 @@ class MemoryStore:
                 self._activations[fact.id] = fact
             elif isinstance(fact, StandingRecord):
                 self._standings[fact.id] = fact
+            elif isinstance(fact, DecisionRecord):
+                self._decisions[fact.id] = fact
 
     async def inbox(self, identities: Sequence[str]) -> Mapping[str, str]:
         held = ((each, self._ledger.holder(each)) for each in identities)
@@ -80,6 +84,12 @@ class MemoryStore:
 
     async def standings(self) -> Sequence[StandingRecord]:
         return latest(self._standings.values())
+
+    async def decisions(
+        self, wanted: DecisionFilter, *, after: str | None, limit: int
+    ) -> Sequence[DecisionRecord]:
+        found = [each for each in self._decisions.values() if wanted.takes(each)]
+        return _page(found, after, limit)
 
     async def trail(self, run_id: str) -> Trail | None:
         account = self._ledger.account(run_id)

@@ -11,6 +11,7 @@ from typing import Self
 
 from stratum_state.activation import ActivationRecord
 from stratum_state.credential import CredentialLease
+from stratum_state.decision import DecisionRecord
 from stratum_state.errors import IllegalMove
 from stratum_state.standing import StandingRecord
 
@@ -328,6 +329,7 @@ Fact = (
     | CredentialLease
     | ActivationRecord
     | StandingRecord
+    | DecisionRecord
 )
 
 

@@ -9,6 +9,7 @@ from stratum_state.credential import (
     CREDENTIAL_MOVES,
     CredentialLease,
 )
+from stratum_state.decision import DecisionRecord
 from stratum_state.errors import IllegalMove, Rejected
 from stratum_state.model import (
     COMPENSATION_BEGINNINGS,
@@ -44,6 +45,7 @@ _MOVING: Mapping[type[Fact], set[str]] = {
     VerdictRecord: set(),
     ActivationRecord: set(),
     StandingRecord: set(),
+    DecisionRecord: set(),
     CredentialLease: {
         *("status", "accessor", "policy", "issued", "expires", "ended", "detail"),
     },
@@ -55,9 +57,10 @@ _KINDS: Mapping[type[Fact], str] = {
     VerdictRecord: "verdict",
     ActivationRecord: "activation",
     StandingRecord: "standing",
+    DecisionRecord: "decision",
     CredentialLease: "credential",
 }
-LONELY = (VerdictRecord, ActivationRecord, StandingRecord)
+LONELY = (VerdictRecord, ActivationRecord, StandingRecord, DecisionRecord)
 """What belongs to no run: each is a chain of its own, and never moves."""
 FIELDS: Mapping[type[Fact], tuple[str, ...]] = {
     kind: tuple(each.name for each in fields(kind)) for kind in _MOVING

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from stratum_state.activation import ActivationRecord
 from stratum_state.credential import CredentialLease
+from stratum_state.decision import Answer, DecisionRecord
 from stratum_state.evidence import Evidence
 from stratum_state.model import (
     Fact,
@@ -77,6 +78,25 @@ class VerdictFilter:
 EVERY_VERDICT = VerdictFilter()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionFilter:
+    """Which decisions to list; None means any."""
+
+    kind: Answer | None = None
+    principal: str | None = None
+    """Name."""
+    action: str | None = None
+
+    def takes(self, decision: DecisionRecord) -> bool:
+        """Whether the decision is one of those."""
+        pairs = (
+            (self.kind, decision.kind),
+            (self.principal, decision.principal),
+            (self.action, decision.action),
+        )
+        return all(wanted is None or wanted == has for wanted, has in pairs)
+
+
 class Store(Protocol):
     """Durable memory. Facts handed over by one task are kept in the order of handing over."""
 
@@ -107,6 +127,12 @@ class Store(Protocol):
 
     async def standings(self) -> Sequence[StandingRecord]:
         """How pipelines stand that are or were held back: the latest of each, newest first."""
+        ...
+
+    async def decisions(
+        self, wanted: DecisionFilter, *, after: str | None, limit: int
+    ) -> Sequence[DecisionRecord]:
+        """What the policies said to commands, newest first, beginning behind the id `after`."""
         ...
 
     async def trail(self, run_id: str) -> Trail | None: ...

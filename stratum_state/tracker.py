@@ -12,6 +12,7 @@ import anyio
 from stratum_state import moves
 from stratum_state.activation import ActivationRecord
 from stratum_state.credential import CredentialLease
+from stratum_state.decision import DecisionRecord
 from stratum_state.errors import IllegalMove, Rejected
 from stratum_state.evidence import Evidence
 from stratum_state.model import (
@@ -23,7 +24,7 @@ from stratum_state.model import (
     VerdictRecord,
 )
 from stratum_state.standing import StandingRecord
-from stratum_state.store import EVERY_VERDICT, RunFilter, Store, VerdictFilter
+from stratum_state.store import EVERY_VERDICT, DecisionFilter, RunFilter, Store, VerdictFilter
 
 _LOOK_S = 0.25  # between looks at a run that another instance carries
 _KEPT = 512  # runs that ended stay readable without a query
@@ -199,6 +200,12 @@ class StateTracker:
     async def standings(self) -> Sequence[StandingRecord]:
         """How pipelines stand that are or were held back: the latest of each, newest first."""
         return await self._store.standings()
+
+    async def decisions(
+        self, wanted: DecisionFilter, *, after: str | None, limit: int
+    ) -> Sequence[DecisionRecord]:
+        """What the policies said to commands, newest first, beginning behind `after`."""
+        return await self._store.decisions(wanted, after=after, limit=limit)
 
     async def verdict(self, verdict_id: str) -> VerdictRecord | None:
         return await self._store.verdict(verdict_id)

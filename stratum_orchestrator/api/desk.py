@@ -12,10 +12,11 @@ from stratum_orchestrator.saga.attention import Attention, Needy
 from stratum_orchestrator.saga.instruction import Obeyed, Wish
 from stratum_orchestrator.saga.standings import Standings
 from stratum_state.activation import ActivationRecord
+from stratum_state.decision import DecisionRecord
 from stratum_state.evidence import Evidence
 from stratum_state.model import Fact, JournalLine, PipelineRun, Trail, VerdictRecord
 from stratum_state.standing import Standing, StandingRecord
-from stratum_state.store import RunFilter, VerdictFilter
+from stratum_state.store import DecisionFilter, RunFilter, VerdictFilter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,6 +254,12 @@ class Desk(Protocol):
 
         Raises BrokerAway when there is none yet and the stream cannot be asked.
         """
+        ...
+
+    async def decisions(
+        self, wanted: DecisionFilter, *, after: str | None, limit: int
+    ) -> Sequence[DecisionRecord]:
+        """What the policies said to commands, newest first, behind the id `after`."""
         ...
 
     async def needy(self, *, after: str | None, limit: int) -> Sequence[Needy]:

@@ -22,10 +22,11 @@ from stratum_orchestrator.api.visitor import VISITOR, Reception, Visitor
 from stratum_orchestrator.saga.attention import Attention, Needy
 from stratum_orchestrator.saga.instruction import Wish
 from stratum_state.activation import ActivationRecord
+from stratum_state.decision import DecisionRecord
 from stratum_state.evidence import Evidence
 from stratum_state.model import Fact, JournalLine, PipelineRun, Trail, VerdictRecord
 from stratum_state.standing import StandingRecord
-from stratum_state.store import RunFilter, VerdictFilter
+from stratum_state.store import DecisionFilter, RunFilter, VerdictFilter
 
 T = TypeVar("T")
 
@@ -85,7 +86,7 @@ class Discreet:
 
     async def trail(self, run_id: str) -> Trail | None:
         found = await self._desk.trail(run_id)
-        return found if found is not None and self._sight().run(found.run) else None
+        return found if found is not None and self._sight().run(found.run, named=True) else None
 
     async def plan(self, digest: str) -> Plan | None:
         return await self._desk.plan(digest)
@@ -110,6 +111,11 @@ class Discreet:
     async def verdict(self, sequence: int, *, within_s: float) -> VerdictRecord | None:
         found = await self._desk.verdict(sequence, within_s=within_s)
         return found if found is not None and self._sight().verdict(found) else None
+
+    async def decisions(
+        self, wanted: DecisionFilter, *, after: str | None, limit: int
+    ) -> Sequence[DecisionRecord]:
+        return await self._desk.decisions(wanted, after=after, limit=limit)
 
     async def needy(self, *, after: str | None, limit: int) -> Sequence[Needy]:
         sight = self._sight()
@@ -153,7 +159,7 @@ class Discreet:
                 return sight.run(fact)
             case VerdictRecord():
                 return sight.verdict(fact)
-            case ActivationRecord() | StandingRecord():
+            case ActivationRecord() | StandingRecord() | DecisionRecord():
                 return sight.daemon
             case _:  # only told to who has seen its run, as long as they are anybody
                 return sight.is_welcome
@@ -178,18 +184,22 @@ class _Sight:
     def daemon(self) -> bool:
         return self._may_view("", {})
 
-    def run(self, run: PipelineRun) -> bool:
-        return self._may_view(run.pipeline, self._reception.about(run))
+    def run(self, run: PipelineRun, *, named: bool = False) -> bool:
+        """Whether it may be seen; `named` says that it was asked for, and not a list."""
+        about = self._reception.about(run)
+        return self._may_view(run.pipeline, about, run.id if named else None)
 
     def verdict(self, verdict: VerdictRecord) -> bool:
         return self._may_view("", self._reception.about(verdict))
 
-    def _may_view(self, pipeline: str, about: Mapping[str, str]) -> bool:
+    def _may_view(
+        self, pipeline: str, about: Mapping[str, str], run: str | None = None
+    ) -> bool:
         if self._visitor is None:
             return False
         key = (pipeline, *(f"{name}={about[name]}" for name in sorted(about)))
         if key not in self._known:
-            decision = self._reception.ask(self._visitor, "view", pipeline, about)
+            decision = self._reception.ask(self._visitor, "view", pipeline, about, run)
             self._known[key] = decision.allowed
         return self._known[key]
 

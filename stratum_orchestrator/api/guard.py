@@ -121,8 +121,10 @@ class Guard:
             self._in_hand += 1
             try:
                 self.admit(request)
+                await self._settle(request)
                 return spare(request, await handler(request))
             except Exception as error:  # whatever it is, who asked is told of it
+                await self._settle(request)
                 if request.writer.output_size > 0:
                     raise  # too late for another answer: the server ends the connection
                 return answer(problem_of(error, request))
@@ -130,6 +132,11 @@ class Guard:
                 self._in_hand -= 1
 
         return guarded
+
+    async def _settle(self, request: web.Request) -> None:
+        """Before something is changed, or refused, it is on record who wanted it."""
+        if request.method not in {"GET", "HEAD"}:
+            await self._reception.settle()
 
     def _check_host(self, request: web.Request) -> None:
         # a page of another site may make its own name resolve to us; the name gives it away

@@ -14,6 +14,7 @@ from stratum_orchestrator.ports import Clock
 from stratum_state import moves
 from stratum_state.activation import ActivationRecord
 from stratum_state.credential import CredentialLease, CredentialStatus
+from stratum_state.decision import DecisionRecord
 from stratum_state.model import (
     Compensation,
     CompensationRecord,
@@ -83,7 +84,7 @@ class Metrics:
                     self._verdict(fact)
                 case CredentialLease():
                     self._lease(fact)
-                case ActivationRecord() | StandingRecord():
+                case ActivationRecord() | StandingRecord() | DecisionRecord():
                     pass  # what they bring about is counted when it is
 
     def adopt(self, trails: Sequence[Trail]) -> None:

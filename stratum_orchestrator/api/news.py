@@ -13,6 +13,7 @@ import anyio
 
 from stratum_state.activation import ActivationRecord
 from stratum_state.credential import CredentialLease
+from stratum_state.decision import DecisionRecord
 from stratum_state.model import (
     CompensationRecord,
     Fact,
@@ -79,5 +80,5 @@ def about(fact: Fact) -> str | None:
             return fact.id
         case StepRecord() | CompensationRecord() | CredentialLease():
             return fact.run
-        case VerdictRecord() | ActivationRecord() | StandingRecord():
+        case VerdictRecord() | ActivationRecord() | StandingRecord() | DecisionRecord():
             return None

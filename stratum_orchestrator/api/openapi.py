@@ -13,6 +13,7 @@ import msgspec
 from stratum_orchestrator.api import shapes
 from stratum_orchestrator.api.emission import Envelope, Letter
 from stratum_orchestrator.api.question import MAX_PAGE, MAX_SEARCH, MAX_WAIT_S
+from stratum_state.decision import Answer
 from stratum_state.model import RunStatus, VerdictKind
 
 Json = dict[str, object]
@@ -34,6 +35,7 @@ _PARAMETERS: Mapping[str, tuple[str, Kept]] = {
     "live": ("Only what is not over.", {"enum": ["true", "false"]}),
     "attention": ("Only what needs a person; no other filter.", {"enum": ["true"]}),
     "kind": ("The verdict.", {"enum": [str(each) for each in VerdictKind]}),
+    "answer": ("What the policies said.", {"enum": [str(each) for each in Answer]}),
     "wait": (
         "Seconds to wait for a change.",
         {"type": "number", "minimum": 0, "maximum": MAX_WAIT_S},
@@ -112,6 +114,12 @@ CATALOG: Mapping[tuple[Method, str], Operation] = {
     ),
     ("GET", "/api/v1/verdicts/{sequence}"): _read(
         "What became of one event.", shapes.Verdict, "wait", fails=(404,)
+    ),
+    ("GET", "/api/v1/decisions"): _read(
+        "What the policies said to commands, newest first.",
+        shapes.Decisions,
+        *("answer", "principal", "action"),
+        *_PAGES,
     ),
     ("GET", "/api/v1/events"): Operation(
         says="What changes, as it happens.", gives=None, asks=("run",), fails=_OF_RUN

@@ -7,8 +7,9 @@ from http import HTTPStatus
 from typing import TypeVar
 
 from stratum_orchestrator.api.problem import Problem
+from stratum_state.decision import Answer
 from stratum_state.model import RunStatus, VerdictKind
-from stratum_state.store import RunFilter, VerdictFilter
+from stratum_state.store import DecisionFilter, RunFilter, VerdictFilter
 
 MAX_PAGE = 200
 DEFAULT_PAGE = 50
@@ -21,7 +22,7 @@ MAX_SEARCH = 200
 _MAX_DIGITS = 15  # stream sequences and change numbers stay within 2^53
 
 
-Word = TypeVar("Word", RunStatus, VerdictKind)
+Word = TypeVar("Word", RunStatus, VerdictKind, Answer)
 
 
 class BadParameter(Problem):
@@ -66,6 +67,14 @@ class Question:
     def verdicts(self) -> VerdictFilter:
         """Which verdicts are asked for."""
         return VerdictFilter(kind=self._word("kind", VerdictKind), text=self._search())
+
+    def decisions(self) -> DecisionFilter:
+        """Which decisions are asked for."""
+        return DecisionFilter(
+            kind=self._word("answer", Answer),
+            principal=self.text("principal"),
+            action=self.text("action"),
+        )
 
     def only_attention(self) -> None:
         """BadParameter unless it asks for the runs that need a person, and no other filter."""

@@ -54,6 +54,7 @@ class Routes:
             web.get(f"{run}/evidence", self.evidence),
             web.get("/api/v1/verdicts", self.verdicts),
             web.get("/api/v1/verdicts/{sequence}", self.verdict),
+            web.get("/api/v1/decisions", self.decisions),
             web.get("/api/v1/instances", self.instances),
             *Page().table(),
             web.get("/api/v1/whoami", self.whoami),
@@ -198,6 +199,19 @@ class Routes:
                 "ask again with ?wait=SECONDS, or see whether the daemon is ready",
             )
         return web.json_response(views.verdict(verdict))
+
+    async def decisions(self, request: web.Request) -> web.Response:
+        """What the policies said to commands, newest first, a page at a time."""
+        filters = {"answer", "principal", "action"}
+        question = Question(request.query, filters | {"after", "limit"})
+        limit = question.limit()
+        found = await self._desk.decisions(
+            question.decisions(), after=question.after(), limit=limit + 1
+        )
+        page = found[:limit]
+        following = page[-1].id if len(found) > limit else None
+        told: views.View = {"decisions": [views.decision(x) for x in page], "next": following}
+        return web.json_response(told)
 
     async def _needy(self, question: Question) -> web.Response:
         question.only_attention()

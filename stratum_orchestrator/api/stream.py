@@ -15,6 +15,7 @@ from stratum_orchestrator.api.problem import Problem
 from stratum_orchestrator.api.question import Question
 from stratum_state.activation import ActivationRecord
 from stratum_state.credential import CredentialLease
+from stratum_state.decision import DecisionRecord
 from stratum_state.model import (
     CompensationRecord,
     Fact,
@@ -29,7 +30,7 @@ MAX_LISTENERS = 64
 HEARTBEAT_S = 15.0
 _TAKES_S = 10.0  # a listener that does not take a packet within this time is dropped
 _REST_S = 0.1  # between packets, so that a burst of facts is one of them
-_LISTED = PipelineRun | VerdictRecord | ActivationRecord | StandingRecord
+_LISTED = PipelineRun | VerdictRecord | ActivationRecord | StandingRecord | DecisionRecord
 _AGAIN_MS = 1000  # how soon a browser is to come back
 
 
@@ -124,10 +125,9 @@ def _told(fact: Fact, number: str) -> tuple[str, str, views.View]:
     match fact:
         case PipelineRun():
             return "run", number, views.head(fact)
-        case StepRecord():
-            return "step", number, views.attempt(fact)
-        case CompensationRecord():
-            return "compensation", number, views.attempt(fact)
+        case StepRecord() | CompensationRecord():
+            kind = "step" if isinstance(fact, StepRecord) else "compensation"
+            return kind, number, views.attempt(fact)
         case VerdictRecord():
             return "verdict", number, views.verdict(fact)
         case CredentialLease():
@@ -136,6 +136,8 @@ def _told(fact: Fact, number: str) -> tuple[str, str, views.View]:
             return "activation", number, views.activation(fact)
         case StandingRecord():
             return "standing", number, views.standing(fact)
+        case DecisionRecord():
+            return "decision", number, views.decision(fact)
 
 
 def _reset(boot: int, place: int) -> bytes:

@@ -71,12 +71,22 @@ class Reception(Protocol):
         ...
 
     def ask(
-        self, visitor: Visitor, action: str, pipeline: str, about: Mapping[str, str]
+        self,
+        visitor: Visitor,
+        action: str,
+        pipeline: str,
+        about: Mapping[str, str],
+        run: str | None = "",
     ) -> Decision:
         """Whether the visitor may, as things are now: a token may have ended meanwhile.
 
-        What is decided is logged there, too.
+        What is decided is logged there and goes on record, but for what nobody named: then
+        `run` is None.
         """
+        ...
+
+    async def settle(self) -> None:
+        """Return when what was decided is on record, or that takes too long."""
         ...
 
     def explain(self, asked: Question) -> Mapping[str, object]:

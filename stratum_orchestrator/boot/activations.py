@@ -48,6 +48,7 @@ async def follow_activations(
             key=broker.connection.key.public, name="operator", groups=("operators",)
         ),
         rules=lambda: in_force.rules,
+        rulings=records.rulings,
         tracker=records.tracker,
         clock=frame.clock,
         check=check,

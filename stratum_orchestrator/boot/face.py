@@ -63,7 +63,7 @@ async def answer(
         look=frame.health.checks,
         reloading=in_force.reloader,
     )
-    serving = http.serve(service, frame.metrics, _door(frame, in_force, work))
+    serving = http.serve(service, frame.metrics, _door(frame, records, in_force, work))
     return await frame.stack.enter_async_context(serving)
 
 
@@ -89,7 +89,7 @@ async def _sharing(store: SurrealStore) -> Sequence[Instance]:
     ]
 
 
-def _door(frame: Frame, in_force: InForce, work: Work) -> Door:
+def _door(frame: Frame, records: Records, in_force: InForce, work: Work) -> Door:
     place = frame.settings.http
     return Door(
         reception=Receptionist(
@@ -97,6 +97,7 @@ def _door(frame: Frame, in_force: InForce, work: Work) -> Door:
             operator=work.operations.operator,
             tokens=frame.access.tokens,
             rules=lambda: in_force.rules,
+            rulings=records.rulings,
             clock=frame.clock,
         ),
         is_reserved=place.metrics == "token",

@@ -5,6 +5,7 @@ from functools import partial
 
 from stratum_orchestrator import storage
 from stratum_orchestrator.boot.frame import Frame
+from stratum_orchestrator.saga.ruling import Rulings
 from stratum_orchestrator.saga.standings import Standings
 from stratum_orchestrator.startup import patiently
 from stratum_state.head import Signer
@@ -20,6 +21,8 @@ class Records:
     tracker: StateTracker
     standings: Standings
     """Which pipelines are held back."""
+    rulings: Rulings
+    """What the policies decide about commands."""
 
 
 async def open_records(frame: Frame) -> Records:
@@ -42,4 +45,7 @@ async def open_records(frame: Frame) -> Records:
     frame.health.watch("surrealdb", lambda: (store.available, url))
     standings = Standings()
     standings.take(await tracker.standings())
-    return Records(store=store, tracker=tracker, standings=standings)
+    rulings = Rulings(tracker.record, frame.clock, frame.settings.instance.name)
+    frame.stack.push_async_callback(rulings.close)
+    await frame.beside(rulings.keep)
+    return Records(store=store, tracker=tracker, standings=standings, rulings=rulings)

@@ -101,6 +101,7 @@ async def take_up_work(  # noqa: PLR0913, PLR0917 - what the earlier steps made
             groups=("operators", "admins"),
         ),
         rules=lambda: in_force.rules,
+        rulings=records.rulings,
         tracker=tracker,
         live=live,
         clock=frame.clock,
@@ -115,6 +116,7 @@ async def take_up_work(  # noqa: PLR0913, PLR0917 - what the earlier steps made
     restraint = Restraint(
         operator=operations.operator,
         rules=operations.rules,
+        rulings=records.rulings,
         tracker=tracker,
         live=live,
         clock=frame.clock,

@@ -231,6 +231,30 @@ class Runs(Struct, frozen=True):
     next: str | None = None
 
 
+class Ruling(Struct, frozen=True):
+    """What the policies said to a command; `count` times between `first` and `last`."""
+
+    id: str
+    answer: str
+    principal: str
+    action: str
+    count: int
+    first: str
+    last: str
+    authorization: dict[str, object]
+    pipeline: str | None = None
+    run: str | None = None
+    several: bool = False
+    instance: str = ""
+
+
+class Rulings(Struct, frozen=True):
+    """A page of decisions."""
+
+    decisions: tuple[Ruling, ...]
+    next: str | None = None
+
+
 class Verdicts(Struct, frozen=True):
     """A page of verdicts."""
 

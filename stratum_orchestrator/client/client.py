@@ -106,6 +106,15 @@ class Client:
             if (after := page.next) is None:
                 return
 
+    def decisions(self, **filters: str | int | None) -> Iterator[answers.Ruling]:
+        """What the policies said to commands: `answer=`, `principal=`, `action=`."""
+        after: str | None = None
+        while True:
+            page = self.ask("/decisions", answers.Rulings, {**filters, "after": after})
+            yield from page.decisions
+            if (after := page.next) is None:
+                return
+
     def verdict(self, sequence: int, *, wait_s: float = 0) -> answers.Verdict:
         """What became of the event of that stream sequence."""
         return self.ask(f"/verdicts/{sequence}", answers.Verdict, wait_s=wait_s)

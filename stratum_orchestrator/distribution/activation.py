@@ -18,6 +18,7 @@ from stratum_orchestrator.ports import Clock, Decision
 from stratum_orchestrator.saga.delegation import Asker, Matter, decide
 from stratum_orchestrator.saga.instruction import Wish
 from stratum_orchestrator.saga.rules import Rules
+from stratum_orchestrator.saga.ruling import Rulings
 from stratum_state import canonical
 from stratum_state.activation import ActivationKind, ActivationRecord, activation_id
 from stratum_state.errors import Unavailable
@@ -33,6 +34,7 @@ class Activations:
     supply: Supply
     operator: Principal
     rules: Callable[[], Rules]
+    rulings: Rulings
     tracker: StateTracker
     clock: Clock
     check: Callable[[Resolved], Awaitable[str]]
@@ -202,6 +204,8 @@ class Activations:
         now = self.clock.now_ms()
         matter = Matter(action="activate", pipeline="", now_ms=now, about={})
         decision = decide(self.rules(), asker, matter)
+        if wish.asker is None or not decision.allowed:  # else it was noted at the door
+            self.rulings.note(asker, matter, decision)
         if not decision.allowed:
             raise Denied("activate", "the daemon", decision.reason)
         return decision

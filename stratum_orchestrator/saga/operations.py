@@ -13,7 +13,6 @@ import msgspec
 from stratum_graph.model import Principal
 from stratum_orchestrator.errors import Denied, Impossible, OrchestratorError, UnknownRun
 from stratum_orchestrator.ports import Clock
-from stratum_orchestrator.saga import ruling
 from stratum_orchestrator.saga.delegation import Asker, Matter, about, decide
 from stratum_orchestrator.saga.instruction import (
     Action,
@@ -28,6 +27,7 @@ from stratum_orchestrator.saga.live import LiveRuns
 from stratum_orchestrator.saga.remedies import NOT_HERE, Remedies, not_here
 from stratum_orchestrator.saga.renewal import Renewal
 from stratum_orchestrator.saga.rules import Rules
+from stratum_orchestrator.saga.ruling import Rulings
 from stratum_state.errors import NotOurs, StateError
 from stratum_state.model import PipelineRun
 from stratum_state.tracker import StateTracker
@@ -59,6 +59,7 @@ class Operations:
 
     operator: Principal
     rules: Callable[[], Rules]
+    rulings: Rulings
     tracker: StateTracker
     live: LiveRuns
     clock: Clock
@@ -184,7 +185,7 @@ class Operations:
             about=about(run, rules.principals),
         )
         decision = decide(rules, asker, matter)
-        ruling.note(asker, matter, decision, run=run.id)
+        self.rulings.note(asker, matter, decision, run=run.id)
         if not decision.allowed:
             raise Denied(action, run.pipeline, decision.reason)
         return Instruction.of(action, wish, decision, now)

@@ -10,12 +10,12 @@ import anyio
 from stratum_graph.model import Principal
 from stratum_orchestrator.errors import Denied, Impossible, UnknownPipeline
 from stratum_orchestrator.ports import Clock, Decision
-from stratum_orchestrator.saga import ruling
 from stratum_orchestrator.saga.delegation import Asker, Matter, decide
 from stratum_orchestrator.saga.instruction import Wish
 from stratum_orchestrator.saga.live import LiveRuns
 from stratum_orchestrator.saga.recovery import resume_all
 from stratum_orchestrator.saga.rules import Rules
+from stratum_orchestrator.saga.ruling import Rulings
 from stratum_orchestrator.saga.standings import Standings
 from stratum_state import canonical
 from stratum_state.errors import Unavailable
@@ -34,6 +34,7 @@ class Restraint:
 
     operator: Principal
     rules: Callable[[], Rules]
+    rulings: Rulings
     tracker: StateTracker
     live: LiveRuns
     clock: Clock
@@ -137,7 +138,7 @@ class Restraint:
         now = self.clock.now_ms()
         matter = Matter(action="pause", pipeline=pipeline, now_ms=now, about={})
         decision = decide(self.rules(), asker, matter)
-        ruling.note(asker, matter, decision)
+        self.rulings.note(asker, matter, decision)
         if not decision.allowed:
             raise Denied("pause", pipeline, decision.reason)
         return decision

@@ -11,6 +11,7 @@ from stratum_orchestrator.trace import VARIABLE, TraceContext, of_attempt, of_ru
 from stratum_state import moves
 from stratum_state.activation import ActivationRecord
 from stratum_state.credential import CredentialLease
+from stratum_state.decision import DecisionRecord
 from stratum_state.model import (
     CompensationRecord,
     Fact,
@@ -72,7 +73,7 @@ class Tracing:
                     self._run(fact)
                 case VerdictRecord():
                     self._verdict(fact)
-                case ActivationRecord() | StandingRecord():
+                case ActivationRecord() | StandingRecord() | DecisionRecord():
                     pass
                 case _:
                     self._part(fact)

@@ -9,7 +9,7 @@ from stratum_state.surreal.cbor import Id, Unencodable
 from stratum_state.surreal.ticket import Ticket
 
 _TABLES = (
-    *("blob", "inbox", "run", "verdict", "activation", "standing"),
+    *("blob", "inbox", "run", "verdict", "activation", "standing", "decision"),
     *("step", "compensation", "credential_lease", "head", "anchor"),
 )
 _MOST_TICKETS = 200
@@ -30,6 +30,7 @@ IF array::len($run) > 0 {{ INSERT INTO run $run RETURN NONE }};
 IF array::len($verdict) > 0 {{ INSERT INTO verdict $verdict RETURN NONE }};
 IF array::len($activation) > 0 {{ INSERT INTO activation $activation RETURN NONE }};
 IF array::len($standing) > 0 {{ INSERT INTO standing $standing RETURN NONE }};
+IF array::len($decision) > 0 {{ INSERT INTO decision $decision RETURN NONE }};
 IF array::len($step) > 0 {{ INSERT INTO step $step RETURN NONE }};
 IF array::len($compensation) > 0 {{ INSERT INTO compensation $compensation RETURN NONE }};
 IF array::len($credential_lease) > 0 {{

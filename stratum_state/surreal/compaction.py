@@ -40,6 +40,7 @@ _TABLES = (
     _Table("verdict"),
     _Table("activation"),
     _Table("standing"),
+    _Table("decision"),
     _Table("step", keys_are_arrays=True),
     _Table("compensation", keys_are_arrays=True),
     _Table("credential_lease", keys_are_arrays=True),

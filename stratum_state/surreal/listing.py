@@ -1,11 +1,12 @@
-"""Lists of runs and verdicts, newest first: what people page through and search."""
+"""Lists of runs, verdicts and decisions, newest first: what people page through and search."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import cast
 
+from stratum_state.decision import DecisionRecord
 from stratum_state.ledger import Row
 from stratum_state.model import RUN_ENDS, Fact, PipelineRun, VerdictRecord, first_id
-from stratum_state.store import RunFilter, VerdictFilter
+from stratum_state.store import DecisionFilter, RunFilter, VerdictFilter
 from stratum_state.surreal.cbor import Id, Range
 
 _LAST = "~"  # behind every character of an id
@@ -14,6 +15,8 @@ _CONDITIONS = {
     "pipeline": "pipeline = $pipeline",
     "publisher": "publisher = $publisher",
     "kind": "kind = $kind",
+    "principal": "principal = $principal",
+    "action": "action = $action",
 }
 _RUN_TEXT = (
     "string::contains(string::lowercase(string::concat(<string> record::id(id), '\\n', subject,"
@@ -64,6 +67,17 @@ class Listing:
         span = _span("verdict", after, None, None)
         found = await self._page(where, given | {"text": wanted.text, "range": span}, limit)
         return [cast("VerdictRecord", each) for each in found]
+
+    async def decisions(
+        self, wanted: DecisionFilter, after: str | None, limit: int
+    ) -> list[DecisionRecord]:
+        """Newest first, beginning behind the id `after`."""
+        given = {"kind": wanted.kind, "principal": wanted.principal, "action": wanted.action}
+        where = _conditions(given, None, "")
+        found = await self._page(
+            where, given | {"range": _span("decision", after, None, None)}, limit
+        )
+        return [cast("DecisionRecord", each) for each in found]
 
     async def _page(
         self, where: str, params: Mapping[str, object], limit: int

@@ -15,6 +15,7 @@ STEPS: Sequence[str] = (
     "schema-6.surql",
     "schema-7.surql",
     "schema-8.surql",
+    "schema-9.surql",
 )
 """The files that lead from each version to the next; each can be run again after a crash."""
 

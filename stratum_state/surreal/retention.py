@@ -1,9 +1,10 @@
-"""Forgetting what is old: runs that ended with all that belongs to them, verdicts, journal.
+"""Forgetting what is old: runs that ended with all that belongs to them, verdicts,
+decisions, journal.
 
 What goes, goes through the lane that it belongs to, as facts come: fenced, in order, whole.
-A batch of the journal goes when every run and verdict in it has gone; an anchor then keeps its
-place in the chain, so that the lines of runs that are kept, and the chain of the lane, can
-still be verified. What went is itself said in the journal.
+A batch of the journal goes when every run, verdict and decision in it has gone; an anchor then
+keeps its place in the chain, so that the lines of runs that are kept, and the chain of the
+lane, can still be verified. What went is itself said in the journal.
 """
 
 import logging
@@ -27,6 +28,8 @@ _BODIES = 50  # journal rows that are read at once: each may be large
 _LAST = "~"
 _NAME = re.compile(r'"run":"([^"]+)"')
 _VERDICT = "verdict:"
+_DECISION = "decision:"
+_LONELY = (_VERDICT, _DECISION)
 _LASTING = ("activation:", "standing:")
 """They are few, and kept for good."""
 
@@ -37,6 +40,7 @@ SELECT id, identity FROM $range WHERE lane = $lane AND active = false AND unreso
   AND due != true AND (ended = NONE OR ended < $before) LIMIT $limit
 """
 _VERDICTS = "SELECT id, runs FROM $range WHERE at < $before LIMIT $limit"
+_DECISIONS = "SELECT id FROM $range WHERE last < $before LIMIT $limit"
 _BATCHES = "SELECT id, prev, hash, body FROM $range WHERE at < $before LIMIT $limit"
 _ANCHORS = "SELECT first, last, prev, hash FROM $range"
 _LEASE = "SELECT last FROM $lease"
@@ -54,6 +58,7 @@ class Collected(NamedTuple):
     verdicts: int = 0
     batches: int = 0
     """Rows of the journal, but those that only say what was removed."""
+    decisions: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +93,9 @@ class Collector:
         newest = {lane: await self._newest(lane) for lane in self._writers}
         runs = sum([await self._runs(lane) for lane in self._writers])
         verdicts = await self._verdicts(next(iter(self._writers)))
+        decisions = await self._decisions(next(iter(self._writers)))
         batches = sum([await self._batches(lane, newest[lane]) for lane in self._writers])
-        return Collected(runs, verdicts, batches)
+        return Collected(runs, verdicts, batches, decisions)
 
     async def _runs(self, lane: str) -> int:
         """Remove runs that ended before the time, with everything but the journal."""
@@ -122,6 +128,21 @@ class Collector:
         for part in _parts(old[: self._terms.limit], _AT_ONCE):
             if await self._remove(lane, Removal(verdicts=part)):
                 self._passed("retention.verdicts")
+                self._gone.update(part)
+                count += len(part)
+        return count
+
+    async def _decisions(self, lane: str) -> int:
+        """Remove decisions older than the time, whoever made them."""
+        params = {
+            "range": Id("decision", Range(self._begin, _LAST)),
+            "before": self._terms.before_ms,
+            "limit": self._terms.limit,
+        }
+        found = [_key(each) for each in await self._reader.query(_DECISIONS, params)]
+        count = 0
+        for part in _parts(found, _AT_ONCE):
+            if await self._remove(lane, Removal(decisions=part)):
                 self._gone.update(part)
                 count += len(part)
         return count
@@ -162,10 +183,13 @@ class Collector:
     async def _named(self, names: Collection[str]) -> set[str]:
         """The chains that are still there, of those that the journal names."""
         lasting = {name for name in names if name.startswith(_LASTING)}
-        runs = {name for name in names if not name.startswith((_VERDICT, *_LASTING))}
-        verdicts = {name.removeprefix(_VERDICT) for name in {*names} - runs - lasting}
-        there = {f"{_VERDICT}{each}" for each in await self._there("verdict", verdicts)}
-        return there | lasting | await self._there("run", runs)
+        runs = {name for name in names if not name.startswith((*_LONELY, *_LASTING))}
+        there = lasting | await self._there("run", runs)
+        for prefix in _LONELY:
+            keys = {name.removeprefix(prefix) for name in names if name.startswith(prefix)}
+            found = await self._there(prefix.removesuffix(":"), keys)
+            there |= {f"{prefix}{each}" for each in found}
+        return there
 
     async def _there(self, table: str, keys: Collection[str]) -> set[str]:
         there: set[str] = set()

@@ -7,6 +7,7 @@ from typing import cast
 from stratum_state import canonical, moves
 from stratum_state.activation import ActivationKind, ActivationRecord
 from stratum_state.credential import CredentialLease, CredentialStatus
+from stratum_state.decision import Answer, DecisionRecord
 from stratum_state.head import SignedHead
 from stratum_state.journal import Head
 from stratum_state.ledger import Move, Row
@@ -42,6 +43,7 @@ _WORDS: Mapping[tuple[str, str], Callable[[str], object]] = {
     ("verdict", "kind"): VerdictKind,
     ("activation", "kind"): ActivationKind,
     ("standing", "kind"): Standing,
+    ("decision", "kind"): Answer,
 }
 
 _TABLES: Mapping[str, type[Fact]] = {
@@ -49,6 +51,7 @@ _TABLES: Mapping[str, type[Fact]] = {
     "verdict": VerdictRecord,
     "activation": ActivationRecord,
     "standing": StandingRecord,
+    "decision": DecisionRecord,
     "step": StepRecord,
     "compensation": CompensationRecord,
     "credential_lease": CredentialLease,

@@ -9,11 +9,12 @@ import anyio
 
 from stratum_state.activation import ActivationRecord
 from stratum_state.credential import CredentialLease
+from stratum_state.decision import DecisionRecord
 from stratum_state.errors import Unavailable
 from stratum_state.evidence import Evidence
 from stratum_state.model import Fact, JournalLine, PipelineRun, Trail, VerdictRecord
 from stratum_state.standing import StandingRecord
-from stratum_state.store import EVERY_VERDICT, RunFilter, VerdictFilter
+from stratum_state.store import EVERY_VERDICT, DecisionFilter, RunFilter, VerdictFilter
 from stratum_state.surreal import lease, reader, replies
 from stratum_state.surreal.compaction import Compacted
 from stratum_state.surreal.lanes import Held, Lanes
@@ -194,6 +195,11 @@ class SurrealStore:
 
     async def standings(self) -> Sequence[StandingRecord]:
         return await self._reader.standings()
+
+    async def decisions(
+        self, wanted: DecisionFilter, *, after: str | None, limit: int
+    ) -> Sequence[DecisionRecord]:
+        return await self._reader.listing.decisions(wanted, after, limit)
 
     async def trail(self, run_id: str) -> Trail | None:
         return await self._reader.trail(run_id)

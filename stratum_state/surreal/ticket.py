@@ -129,6 +129,7 @@ class Removal(Ticket):
     runs: Mapping[str, str] = field(default_factory=dict)
     """Run to identity: it goes with all that belongs to it."""
     verdicts: Sequence[str] = ()
+    decisions: Sequence[str] = ()
     stretches: Sequence[Stretch] = ()
     """Single batches, and older anchors."""
     anchors: Sequence[Stretch] = ()
@@ -152,6 +153,7 @@ class Removal(Ticket):
     def encode(self, lane: str) -> Encoded:
         gone = [each for run, identity in self.runs.items() for each in _all_of(run, identity)]
         gone += [Id("verdict", each) for each in self.verdicts]
+        gone += [Id("decision", each) for each in self.decisions]
         for each in self.stretches:
             gone += [Id("journal", [lane, each.first]), Id("anchor", [lane, each.first])]
         anchors = [
@@ -162,6 +164,7 @@ class Removal(Ticket):
             "at": self.at,
             "runs": list(self.runs),
             "verdicts": list(self.verdicts),
+            "decisions": list(self.decisions),
             "anchors": [each._asdict() for each in self.anchors],
         }
         return Encoded(

@@ -14,6 +14,7 @@ from platform_nats.envelope import Outgoing, seal
 from platform_nats.errors import NotAuthorized, NotPermitted
 from platform_nats.nkey import UserKey
 from platform_nats.publisher import Publisher, publisher
+from stratum_orchestrator.cli.exits import Exit
 from support.daemon import Daemon, running, with_patience, write_node
 from support.http import ask, until_over
 from support.wait import until
@@ -60,6 +61,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
         yield up
 
 
+_EVES = ("--principal", "eve", "--action", "reload", "--output", "json")
 _UNDO = "def main [] { }"
 
 
@@ -201,11 +203,15 @@ def test_a_token_is_a_principal_and_no_permission(daemon: Daemon) -> None:
         token.write_text(str(made["token"]))
         me = ask(daemon, "/api/v1/whoami")
         status = ask(daemon, "/api/v1/status", okay={403})
+        daemon.cli("reload", "--reason", "let me", wanted=Exit.REFUSED)
     finally:
         token.write_text(operator)
+    [denied] = json.loads(daemon.cli("audit", "decisions", *_EVES, wanted=0).stdout)
 
     assert (me["principal"], me["token"]) == ("eve", "eves")
     assert status["code"] == "denied"
+    assert (denied["action"], denied["answer"], denied["count"]) == ("reload", "denied", 1)
+    assert denied["authorization"]["policy_set"].startswith("sha256:")
 
 
 def test_a_rotated_key_overlaps_and_a_revoked_one_is_dropped(daemon: Daemon) -> None:

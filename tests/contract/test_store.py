@@ -11,6 +11,7 @@ import pytest
 from platform_nats.nkey import verify
 from stratum_state import canonical, journal
 from stratum_state.credential import CredentialStatus
+from stratum_state.decision import Answer
 from stratum_state.errors import IllegalMove, Rejected, Taken
 from stratum_state.memory import MemoryStore
 from stratum_state.model import (
@@ -24,7 +25,7 @@ from stratum_state.model import (
     VerdictKind,
 )
 from stratum_state.standing import Standing
-from stratum_state.store import RunFilter, Store, VerdictFilter
+from stratum_state.store import DecisionFilter, RunFilter, Store, VerdictFilter
 from stratum_state.surreal import open_store
 from support import bridge, engines, records, signing
 from support.bridge import Bridge
@@ -670,3 +671,41 @@ async def test_the_end_of_a_run_is_due_until_it_is_known_to_be_published(store: 
 
     assert list(before) == [over]
     assert list(await store.due()) == []
+
+
+async def test_decisions_are_listed_newest_first_and_never_change(store: Store) -> None:
+    older, newer = records.a_decision(), records.a_decision(last=2_000, count=7)
+    allowed = records.a_decision(principal="olga", kind=Answer.ALLOWED, last=3_000)
+    for each in (older, newer, allowed, newer):
+        await store.write([each])
+
+    assert await store.decisions(DecisionFilter(), after=None, limit=9) == [
+        allowed,
+        newer,
+        older,
+    ]
+    assert await store.decisions(DecisionFilter(), after=allowed.id, limit=1) == [newer]
+    with pytest.raises(IllegalMove):
+        await store.write([replace(older, count=2)])
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        (DecisionFilter(kind=Answer.DENIED), ["vera", "vera"]),
+        (DecisionFilter(principal="olga"), ["olga"]),
+        (DecisionFilter(principal="vera", action="retry"), ["vera"]),
+        (DecisionFilter(action="no'; REMOVE TABLE run"), []),
+    ],
+    ids=["denied", "of one", "of one to one end", "injected"],
+)
+async def test_decisions_can_be_filtered(
+    store: Store, wanted: DecisionFilter, found: list[str]
+) -> None:
+    await store.write([records.a_decision()])
+    await store.write([records.a_decision(action="retry", last=2_000)])
+    await store.write([records.a_decision(principal="olga", kind=Answer.ALLOWED, last=3_000)])
+
+    decisions = await store.decisions(wanted, after=None, limit=9)
+
+    assert [each.principal for each in decisions] == found

@@ -30,17 +30,22 @@ from stratum_orchestrator.saga.attention import Attention, Needy
 from stratum_orchestrator.saga.instruction import Obeyed, Wish
 from stratum_orchestrator.saga.standings import Standings
 from stratum_state.activation import ActivationRecord
+from stratum_state.decision import DecisionRecord
 from stratum_state.evidence import Evidence
 from stratum_state.memory import MemoryStore
 from stratum_state.model import Fact, JournalLine, PipelineRun, Trail, VerdictRecord
 from stratum_state.standing import Standing, StandingRecord
-from stratum_state.store import RunFilter, VerdictFilter
+from stratum_state.store import DecisionFilter, RunFilter, VerdictFilter
 from support import signing
 from support.graph import node
 from support.records import a_standing, an_activation
 from support.saga import Everyone
 
 TOKEN = "let-me-in"  # noqa: S105 - guards nothing
+
+
+async def unrecorded(*_facts: Fact) -> None:
+    """Keep nothing."""
 
 
 class Doorman:
@@ -57,9 +62,18 @@ class Doorman:
         )
 
     def ask(
-        self, visitor: Visitor, action: str, pipeline: str, about: Mapping[str, str]
+        self,
+        visitor: Visitor,
+        action: str,
+        pipeline: str,
+        about: Mapping[str, str],
+        run: str | None = "",
     ) -> Decision:
+        del run
         return Everyone().decide(visitor.principal, action, pipeline, about)
+
+    async def settle(self) -> None:
+        """Nothing is on record."""
 
     def explain(self, asked: Question) -> Mapping[str, object]:
         return {"asked": asked.principal}
@@ -251,6 +265,11 @@ class MemoryDesk:
             await self._wait(within_s)
             known = await self._verdict(sequence)
         return known
+
+    async def decisions(
+        self, wanted: DecisionFilter, *, after: str | None, limit: int
+    ) -> Sequence[DecisionRecord]:
+        return await self.store.decisions(wanted, after=after, limit=limit)
 
     async def needy(self, *, after: str | None, limit: int) -> Sequence[Needy]:
         found = await self.store.runs(RunFilter(), after=after, limit=1000)

@@ -15,6 +15,7 @@ from stratum_orchestrator.saga.operations import Elsewhere, Operations
 from stratum_orchestrator.saga.recovery import resume
 from stratum_orchestrator.saga.restraint import Restraint
 from stratum_orchestrator.saga.rules import Rules
+from stratum_orchestrator.saga.ruling import Rulings
 from stratum_state.tracker import StateTracker
 from support.saga import Everyone, World
 
@@ -76,9 +77,11 @@ async def desk(
             standing=live.standings.of,
         )
         await resume(tracker, live)
+        rulings = Rulings(tracker.record, world.clock)
         operations = Operations(
             operator=Principal(key="UOPERATOR", name="operator", groups=("operators",)),
             rules=lambda: rules,
+            rulings=rulings,
             tracker=tracker,
             live=live,
             clock=world.clock,
@@ -89,6 +92,7 @@ async def desk(
         restraint = Restraint(
             operator=operations.operator,
             rules=operations.rules,
+            rulings=rulings,
             tracker=tracker,
             live=live,
             clock=world.clock,
@@ -98,6 +102,7 @@ async def desk(
         needing: list[int] = []
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(restraint.release)
+            tasks.start_soon(rulings.keep)
             yield Desk(
                 world=world,
                 tracker=tracker,

@@ -5,6 +5,7 @@ from dataclasses import replace
 from stratum_state import model
 from stratum_state.activation import ActivationKind, ActivationRecord, activation_id
 from stratum_state.credential import CredentialLease, CredentialStatus, Purpose
+from stratum_state.decision import Answer, DecisionRecord, decision_id
 from stratum_state.model import (
     Compensation,
     CompensationRecord,
@@ -196,5 +197,30 @@ def a_standing(
         reason="a “freeze”",
         authorization="{}",
         at=at,
+    )
+    return replace(said, **more)  # type: ignore[arg-type]
+
+
+def a_decision(
+    principal: str = "vera",
+    kind: Answer = Answer.DENIED,
+    action: str = "cancel",
+    last: int = 1_000,
+    **more: object,
+) -> DecisionRecord:
+    """What the policies said to somebody's command."""
+    said = DecisionRecord(
+        id=decision_id(last, f"{principal} {action}"),
+        kind=kind,
+        principal=principal,
+        key=f"U{principal.upper()}",
+        action=action,
+        pipeline="build",
+        of_run=a_run().id,
+        authorization='{"allowed":false,"policies":["guard.tenant"],"reason":"no “reason”"}',
+        instance="here",
+        count=1,
+        first=1_000,
+        last=last,
     )
     return replace(said, **more)  # type: ignore[arg-type]

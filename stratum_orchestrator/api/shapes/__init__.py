@@ -13,7 +13,7 @@ from stratum_orchestrator.api.shapes.daemon import (
     Status,
     Visitor,
 )
-from stratum_orchestrator.api.shapes.event import Stored, Verdict, Verdicts
+from stratum_orchestrator.api.shapes.event import Decision, Decisions, Stored, Verdict, Verdicts
 from stratum_orchestrator.api.shapes.graph import (
     Edge,
     Graph,
@@ -59,6 +59,8 @@ __all__ = [
     "Change",
     "Check",
     "Credential",
+    "Decision",
+    "Decisions",
     "Difference",
     "Edge",
     "Entry",

@@ -12,7 +12,7 @@ from stratum_orchestrator.api.views.daemon import (
     status,
     visitor,
 )
-from stratum_orchestrator.api.views.events import standing, verdict
+from stratum_orchestrator.api.views.events import decision, standing, verdict
 from stratum_orchestrator.api.views.ground import View, decoded, iso
 from stratum_orchestrator.api.views.runs import (
     attempt,
@@ -36,6 +36,7 @@ __all__ = [
     "change",
     "check",
     "compensation",
+    "decision",
     "decoded",
     "diagnostic",
     "event",

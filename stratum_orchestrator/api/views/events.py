@@ -1,6 +1,7 @@
-"""What became of events, and of pipelines."""
+"""What became of events and of pipelines, and what the policies said to commands."""
 
 from stratum_orchestrator.api.views.ground import View, decoded, iso
+from stratum_state.decision import SEVERAL, DecisionRecord
 from stratum_state.model import (
     VerdictRecord,
 )
@@ -16,6 +17,25 @@ def standing(record: StandingRecord) -> View:
         "reason": record.reason,
         "authorization": decoded(record.authorization),
         "at": iso(record.at),
+    }
+
+
+def decision(record: DecisionRecord) -> View:
+    """What the policies said to a command, once or several times."""
+    return {
+        "id": record.id,
+        "answer": record.kind.value,
+        "principal": record.principal,
+        "key": record.key,
+        "action": record.action,
+        "pipeline": record.pipeline if record.pipeline not in {"", SEVERAL} else None,
+        "run": record.of_run or None,
+        "several": record.pipeline == SEVERAL,
+        "authorization": decoded(record.authorization),
+        "instance": record.instance,
+        "count": record.count,
+        "first": iso(record.first),
+        "last": iso(record.last),
     }
 
 

@@ -1,4 +1,4 @@
-"""`stratum audit`: what is on record of runs, verified where it is read."""
+"""`stratum audit`: what is on record, verified where it is read."""
 
 from collections.abc import Iterable, Iterator, Sequence, Set as AbstractSet
 from pathlib import Path
@@ -13,6 +13,7 @@ from stratum_orchestrator.audit import dossier
 from stratum_orchestrator.audit.observed import Violation
 from stratum_orchestrator.audit.run import audit_evidence
 from stratum_orchestrator.cli.client import Daemon
+from stratum_orchestrator.cli.commands.decisions import decisions
 from stratum_orchestrator.cli.exits import Exit, Stop
 from stratum_orchestrator.cli.ink import Span
 from stratum_orchestrator.cli.marks import sign
@@ -54,7 +55,10 @@ class Unreadable(Stop):
 
 @click.group()
 def audit() -> None:
-    """Verify what is on record of runs."""
+    """Verify what is on record of runs, and see what was decided about commands."""
+
+
+audit.add_command(decisions)
 
 
 @audit.command()

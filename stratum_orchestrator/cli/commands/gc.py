@@ -58,6 +58,7 @@ class Found(NamedTuple):
     runs: int
     verdicts: int
     journal: int
+    decisions: int
     content: int
     """Plans and trees of scripts that are needed no more."""
     bytes: int
@@ -75,7 +76,7 @@ class Found(NamedTuple):
 @click.option("--dry-run", is_flag=True, help="Only say how much it would be.")
 @faced
 def gc(face: Face, days: float | None, *, dry_run: bool) -> None:
-    """Forget runs that ended long ago, their verdicts, journals and content.
+    """Forget runs that ended long ago, their verdicts, decisions, journals and content.
 
     Works with the daemon down; a running one collects by itself.
     """
@@ -87,8 +88,8 @@ def gc(face: Face, days: float | None, *, dry_run: bool) -> None:
     if face.screen.for_people:
         verb = "would be forgotten" if dry_run else "forgotten"
         face.screen.line(
-            Span(f"{found.runs} runs, {found.verdicts} verdicts and "),
-            Span(f"{found.journal} journal entries {verb}"),
+            Span(f"{found.runs} runs, {found.verdicts} verdicts, "),
+            Span(f"{found.decisions} decisions and {found.journal} journal entries {verb}"),
         )
         size = f"{found.content} files of content, {found.bytes / _MIB:.1f} MiB, "
         face.screen.line(Span(size + ("would be removed" if dry_run else "removed")))

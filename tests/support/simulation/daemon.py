@@ -21,6 +21,7 @@ from stratum_orchestrator.saga.pipeline import Pipeline
 from stratum_orchestrator.saga.plans import Plans
 from stratum_orchestrator.saga.recovery import resume
 from stratum_orchestrator.saga.rules import Rules
+from stratum_orchestrator.saga.ruling import Rulings
 from stratum_orchestrator.saga.step import StepRunner
 from stratum_orchestrator.saga.takeover import Takeover
 from stratum_orchestrator.supervision import background
@@ -125,6 +126,7 @@ class Daemon:
         operations = Operations(
             operator=_OPERATOR,
             rules=self._rules,
+            rulings=Rulings(self.tracker.record, self._world),
             tracker=self.tracker,
             live=self.live,
             clock=self._world,

@@ -9,11 +9,12 @@ import anyio
 from stratum_orchestrator.audit.observed import Commit
 from stratum_state import moves
 from stratum_state.activation import ActivationRecord
+from stratum_state.decision import DecisionRecord
 from stratum_state.errors import Fenced, StateError, Unavailable
 from stratum_state.evidence import Evidence
 from stratum_state.model import Fact, JournalLine, PipelineRun, Trail, VerdictRecord
 from stratum_state.standing import StandingRecord
-from stratum_state.store import EVERY_VERDICT, RunFilter, VerdictFilter
+from stratum_state.store import EVERY_VERDICT, DecisionFilter, RunFilter, VerdictFilter
 from support.simulation.lanes import TTL_S, Lane, Lanes
 from support.simulation.world import Life, Port, World
 
@@ -129,6 +130,11 @@ class SimulatedStore(Port):
 
     async def standings(self) -> Sequence[StandingRecord]:
         return await self._store.standings()
+
+    async def decisions(
+        self, wanted: DecisionFilter, *, after: str | None, limit: int
+    ) -> Sequence[DecisionRecord]:
+        return await self._store.decisions(wanted, after=after, limit=limit)
 
     async def trail(self, run_id: str) -> Trail | None:
         return await self._read("trail", await self._store.trail(run_id))

@@ -22,11 +22,13 @@ from stratum_orchestrator.errors import Denied, Impossible
 from stratum_orchestrator.knowledge import Sources
 from stratum_orchestrator.saga.instruction import Wish
 from stratum_orchestrator.saga.rules import Rules
+from stratum_orchestrator.saga.ruling import Rulings
 from stratum_state.activation import ActivationKind, ActivationRecord
 from stratum_state.errors import Unavailable
 from stratum_state.memory import MemoryStore
 from stratum_state.tracker import StateTracker
 from support.bundles import parcel, signed
+from support.desk import unrecorded
 from support.graph import node
 from support.records import a_run
 
@@ -125,6 +127,7 @@ def instance(
         supply=supply,
         operator=Principal(key=key.public, name="operator", groups=groups),
         rules=lambda: rules,
+        rulings=Rulings(unrecorded, Ticking()),
         tracker=StateTracker(store),
         clock=Ticking(),
         check=check,

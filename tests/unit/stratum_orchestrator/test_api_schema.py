@@ -14,6 +14,7 @@ from stratum_orchestrator.api.metrics import Metrics
 from stratum_orchestrator.api.openapi import CATALOG
 from stratum_orchestrator.api.routes import Routes
 from stratum_orchestrator.saga.attention import Attention
+from stratum_state.decision import SEVERAL
 from stratum_state.model import Compensation
 from support import document, records
 from support.desk import TOKEN, Doorman, FixedClock, MemoryDesk, served
@@ -32,6 +33,8 @@ async def fill(desk: MemoryDesk) -> None:
         await desk.write(fact)
     await desk.write(records.compensated(back, Compensation.PARTIAL))
     await desk.write(records.a_verdict(sequence=2))
+    await desk.write(records.a_decision())
+    await desk.write(records.a_decision("eve", pipeline=SEVERAL, of_run=""))
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +89,7 @@ def test_every_answer_is_as_the_document_says(url: str, operation: APIOperation)
         (f"/api/v1/runs/{RUN.id}/evidence", shapes.Evidence),
         ("/api/v1/verdicts", shapes.Verdicts),
         ("/api/v1/verdicts/1", shapes.Verdict),
+        ("/api/v1/decisions", shapes.Decisions),
     ],
 )
 async def test_answers_have_their_shape(path: str, shape: type) -> None:

@@ -13,7 +13,12 @@ from stratum_orchestrator.auth import tokens
 from stratum_orchestrator.auth.access import Access
 from stratum_orchestrator.home import token_digest
 from stratum_orchestrator.reception import Receptionist
+from stratum_orchestrator.saga.docket import DETAILED
 from stratum_orchestrator.saga.rules import Rules
+from stratum_orchestrator.saga.ruling import Rulings
+from stratum_orchestrator.supervision import background
+from stratum_state.model import Fact
+from stratum_state.store import DecisionFilter
 from support.desk import Answer, FixedClock, Served, served
 from support.people import ADA, BOT, GRANT, Law, Shelf, granted
 from support.records import a_run, a_verdict
@@ -30,6 +35,7 @@ class Office:
     """The API before the shipped policies, and a token for each principal."""
 
     access: Access
+    rulings: Rulings
     law: Law = field(default_factory=lambda: Law(people=(ADA, BOT, OLGA, VERA, EVE)))
     served: Served = field(init=False)
     tokens: dict[str, str] = field(default_factory=dict)
@@ -58,18 +64,23 @@ class Office:
 
 @asynccontextmanager
 async def opened(folder: Path, *, is_reserved: bool = False) -> AsyncIterator[Office]:
-    office = Office(Access.at(folder / "access"))
+    async def record(*facts: Fact) -> None:
+        await office.served.desk.write(*facts)
+
+    office = Office(Access.at(folder / "access"), Rulings(record, FixedClock()))
     office.tokens["home"] = HOME
     reception = Receptionist(
         home_digest=token_digest(HOME),
         operator=Principal(key="UDAEMON", name="operator", groups=("operators", "admins")),
         tokens=office.access.tokens,
         rules=office.rules,
+        rulings=office.rulings,
         clock=FixedClock(),
     )
     async with served(reception=reception, is_reserved=is_reserved) as api:
         office.served = api
-        yield office
+        async with background(office.rulings.keep):
+            yield office
 
 
 @pytest.fixture
@@ -177,6 +188,50 @@ async def test_what_changes_the_daemon_needs_the_right_to_that(
         ("command denied", "olga", ()),
     ]
     assert all(str(each["policy_set"]).startswith("sha256:") for each in noted)
+
+
+async def test_what_was_decided_is_on_record_before_it_is_answered(office: Office) -> None:
+    run = replace(a_run(), publisher=ADA.key)
+    await office.served.desk.write(run)
+
+    await office.post("ada", "/api/v1/reload", {"reason": "I want to"})
+    await office.post("olga", "/api/v1/reload", {"reason": "it has to be"})
+    told = await office.get("olga", "/api/v1/decisions")
+
+    assert [
+        (each["principal"], each["action"], each["answer"], each["pipeline"], each["count"])
+        for each in sorted(listed(told, "decisions"), key=lambda each: str(each["answer"]))
+    ] == [("olga", "reload", "allowed", None, 1), ("ada", "reload", "denied", None, 1)]
+
+
+async def test_looks_are_on_record_only_when_what_was_named_is_not_shown(
+    office: Office,
+) -> None:
+    run = replace(a_run(), publisher=ADA.key)
+    await office.served.desk.write(run, a_verdict(run))
+    for path in ("/api/v1/runs", "/api/v1/verdicts", f"/api/v1/runs/{run.id}"):
+        await office.get("ada", path)
+        await office.get("vera", path)
+    await office.get("vera", "/api/v1/decisions")
+    await office.rulings.settle()
+
+    told = await office.get("olga", "/api/v1/decisions?answer=denied")
+
+    assert {
+        (each["principal"], each["action"], each["run"]) for each in listed(told, "decisions")
+    } == {("vera", "view", run.id), ("vera", "view", None)}
+
+
+async def test_a_hostile_client_cannot_fill_the_database(office: Office) -> None:
+    for number in range(3 * DETAILED):
+        run = a_run(f"e{number}", at=NOW + number)
+        await office.served.desk.write(run)
+        await office.get("vera", f"/api/v1/runs/{run.id}")
+    await office.rulings.settle()
+
+    kept = await office.served.desk.store.decisions(DecisionFilter(), after=None, limit=999)
+
+    assert len(kept) <= DETAILED + 1
 
 
 async def test_an_agent_sees_by_a_grant_what_its_user_sees(office: Office) -> None:

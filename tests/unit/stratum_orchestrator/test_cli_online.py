@@ -15,6 +15,7 @@ from stratum_orchestrator.cli.audit import checked
 from stratum_orchestrator.cli.client import Daemon, Refusal
 from stratum_orchestrator.cli.exits import Exit
 from stratum_orchestrator.client.answers import Entry, Runs
+from stratum_state.decision import SEVERAL, Answer
 from stratum_state.model import Compensation
 from support import records
 from support.desk import MemoryDesk, served
@@ -183,6 +184,21 @@ async def test_verdicts_are_listed_with_their_reasons(shell: Shell) -> None:
 
     assert "7    accepted" in result.stdout
     assert "as the policies say" in result.stdout
+
+
+async def test_decisions_are_listed_with_their_policies(shell: Shell) -> None:
+    await shell.desk.write(records.a_decision(count=12))
+    await shell.desk.write(records.a_decision("eve", pipeline=SEVERAL, of_run=""))
+    await shell.desk.write(records.a_decision("olga", Answer.ALLOWED, "reload", 9_000))
+
+    people = await shell.run("audit", "decisions", "--denied")
+    programs = await shell.run("audit", "decisions", "--principal", "olga", "-o", "json")
+
+    assert f"vera       cancel  build {records.a_run().id}  guard.tenant" in people.stdout
+    assert "12" in people.stdout
+    assert "eve        cancel  several" in people.stdout
+    assert "olga" not in people.stdout
+    assert [each["action"] for each in json.loads(programs.stdout)] == ["reload"]
 
 
 async def test_a_wrong_token_is_a_matter_of_permission(shell: Shell) -> None:

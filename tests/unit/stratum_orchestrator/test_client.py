@@ -9,6 +9,7 @@ from anyio import create_task_group
 from anyio.to_thread import run_sync
 
 from stratum_orchestrator.client import Client, Refused, StillGoing, Unreachable
+from stratum_state.decision import Answer
 from support import records
 from support.desk import TOKEN, Served, served
 from support.shell import announce
@@ -37,6 +38,17 @@ async def test_runs_come_page_by_page_without_an_end_of_their_own(
     found = await run_sync(lambda: [each.id for each in client.runs(limit=2)])
 
     assert found == [each.id for each in reversed(runs)]
+
+
+async def test_decisions_come_page_by_page(api: Served, client: Client) -> None:
+    for last in range(1, 56):
+        await api.desk.write(records.a_decision(last=last))
+    await api.desk.write(records.a_decision("olga", Answer.ALLOWED, last=99))
+
+    found = await run_sync(lambda: [*client.decisions(answer="denied")])
+
+    assert [each.last[-5:-1] for each in found] == [f".{n:03d}" for n in range(55, 0, -1)]
+    assert {(each.principal, each.answer) for each in found} == {("vera", "denied")}
 
 
 async def test_a_run_is_waited_for(api: Served, client: Client) -> None:

@@ -11,8 +11,10 @@ from stratum_orchestrator.errors import Denied, Impossible, UnknownRun
 from stratum_orchestrator.ports import Command, Ended
 from stratum_orchestrator.saga.instruction import Wish
 from stratum_orchestrator.saga.plans import Plans
+from stratum_state.decision import Answer
 from stratum_state.journal import verify
 from stratum_state.model import Compensation, RunStatus, Trail, identity
+from stratum_state.store import DecisionFilter
 from support.graph import node
 from support.operators import WISH, Desk, desk
 from support.runner import ScriptedRunner
@@ -134,7 +136,7 @@ async def test_what_has_ended_cannot_be_abandoned_or_cancelled() -> None:
     assert str(why) == "it is completed already"
 
 
-async def test_what_is_denied_leaves_no_trace_but_in_the_log(
+async def test_what_is_denied_changes_nothing_and_is_on_record_with_its_policies(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     around = world(hangs={"reserve"})
@@ -144,9 +146,15 @@ async def test_what_is_denied_leaves_no_trace_but_in_the_log(
         for attempt in (at.operations.abandon, at.operations.cancel, at.operations.retry):
             with pytest.raises(Denied, match="no permit matched"):
                 await attempt(run, WISH)
+        await at.operations.rulings.settle()
         at.live.hurry()
 
     assert all("instruction" not in each for each in await lines(around, run))
+    kept = await around.store.decisions(DecisionFilter(), after=None, limit=9)
+    assert {(each.kind, each.action, each.of_run) for each in kept} == {
+        (Answer.DENIED, action, run) for action in ("abandon", "cancel", "retry")
+    }
+    assert {said(each.authorization)["policy_set"] for each in kept} == {"sha256:test"}
     denied = [vars(each) for each in caplog.records if each.message == "command denied"]
     assert [each["action"] for each in denied] == ["abandon", "cancel", "retry"]
     assert {(each["run"], each["why"]) for each in denied} == {(run, "no permit matched")}

@@ -7,6 +7,7 @@ import anyio.lowlevel
 import pytest
 
 from stratum_orchestrator.saga.recovery import resume
+from stratum_state.decision import DecisionRecord
 from stratum_state.journal import verify
 from stratum_state.model import Compensation, Fact, PipelineRun, RunStatus, Trail
 from support.graph import node
@@ -29,9 +30,14 @@ def well() -> ScriptedRunner:
     return ScriptedRunner(outputs=OUTPUTS)
 
 
+def moves(around: World) -> Sequence[Fact]:
+    """What is on record of runs."""
+    return [each for each in around.store.history if not isinstance(each, DecisionRecord)]
+
+
 async def lives_after(around: World, begun: int) -> Sequence[World]:
     """What the next daemon finds when this one dies after each record since the command."""
-    history = around.store.history
+    history = moves(around)
     return [await _world(around, history[:length]) for length in range(begun + 1, len(history))]
 
 
@@ -57,7 +63,7 @@ async def ended(around: World, run: str) -> Trail:
 async def commanded(around: World, run: str, command: Command) -> int:
     """Do it in a life of its own; how many records there were before."""
     async with desk(around) as at:
-        begun = len(around.store.history)
+        begun = len(moves(around))
         await command(at, run)
     return begun
 
@@ -67,7 +73,7 @@ async def test_killed_while_it_is_abandoned_a_run_is_abandoned() -> None:
     async with desk(around) as at:
         run = await at.accept()
         await until_started(runner, "charge")
-        begun = len(around.store.history)
+        begun = len(moves(around))
         await at.operations.abandon(run, WISH)
 
     lives = await lives_after(around, begun)
@@ -88,7 +94,7 @@ async def test_killed_while_it_is_abandoned_in_its_undoing_a_run_is_abandoned() 
         with anyio.fail_after(5):
             while ("charge", "undo") not in runner.ran:
                 await anyio.lowlevel.checkpoint()
-        begun = len(around.store.history)
+        begun = len(moves(around))
         await at.operations.abandon(run, WISH)
 
     for life in await lives_after(around, begun):
@@ -100,7 +106,7 @@ async def test_killed_while_it_is_cancelled_a_run_is_undone() -> None:
     async with desk(around) as at:
         run = await at.accept()
         await until_started(runner, "charge")
-        begun = len(around.store.history)
+        begun = len(moves(around))
         await at.operations.cancel(run, WISH)
 
     for life in await lives_after(around, begun):
@@ -157,7 +163,7 @@ async def test_killed_behind_the_note_of_a_retry_a_run_set_aside_goes_on() -> No
     around = await _world(first, first.store.history[:3])
     around.blobs = type(first.blobs)()
     async with desk(around) as at:
-        begun = len(around.store.history)
+        begun = len(moves(around))
         at.live.plan_of = lambda _: around.generation.plans("events.go")[0]  # type: ignore[method-assign]
         await at.operations.retry(run, WISH)
     around.blobs = first.blobs

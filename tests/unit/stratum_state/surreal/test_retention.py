@@ -8,7 +8,7 @@ import pytest
 from stratum_state import journal
 from stratum_state.errors import Rejected
 from stratum_state.model import Compensation, CompensationStatus, PipelineRun, VerdictKind
-from stratum_state.store import RunFilter
+from stratum_state.store import DecisionFilter, RunFilter
 from stratum_state.surreal import SurrealStore, opening
 from stratum_state.surreal.retention import Collected, removal
 from stratum_state.surreal.ticket import Stretch
@@ -177,6 +177,24 @@ async def test_the_verdict_of_a_run_that_is_kept_is_kept(store: SurrealStore) ->
 
     assert (collected.runs, collected.verdicts) == (1, 0)
     assert len(await store.verdicts(after=None, limit=9)) == 1
+
+
+async def test_decisions_go_when_they_are_old_and_their_journal_with_them(
+    engine: Faulty, store: SurrealStore
+) -> None:
+    old, young = records.a_decision(last=NOW - 10_000), records.a_decision(last=NOW)
+    for each in (old, young):
+        await store.write([each])
+    await store.write([a_run("later")])  # a lane's newest row stays
+
+    counted = await store.collect(NOW - 5_000, 100, dry_run=True)
+    collected = await store.collect(NOW - 5_000, 100)
+    rest = await store.collect(LATER, 100)
+
+    assert counted.decisions == collected.decisions == rest.decisions == 1
+    assert await store.decisions(DecisionFilter(), after=None, limit=9) == []
+    assert rest.batches == 2
+    assert await engines.chains_hold(engine)
 
 
 async def test_nothing_can_be_added_to_a_run_that_went(store: SurrealStore) -> None:
