@@ -14,6 +14,7 @@ from stratum_orchestrator.cli.client import Daemon, Refusal
 from stratum_orchestrator.cli.exits import Exit, Stop
 from stratum_orchestrator.cli.ink import Span
 from stratum_orchestrator.cli.marks import sign, word
+from stratum_orchestrator.cli.names import DEFAULT_KEY
 from stratum_orchestrator.cli.options import Face
 from stratum_orchestrator.cli.pursuit import Pursuit, worst
 from stratum_orchestrator.cli.screen import Screen
@@ -35,7 +36,7 @@ class Emission:
     data: str
     """JSON text, `@FILE` or `-`."""
     event_id: str | None = None
-    who: str = keyring.DEFAULT
+    who: str = DEFAULT_KEY
     """The name of a key in the home, or the path of a key file."""
     grant: str = ""
     """Text, or `@FILE`; empty without one."""

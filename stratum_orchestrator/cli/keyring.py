@@ -10,7 +10,6 @@ from platform_nats.nkey import UserKey
 from stratum_orchestrator.cli.exits import Exit, Stop
 
 SUFFIX = ".nk"
-DEFAULT = "developer"
 _MAX_FILE = 16384
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 

@@ -14,6 +14,8 @@ from click.shell_completion import CompletionItem
 from stratum_orchestrator.cli.exits import Stop
 from stratum_orchestrator.cli.home import find
 
+DEFAULT_KEY = "developer"
+"""Whose key signs where nobody says so."""
 _RUN_ID = re.compile(r"[0-9a-f]{1,25}")
 _PATIENCE_S = 0.4
 _SHOWN = 50

@@ -1,6 +1,5 @@
 """Who has access, as files say it: changed without a daemon, which notices by itself."""
 
-import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -8,7 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import anyio
-import click
 
 from stratum_graph.model import Principal
 from stratum_orchestrator.auth.access import Access
@@ -19,24 +17,6 @@ from stratum_orchestrator.cli.exits import Exit, Stop
 from stratum_orchestrator.cli.findings import tell
 from stratum_orchestrator.cli.options import Face
 from stratum_orchestrator.cli.workspace import workspace
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_PARTS = re.compile(r"(\d+)([smhd])")
-
-
-class Lifetime(click.ParamType[float]):
-    """A duration such as `30d` or `1h30m`, in seconds."""
-
-    name = "duration"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        text = str(value)
-        seconds = sum(int(amount) * _UNITS[unit] for amount, unit in _PARTS.findall(text))
-        if _PARTS.sub("", text) or not seconds:
-            self.fail(f"{text!r} is no duration such as 30d, 12h or 1h30m", param, ctx)
-        return float(seconds)
 
 
 class NoPrincipal(Stop):

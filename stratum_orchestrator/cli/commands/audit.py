@@ -11,7 +11,6 @@ from stratum_graph.errors import GraphError
 from stratum_graph.model import Plan
 from stratum_orchestrator.audit import dossier
 from stratum_orchestrator.audit.observed import Violation
-from stratum_orchestrator.audit.run import audit_evidence
 from stratum_orchestrator.cli.client import Daemon
 from stratum_orchestrator.cli.commands.decisions import decisions
 from stratum_orchestrator.cli.exits import Exit, Stop
@@ -20,9 +19,7 @@ from stratum_orchestrator.cli.marks import sign
 from stratum_orchestrator.cli.names import RUN
 from stratum_orchestrator.cli.options import Face, faced
 from stratum_orchestrator.cli.screen import Screen
-from stratum_orchestrator.cli.trust import trusted
 from stratum_orchestrator.client.answers import Runs
-from stratum_orchestrator.home import Home
 from stratum_orchestrator.saga.plans import Plans
 
 _PAGE = 200
@@ -87,6 +84,8 @@ def verify(
     trusted, its moves legal and the same as the record; permission, plan, order, outcomes and
     compensations are judged by docs/audit.md. Exit code 1 when anything is wrong.
     """
+    from stratum_orchestrator.cli.trust import trusted
+
     if [every, run_id is not None, exported is not None].count(True) != 1:
         message = "name one run, or say --all, or name a --file"
         raise click.UsageError(message)
@@ -136,6 +135,8 @@ def _every(daemon: Daemon) -> Iterator[str]:
 
 
 def _audited(text: str, whom: AbstractSet[str], plans: "_Kept") -> Audited:
+    from stratum_orchestrator.audit.run import audit_evidence
+
     found = dossier.read(text)
     trail = found.evidence.trail
     run = trail.run if trail else None
@@ -155,6 +156,8 @@ class _Kept:
     """The plans in the daemon's folder, where it is here."""
 
     def __init__(self, home: Path) -> None:
+        from stratum_orchestrator.home import Home
+
         content = Home(home).content
         self._plans = Plans(ContentStore(content)) if content.is_dir() else None
 

@@ -8,24 +8,13 @@ import anyio
 import click
 
 from stratum_orchestrator.auth.errors import BadPolicies
-from stratum_orchestrator.auth.explanation import (
-    context_of,
-    explain as explained,
-    pipeline_named,
-    principal_named,
-)
 from stratum_orchestrator.cli import payload
 from stratum_orchestrator.cli.client import Daemon
-from stratum_orchestrator.cli.commands.explain import NoPolicies
 from stratum_orchestrator.cli.exits import Exit
 from stratum_orchestrator.cli.findings import tell
 from stratum_orchestrator.cli.ink import Span, Style
 from stratum_orchestrator.cli.marks import sign
 from stratum_orchestrator.cli.options import Face, faced
-from stratum_orchestrator.cli.people import telling
-from stratum_orchestrator.cli.workspace import graph_of, workspace
-from stratum_orchestrator.saga.delegation import Asker, Matter
-from stratum_orchestrator.saga.rules import Rules
 
 
 class Wanted(TypedDict):
@@ -93,6 +82,18 @@ def _online(face: Face, asked: Asked) -> Mapping[str, Any]:
 
 
 async def _offline(face: Face, asked: Asked) -> Mapping[str, Any]:
+    from stratum_orchestrator.auth.explanation import (
+        context_of,
+        explain as explained,
+        pipeline_named,
+        principal_named,
+    )
+    from stratum_orchestrator.cli.commands.explain import NoPolicies
+    from stratum_orchestrator.cli.people import telling
+    from stratum_orchestrator.cli.workspace import graph_of, workspace
+    from stratum_orchestrator.saga.delegation import Asker, Matter
+    from stratum_orchestrator.saga.rules import Rules
+
     async with workspace(face) as place:
         generation = await graph_of(face, place)
         with telling():

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 import click
@@ -13,14 +13,14 @@ from stratum_graph.definitions.distribution import pull as fetching
 from stratum_graph.definitions.distribution.layout import Layout
 from stratum_graph.definitions.distribution.pull import Verified
 from stratum_graph.definitions.distribution.reference import Reference
-from stratum_orchestrator.cli import depot
 from stratum_orchestrator.cli.exits import Exit
 from stratum_orchestrator.cli.ink import Span
 from stratum_orchestrator.cli.marks import sign
 from stratum_orchestrator.cli.options import Face, faced
-from stratum_orchestrator.cli.workspace import workspace
 from stratum_orchestrator.distribution.difference import changes
-from stratum_orchestrator.distribution.supply import Supply
+
+if TYPE_CHECKING:
+    from stratum_orchestrator.distribution.supply import Supply
 
 _SIGNER = click.option(
     "--signer",
@@ -56,7 +56,7 @@ def pull(
     REFERENCE is a tag or digest of the configured source, or a whole reference.
     """
 
-    def keep(supply: Supply, reference: Reference, found: Verified) -> None:
+    def keep(supply: "Supply", reference: Reference, found: Verified) -> None:
         if folder is None:
             supply.keep(found, reference)
             return
@@ -103,7 +103,7 @@ def diff(face: Face, old: str, new: str, signers: tuple[str, ...], *, content: b
         raise SystemExit(Exit.FAILED)
 
 
-Keep = Callable[[Supply, Reference, Verified], None]
+Keep = Callable[["Supply", "Reference", "Verified"], None]
 
 
 class Demand(NamedTuple):
@@ -114,6 +114,9 @@ class Demand(NamedTuple):
 
 
 async def _fetched(face: Face, given: str, demand: Demand, keep: Keep | None) -> Verified:
+    from stratum_orchestrator.cli import depot
+    from stratum_orchestrator.cli.workspace import workspace
+
     async with workspace(face) as place:
         supply = depot.supply(face, place)
         reference = depot.reference(supply, given)
@@ -125,7 +128,7 @@ async def _fetched(face: Face, given: str, demand: Demand, keep: Keep | None) ->
     return found
 
 
-def _fetch(supply: Supply, reference: Reference, demand: Demand) -> Verified:
+def _fetch(supply: "Supply", reference: Reference, demand: Demand) -> Verified:
     trust = supply.trust(reference, demand.signers)
     if demand.accounted:
         trust = replace(trust, provenance="required")

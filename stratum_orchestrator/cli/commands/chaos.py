@@ -6,22 +6,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
-from typing import TypedDict, Unpack
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import anyio
 import click
 
 from stratum_orchestrator.cli import payload
-from stratum_orchestrator.cli.chaos import scratch, trial
-from stratum_orchestrator.cli.chaos.lives import NoLife, NotReady
-from stratum_orchestrator.cli.chaos.trial import Plan, Report
 from stratum_orchestrator.cli.exits import Exit, Stop
 from stratum_orchestrator.cli.ink import Span
 from stratum_orchestrator.cli.marks import sign
 from stratum_orchestrator.cli.options import Face, faced
 from stratum_orchestrator.cli.screen import Screen
-from stratum_orchestrator.cli.workspace import read_settings
-from stratum_orchestrator.startup import first
+
+if TYPE_CHECKING:
+    from stratum_orchestrator.cli.chaos.trial import Plan, Report
 
 _KILLS = 20
 _MANY = 1_000_000
@@ -71,6 +69,8 @@ def chaos(face: Face, subject: str, **asked: Unpack[Asked]) -> None:
     everything on record is judged by the promised invariants; the exit code is 1 if one
     does not hold.
     """
+    from stratum_orchestrator.cli.chaos.trial import Plan
+
     # a broker that goes away is what is wanted here
     logging.getLogger("platform_nats").setLevel(logging.CRITICAL)
     seed = secrets.randbelow(_SEEDS) if asked["seed"] is None else asked["seed"]
@@ -95,7 +95,10 @@ def chaos(face: Face, subject: str, **asked: Unpack[Asked]) -> None:
     _remove(folder)
 
 
-def _held(face: Face, plan: Plan, folder: Path) -> Report:
+def _held(face: Face, plan: "Plan", folder: Path) -> "Report":
+    from stratum_orchestrator.cli.chaos.lives import NoLife, NotReady
+    from stratum_orchestrator.startup import first
+
     try:
         return anyio.run(_hold, face, plan, folder)
     except* (NoLife, NotReady) as ended:
@@ -106,7 +109,10 @@ def _held(face: Face, plan: Plan, folder: Path) -> Report:
         raise first(stop) from None
 
 
-async def _hold(face: Face, plan: Plan, folder: Path) -> Report:
+async def _hold(face: Face, plan: "Plan", folder: Path) -> "Report":
+    from stratum_orchestrator.cli.chaos import scratch, trial
+    from stratum_orchestrator.cli.workspace import read_settings
+
     settings = await read_settings(face)
     project = face.folder.absolute()
     return await trial.hold(plan, folder, scratch.copy_project(project, settings, folder))
@@ -119,7 +125,7 @@ def _remove(folder: Path) -> None:
     rmtree(folder)
 
 
-def _tell(screen: Screen, report: Report) -> None:
+def _tell(screen: Screen, report: "Report") -> None:
     told = _told(report)
     if not screen.for_people:
         screen.value(told)
@@ -147,7 +153,7 @@ def _tell(screen: Screen, report: Report) -> None:
         screen.line(sign("ok", unicode=screen.unicode), Span(" every invariant holds", "good"))
 
 
-def _mischief(report: Report) -> Mapping[str, str]:
+def _mischief(report: "Report") -> Mapping[str, str]:
     done = {name: count for name, count in report.mischief.items() if count}
     if report.tally.ends:
         done["daemon ended of it"] = report.tally.ends
@@ -159,7 +165,7 @@ def _counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or "none"
 
 
-def _told(report: Report) -> Mapping[str, object]:
+def _told(report: "Report") -> Mapping[str, object]:
     tally = report.tally
     return {
         "seed": report.seed,

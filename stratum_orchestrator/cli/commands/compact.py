@@ -1,21 +1,20 @@
 """`stratum compact`: give the disk back what an embedded store does not need any more."""
 
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import anyio
 import click
 
-from stratum_orchestrator import config, storage
-from stratum_orchestrator.boot import daemon
-from stratum_orchestrator.cli.commands.gc import InUse, NoStore, StoreAway
+from stratum_orchestrator import config
 from stratum_orchestrator.cli.exits import Exit, Stop
 from stratum_orchestrator.cli.ink import Span
 from stratum_orchestrator.cli.options import Face, faced
-from stratum_orchestrator.cli.workspace import read_settings
 from stratum_orchestrator.crashpoints import wanted
-from stratum_orchestrator.home import Home
 from stratum_state.errors import StateError, StoreInUse
-from stratum_state.surreal import Compacted, compact as compact_store, has_store
+
+if TYPE_CHECKING:
+    from stratum_state.surreal import Compacted
 
 _MIB = 1 << 20
 
@@ -24,6 +23,8 @@ _MIB = 1 << 20
 @faced
 def compact(face: Face) -> None:
     """Copy the embedded store without what was overwritten or forgotten; the daemon is down."""
+    from stratum_orchestrator.boot import daemon
+
     try:
         done = anyio.run(_compact, face)
     except Stop as stop:
@@ -37,7 +38,13 @@ def compact(face: Face) -> None:
     daemon.leave(Exit.OK)
 
 
-async def _compact(face: Face) -> Compacted:
+async def _compact(face: Face) -> "Compacted":
+    from stratum_orchestrator import storage
+    from stratum_orchestrator.cli.commands.gc import InUse, NoStore, StoreAway
+    from stratum_orchestrator.cli.workspace import read_settings
+    from stratum_orchestrator.home import Home
+    from stratum_state.surreal import compact as compact_store, has_store
+
     settings = await read_settings(face)
     home = Home(face.home)
     if settings.surrealdb.url or not has_store(home.database):

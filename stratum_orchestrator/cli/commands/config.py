@@ -8,7 +8,6 @@ from stratum_orchestrator import config as settings
 from stratum_orchestrator.cli.findings import tell
 from stratum_orchestrator.cli.ink import Span, compact
 from stratum_orchestrator.cli.options import Face, faced
-from stratum_orchestrator.cli.workspace import BadSettings
 
 
 @click.group()
@@ -48,6 +47,8 @@ def show(face: Face, *, origin: bool) -> None:
 
 
 async def _load(face: Face) -> settings.Configuration:
+    from stratum_orchestrator.cli.workspace import BadSettings
+
     try:
         return await settings.load(face.folder.absolute(), settings.environment(), {})
     except settings.BadConfig as bad:

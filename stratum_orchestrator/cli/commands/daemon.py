@@ -3,16 +3,17 @@
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TypedDict, Unpack
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
 
-from stratum_orchestrator.boot import daemon
 from stratum_orchestrator.boot.launch import Launch
-from stratum_orchestrator.cli.emission import Emission, emit
 from stratum_orchestrator.cli.exits import Exit, Stop
 from stratum_orchestrator.cli.options import Face, faced
-from stratum_orchestrator.startup import StartFailed
+
+if TYPE_CHECKING:
+    from stratum_orchestrator.cli.emission import Emission
+    from stratum_orchestrator.startup import StartFailed
 
 _CONFIG = click.option(
     "--config",
@@ -25,7 +26,7 @@ _CONFIG = click.option(
 class NotStarted(Stop):
     """A step of the start failed."""
 
-    def __init__(self, failure: StartFailed) -> None:
+    def __init__(self, failure: "StartFailed") -> None:
         super().__init__(str(failure), remedy="`stratum doctor` looks at what is needed")
         self.code = Exit(failure.code)
 
@@ -52,6 +53,8 @@ def dev(face: Face, **asked: Unpack[Asked]) -> None:
 
     With --emit and --once, the exit code tells how the event's runs ended.
     """
+    from stratum_orchestrator.cli.emission import Emission
+
     subject = asked["subject"]
     if asked["once"] and subject is None:
         raise click.UsageError("--once needs --emit SUBJECT")  # noqa: TRY003 - click's own
@@ -81,6 +84,9 @@ def serve(face: Face, file: Path | None) -> None:
 
 
 def _run(launch: Launch) -> None:
+    from stratum_orchestrator.boot import daemon
+    from stratum_orchestrator.startup import StartFailed
+
     try:
         code = daemon.run(launch)
     except StartFailed as failure:
@@ -89,7 +95,9 @@ def _run(launch: Launch) -> None:
     daemon.leave(code)
 
 
-def _emit(face: Face, event: Emission) -> int:
+def _emit(face: Face, event: "Emission") -> int:
+    from stratum_orchestrator.cli.emission import emit
+
     try:
         return emit(face, event)
     except Stop as stop:

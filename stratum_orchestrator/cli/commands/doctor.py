@@ -1,13 +1,17 @@
 """`stratum doctor`."""
 
+from typing import TYPE_CHECKING
+
 import anyio
 import click
 
-from stratum_orchestrator.cli.checkup import Finding, examine
 from stratum_orchestrator.cli.exits import Exit
 from stratum_orchestrator.cli.ink import Line, Span
 from stratum_orchestrator.cli.marks import sign, word
 from stratum_orchestrator.cli.options import Face, faced
+
+if TYPE_CHECKING:
+    from stratum_orchestrator.cli.checkup import Finding
 
 
 @click.command()
@@ -17,6 +21,8 @@ def doctor(face: Face) -> None:
 
     Ends with exit code 1 when something that it cannot do without is missing.
     """
+    from stratum_orchestrator.cli.checkup import examine
+
     found = anyio.run(examine, face)
     if face.screen.for_people:
         columns = max(len(each.name) for each in found)
@@ -28,7 +34,7 @@ def doctor(face: Face) -> None:
         raise SystemExit(Exit.FAILED)
 
 
-def _lines(found: Finding, columns: int, *, unicode: bool) -> list[Line]:
+def _lines(found: "Finding", columns: int, *, unicode: bool) -> list[Line]:
     line = [
         sign(found.status, unicode=unicode),
         Span(" "),

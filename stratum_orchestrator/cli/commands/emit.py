@@ -4,7 +4,6 @@ from typing import TypedDict, Unpack
 
 import click
 
-from stratum_orchestrator.cli.emission import Emission, emit as publish_and_follow
 from stratum_orchestrator.cli.names import KEY
 from stratum_orchestrator.cli.options import Face, faced
 
@@ -62,4 +61,6 @@ def emit(face: Face, subject: str, **asked: Unpack[Asked]) -> None:
 
     With --wait or --watch, the exit code tells how its runs ended.
     """
+    from stratum_orchestrator.cli.emission import Emission, emit as publish_and_follow
+
     raise SystemExit(publish_and_follow(face, Emission(subject=subject, **asked)))

@@ -3,25 +3,27 @@
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 import click
 
-from stratum_graph.generation import UNKNOWN, Generation
 from stratum_graph.model import Principal
 from stratum_orchestrator import lenders, strict_json
-from stratum_orchestrator.auth.cedar import CedarAuthorizer
 from stratum_orchestrator.auth.errors import BadPolicies
-from stratum_orchestrator.cli import keyring, payload, plan_picture
-from stratum_orchestrator.cli.commands.plan import opened
+from stratum_orchestrator.cli import payload
 from stratum_orchestrator.cli.exits import Exit, Stop
 from stratum_orchestrator.cli.findings import tell
 from stratum_orchestrator.cli.ink import Span
 from stratum_orchestrator.cli.marks import sign
+from stratum_orchestrator.cli.names import DEFAULT_KEY
 from stratum_orchestrator.cli.options import Face, faced
-from stratum_orchestrator.cli.workspace import Workspace, graph_of, workspace
-from stratum_orchestrator.saga.rules import Judgement, Rules, judge
+
+if TYPE_CHECKING:
+    from stratum_graph.generation import Generation
+    from stratum_orchestrator.auth.cedar import CedarAuthorizer
+    from stratum_orchestrator.cli.workspace import Workspace
+    from stratum_orchestrator.saga.rules import Judgement
 
 _PUBLIC = 56  # characters of a public NKey
 
@@ -29,7 +31,7 @@ _PUBLIC = 56  # characters of a public NKey
 class Unlisted(Stop):
     """The key belongs to nobody who may sign events."""
 
-    def __init__(self, public: str, place: Workspace) -> None:
+    def __init__(self, public: str, place: "Workspace") -> None:
         super().__init__(
             f"{public} is nobody in {place.sources.principals}: its events are refused",
             remedy="list the key there with a name",
@@ -40,7 +42,7 @@ class Unlisted(Stop):
 class NoPolicies(Stop):
     """The policies do not load; the findings have been told."""
 
-    def __init__(self, place: Workspace) -> None:
+    def __init__(self, place: "Workspace") -> None:
         super().__init__(
             f"the policies in {place.sources.policies} do not load", code=Exit.CONFIG
         )
@@ -60,7 +62,7 @@ class Question(NamedTuple):
     "--as",
     "who",
     metavar="NAME|KEY|KEYFILE",
-    default=keyring.DEFAULT,
+    default=DEFAULT_KEY,
     show_default=True,
     help="Who would sign it: a principal, a public key, or a key of the home.",
 )
@@ -71,6 +73,8 @@ def explain(face: Face, subject: str, who: str, data: str | None) -> None:
 
     Ends with exit code 4 when none of them would be allowed.
     """
+    from stratum_graph.generation import UNKNOWN
+
     given = UNKNOWN
     if data is not None:
         given = strict_json.decode(payload.read(data), safe_integers=True)
@@ -83,7 +87,11 @@ def explain(face: Face, subject: str, who: str, data: str | None) -> None:
         raise SystemExit(Exit.REFUSED)
 
 
-async def _judged(face: Face, question: Question) -> tuple[Principal, tuple[Judgement, ...]]:
+async def _judged(face: Face, question: Question) -> "tuple[Principal, tuple[Judgement, ...]]":
+    from stratum_orchestrator.cli.commands.plan import opened
+    from stratum_orchestrator.cli.workspace import graph_of, workspace
+    from stratum_orchestrator.saga.rules import Rules, judge
+
     async with workspace(face) as place:
         generation = await graph_of(face, place)
         opened(generation, question.subject, question.data)
@@ -102,8 +110,10 @@ async def _judged(face: Face, question: Question) -> tuple[Principal, tuple[Judg
 
 
 def _principal(
-    place: Workspace, people: Mapping[str, Principal], home: Path, who: str
+    place: "Workspace", people: Mapping[str, Principal], home: Path, who: str
 ) -> Principal:
+    from stratum_orchestrator.cli import keyring
+
     named = [each for each in people.values() if who in {each.name, each.key}]
     if named:
         return named[0]
@@ -115,7 +125,7 @@ def _principal(
     return people[public]
 
 
-def _authorizer(face: Face, place: Workspace, generation: Generation) -> CedarAuthorizer:
+def _authorizer(face: Face, place: "Workspace", generation: "Generation") -> "CedarAuthorizer":
     try:
         return place.authorizer(generation)
     except BadPolicies as bad:
@@ -123,7 +133,9 @@ def _authorizer(face: Face, place: Workspace, generation: Generation) -> CedarAu
         raise NoPolicies(place) from None
 
 
-def _tell(face: Face, principal: Principal, judgements: tuple[Judgement, ...]) -> None:
+def _tell(face: Face, principal: Principal, judgements: "tuple[Judgement, ...]") -> None:
+    from stratum_orchestrator.cli import plan_picture
+
     screen = face.screen
     groups = f" in {', '.join(principal.groups)}" if principal.groups else ""
     screen.line(
@@ -149,8 +161,10 @@ def _tell(face: Face, principal: Principal, judgements: tuple[Judgement, ...]) -
 
 
 def _view(
-    subject: str, principal: Principal, judgements: tuple[Judgement, ...]
+    subject: str, principal: Principal, judgements: "tuple[Judgement, ...]"
 ) -> dict[str, object]:
+    from stratum_orchestrator.cli import plan_picture
+
     return {
         "subject": subject,
         "principal": {

@@ -9,18 +9,13 @@ import click
 
 from stratum_graph.definitions.attic import Attic
 from stratum_graph.definitions.content import ContentStore
-from stratum_orchestrator import storage
-from stratum_orchestrator.boot import daemon
 from stratum_orchestrator.cli.exits import Exit, Stop
 from stratum_orchestrator.cli.ink import Span
 from stratum_orchestrator.cli.options import Face, faced
-from stratum_orchestrator.cli.workspace import read_settings
 from stratum_orchestrator.clock import WallClock
-from stratum_orchestrator.home import Home
 from stratum_orchestrator.retention import Content, Retention
 from stratum_orchestrator.saga.plans import Plans
 from stratum_state.errors import StateError, StoreInUse
-from stratum_state.surreal import has_store
 
 _DAY_S = 86_400
 _MANY = 10_000_000
@@ -80,6 +75,8 @@ def gc(face: Face, days: float | None, *, dry_run: bool) -> None:
 
     Works with the daemon down; a running one collects by itself.
     """
+    from stratum_orchestrator.boot import daemon
+
     try:
         found = anyio.run(_collect, face, days, dry_run)
     except Stop as stop:
@@ -99,6 +96,11 @@ def gc(face: Face, days: float | None, *, dry_run: bool) -> None:
 
 
 async def _collect(face: Face, days: float | None, dry_run: bool) -> Found:  # noqa: FBT001
+    from stratum_orchestrator import storage
+    from stratum_orchestrator.cli.workspace import read_settings
+    from stratum_orchestrator.home import Home
+    from stratum_state.surreal import has_store
+
     settings = await read_settings(face)
     home = Home(face.home)
     if not settings.surrealdb.url and not has_store(home.database):

@@ -1,24 +1,20 @@
 """`stratum grants`: what users let agents do on their behalf."""
 
 from secrets import token_hex
-from typing import TypedDict, Unpack
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
 
-from stratum_orchestrator.auth import grants as kept
-from stratum_orchestrator.cli import keyring, payload
+from stratum_orchestrator.cli import payload
 from stratum_orchestrator.cli.exits import Exit, Stop
 from stratum_orchestrator.cli.ink import Span
+from stratum_orchestrator.cli.lifetime import Lifetime
+from stratum_orchestrator.cli.names import DEFAULT_KEY
 from stratum_orchestrator.cli.options import Face, faced
-from stratum_orchestrator.cli.people import (
-    Lifetime,
-    moment,
-    now_ms,
-    people_of,
-    telling,
-)
 from stratum_orchestrator.errors import BadGrant
-from stratum_orchestrator.saga.grant import ANY, MAX_LIFE_MS, Grant, Signed, open_grant, sign
+
+if TYPE_CHECKING:
+    from stratum_orchestrator.saga.grant import Signed
 
 
 class Useless(Stop):
@@ -59,7 +55,7 @@ def grants() -> None:
     "--as",
     "who",
     metavar="NAME|KEYFILE",
-    default=keyring.DEFAULT,
+    default=DEFAULT_KEY,
     show_default=True,
     help="Whose key signs it.",
 )
@@ -68,6 +64,10 @@ def sign_grant(
     face: Face, agent: str, who: str, lives_s: float, **scope: Unpack[Scope]
 ) -> None:
     """Sign a grant and print it. The agent sends it along, or somebody stores it."""
+    from stratum_orchestrator.cli import keyring
+    from stratum_orchestrator.cli.people import moment, now_ms, people_of
+    from stratum_orchestrator.saga.grant import ANY, MAX_LIFE_MS, Grant, Signed, sign
+
     people = people_of(face)
     key = keyring.read(keyring.locate(face.home, who))
     now = now_ms()
@@ -98,6 +98,9 @@ def sign_grant(
 @faced
 def add(face: Face, grant: str) -> None:
     """Store a grant, so that its agent need not send it along."""
+    from stratum_orchestrator.auth import grants as kept
+    from stratum_orchestrator.cli.people import people_of, telling
+
     people = people_of(face)
     signed = _opened(grant, people.audience)
     with telling():
@@ -110,6 +113,8 @@ def add(face: Face, grant: str) -> None:
 @faced
 def show(face: Face, grant: str) -> None:
     """Verify a grant and say what it lets whom do."""
+    from stratum_orchestrator.cli.people import people_of
+
     _tell(face, _opened(grant, people_of(face).audience))
 
 
@@ -117,6 +122,8 @@ def show(face: Face, grant: str) -> None:
 @faced
 def list_grants(face: Face) -> None:
     """List what is stored, and what was revoked."""
+    from stratum_orchestrator.cli.people import moment, now_ms, people_of, telling
+
     people = people_of(face)
     with telling():
         known = people.access.grants.read()
@@ -161,6 +168,9 @@ def list_grants(face: Face) -> None:
 @faced
 def revoke(face: Face, grant_id: str, reason: str) -> None:
     """Let the grant ID hold no more, stored or sent along. Its runs turn back."""
+    from stratum_orchestrator.auth import grants as kept
+    from stratum_orchestrator.cli.people import now_ms, people_of, telling
+
     people = people_of(face)
     with telling():
         kept.revoke(people.access.grants, grant_id, now_ms(), reason)
@@ -170,21 +180,25 @@ def revoke(face: Face, grant_id: str, reason: str) -> None:
         face.screen.value({"id": grant_id, "reason": reason})
 
 
-def _opened(given: str, audience: str) -> Signed:
+def _opened(given: str, audience: str) -> "Signed":
+    from stratum_orchestrator.saga.grant import open_grant
+
     try:
         return open_grant(payload.text(given), audience)
     except BadGrant as bad:
         raise Useless(bad.why) from None
 
 
-def _tell(face: Face, signed: Signed) -> None:
+def _tell(face: Face, signed: "Signed") -> None:
     if face.screen.for_people:
         face.screen.fields({name: str(value) for name, value in _told(signed).items()})
     else:
         face.screen.value(_told(signed))
 
 
-def _told(signed: Signed) -> dict[str, object]:
+def _told(signed: "Signed") -> dict[str, object]:
+    from stratum_orchestrator.cli.people import moment
+
     grant = signed.grant
     return {
         "id": grant.id,

@@ -2,15 +2,16 @@
 
 import json
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import anyio
 import click
 
-from stratum_graph.generation import Generation
 from stratum_graph.model import ActionNode
-from stratum_orchestrator.api import graph_view
 from stratum_orchestrator.cli.options import Face, faced
-from stratum_orchestrator.cli.workspace import graph_of, workspace
+
+if TYPE_CHECKING:
+    from stratum_graph.generation import Generation
 
 
 @click.command()
@@ -25,6 +26,8 @@ from stratum_orchestrator.cli.workspace import graph_of, workspace
 @faced
 def graph(face: Face, form: str) -> None:
     """Draw the graph: events, nodes, and the capabilities that flow between them."""
+    from stratum_orchestrator.api import graph_view
+
     generation = anyio.run(_generation, face)
     if form == "json" or not face.screen.for_people:
         face.screen.value(graph_view.graph(generation))
@@ -33,7 +36,7 @@ def graph(face: Face, form: str) -> None:
         click.echo(line)
 
 
-def mermaid(generation: Generation) -> Iterator[str]:
+def mermaid(generation: "Generation") -> Iterator[str]:
     """The graph as a Mermaid flow chart."""
     place = {each.node.name: f"n{at}" for at, each in enumerate(generation.definitions)}
     subjects = {subject: f"e{at}" for at, subject in enumerate(generation.subjects)}
@@ -48,7 +51,7 @@ def mermaid(generation: Generation) -> Iterator[str]:
         yield f"  {place[source]} -->|{_quoted(capability)}| {place[target]}"
 
 
-def dot(generation: Generation) -> Iterator[str]:
+def dot(generation: "Generation") -> Iterator[str]:
     """The graph in Graphviz's language."""
     yield "digraph stratum {"
     yield "  rankdir=LR; node [shape=box, style=rounded];"
@@ -63,13 +66,13 @@ def dot(generation: Generation) -> Iterator[str]:
     yield "}"
 
 
-def _triggers(generation: Generation) -> Iterator[tuple[ActionNode, str]]:
+def _triggers(generation: "Generation") -> Iterator[tuple[ActionNode, str]]:
     for each in generation.definitions:
         for subject in each.node.trigger.subjects if each.node.trigger else ():
             yield each.node, subject
 
 
-def _flows(generation: Generation) -> Iterator[tuple[str, str, str]]:
+def _flows(generation: "Generation") -> Iterator[tuple[str, str, str]]:
     nodes = [each.node for each in generation.definitions]
     for capability, provider in sorted(generation.providers.items()):
         for node in nodes:
@@ -86,6 +89,8 @@ def _quoted(name: str) -> str:
     return json.dumps(name.replace('"', "'"))
 
 
-async def _generation(face: Face) -> Generation:
+async def _generation(face: Face) -> "Generation":
+    from stratum_orchestrator.cli.workspace import graph_of, workspace
+
     async with workspace(face) as place:
         return await graph_of(face, place)

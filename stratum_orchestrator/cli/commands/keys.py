@@ -6,13 +6,11 @@ from pathlib import Path
 
 import click
 
-from platform_nats.nkey import UserKey
 from stratum_graph.model import FurtherKey
-from stratum_orchestrator.auth.roster import Change
-from stratum_orchestrator.cli import keyring
 from stratum_orchestrator.cli.ink import Span
+from stratum_orchestrator.cli.lifetime import Lifetime
+from stratum_orchestrator.cli.names import DEFAULT_KEY
 from stratum_orchestrator.cli.options import Face, faced
-from stratum_orchestrator.cli.people import Lifetime, NoPrincipal, change, people_of, telling
 
 
 @click.group()
@@ -21,7 +19,7 @@ def keys() -> None:
 
 
 @keys.command()
-@click.argument("name", default=keyring.DEFAULT)
+@click.argument("name", default=DEFAULT_KEY)
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -31,6 +29,9 @@ def keys() -> None:
 @faced
 def new(face: Face, name: str, out: Path | None, *, show_seed: bool) -> None:
     """Make a key NAME; its seed goes to a file, its public key is printed."""
+    from platform_nats.nkey import UserKey
+    from stratum_orchestrator.cli import keyring
+
     file = out or keyring.locate(face.home, name)
     key = UserKey.generate()
     keyring.write(file, key)
@@ -48,11 +49,13 @@ def new(face: Face, name: str, out: Path | None, *, show_seed: bool) -> None:
 
 
 @keys.command()
-@click.argument("file", default=keyring.DEFAULT)
+@click.argument("file", default=DEFAULT_KEY)
 @click.option("--show-seed", is_flag=True, help="Print the seed too. Mind who looks.")
 @faced
 def show(face: Face, file: str, *, show_seed: bool) -> None:
     """Show the public key of FILE, a path or a name in the home's `keys` folder."""
+    from stratum_orchestrator.cli import keyring
+
     place = keyring.locate(face.home, file)
     key = keyring.read(place)
     told = {"name": place.stem, "public": key.public, "file": str(place)}
@@ -81,6 +84,11 @@ def rotate(face: Face, name: str, overlap_s: float) -> None:
 
     The new seed is in keys/NAME.nk of the home, the former one beside it under its public key.
     """
+    from platform_nats.nkey import UserKey
+    from stratum_orchestrator.auth.roster import Change
+    from stratum_orchestrator.cli import keyring
+    from stratum_orchestrator.cli.people import change, people_of, telling
+
     people = people_of(face)
     who = people.of(name)
     file, fresh = keyring.locate(face.home, who.name), UserKey.generate()
@@ -106,6 +114,9 @@ def revoke(face: Face, public: str) -> None:
 
     Rotate first where it is a principal's only key.
     """
+    from stratum_orchestrator.auth.roster import Change
+    from stratum_orchestrator.cli.people import NoPrincipal, change, people_of, telling
+
     people = people_of(face)
     who = people.by_key.get(public)
     if who is None:

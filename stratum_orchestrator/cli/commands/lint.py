@@ -2,24 +2,24 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio
 import click
 
 from stratum_graph.definitions.scripts import Nushell
 from stratum_graph.diagnostics import Diagnostic
-from stratum_orchestrator.api import views
-from stratum_orchestrator.auth.cedar import PolicySet
 from stratum_orchestrator.auth.errors import BadPolicies
 from stratum_orchestrator.cli.exits import Exit
 from stratum_orchestrator.cli.findings import lines
 from stratum_orchestrator.cli.ink import Span
 from stratum_orchestrator.cli.marks import sign
 from stratum_orchestrator.cli.options import Face, faced
-from stratum_orchestrator.cli.workspace import Workspace, workspace
 from stratum_orchestrator.execution.binary import find
 from stratum_orchestrator.execution.errors import ExecutionError
-from stratum_orchestrator.execution.nushell import LIBRARY
+
+if TYPE_CHECKING:
+    from stratum_orchestrator.cli.workspace import Workspace
 
 
 @click.command()
@@ -30,6 +30,8 @@ def lint(face: Face, folder: Path | None) -> None:
 
     Every finding is reported at once; errors end with exit code 65.
     """
+    from stratum_orchestrator.api import views
+
     found = anyio.run(_findings, face, folder)
     errors = sum(each.severity == "error" for each in found)
     if face.screen.for_people:
@@ -46,6 +48,8 @@ def lint(face: Face, folder: Path | None) -> None:
 
 
 async def _findings(face: Face, folder: Path | None) -> Sequence[Diagnostic]:
+    from stratum_orchestrator.cli.workspace import workspace
+
     async with workspace(face) as place:
         chosen = place.only(folder) if folder else place
         _, found = await chosen.graph(_nushell(chosen))
@@ -53,7 +57,9 @@ async def _findings(face: Face, folder: Path | None) -> Sequence[Diagnostic]:
         return (*found, *people)
 
 
-async def _of_people(place: Workspace) -> list[Diagnostic]:
+async def _of_people(place: "Workspace") -> list[Diagnostic]:
+    from stratum_orchestrator.auth.cedar import PolicySet
+
     _, found = await place.principals()
     try:
         PolicySet.load(place.sources.policies)
@@ -62,7 +68,9 @@ async def _of_people(place: Workspace) -> list[Diagnostic]:
     return list(found)
 
 
-def _nushell(place: Workspace) -> Nushell | None:
+def _nushell(place: "Workspace") -> Nushell | None:
+    from stratum_orchestrator.execution.nushell import LIBRARY
+
     try:
         return Nushell(Path(find(place.execution(place.project))), LIBRARY)
     except ExecutionError:

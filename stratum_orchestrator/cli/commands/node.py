@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio
 import click
@@ -10,7 +11,9 @@ from stratum_orchestrator.cli.exits import Exit
 from stratum_orchestrator.cli.ink import Line, Span
 from stratum_orchestrator.cli.marks import sign
 from stratum_orchestrator.cli.options import Face, faced
-from stratum_orchestrator.cli.playing import Played, play_all
+
+if TYPE_CHECKING:
+    from stratum_orchestrator.cli.playing import Played
 
 
 @click.group()
@@ -23,6 +26,8 @@ def node() -> None:
 @faced
 def test(face: Face, folder: Path) -> None:
     """Play the cases of the nodes in and below FOLDER, really run, contained as ever."""
+    from stratum_orchestrator.cli.playing import play_all
+
     played = anyio.run(play_all, face, folder)
     if face.screen.for_people:
         for each in played:
@@ -33,7 +38,7 @@ def test(face: Face, folder: Path) -> None:
         raise SystemExit(Exit.FAILED)
 
 
-def _lines(played: Played, *, unicode: bool) -> Iterator[Line]:
+def _lines(played: "Played", *, unicode: bool) -> Iterator[Line]:
     result = played.result
     status = "fail" if result.problems else "skipped" if result.skipped else "ok"
     yield [
@@ -47,7 +52,7 @@ def _lines(played: Played, *, unicode: bool) -> Iterator[Line]:
             yield [Span(f"    {line}", "bad")]
 
 
-def _view(played: Played) -> dict[str, object]:
+def _view(played: "Played") -> dict[str, object]:
     result = played.result
     return {
         "node": played.node,

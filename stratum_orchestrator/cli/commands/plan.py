@@ -1,15 +1,18 @@
 """`stratum plan`."""
 
+from typing import TYPE_CHECKING
+
 import anyio
 import click
 
-from stratum_graph.generation import Generation
 from stratum_graph.model import Plan
 from stratum_orchestrator import strict_json
-from stratum_orchestrator.cli import payload, plan_picture
+from stratum_orchestrator.cli import payload
 from stratum_orchestrator.cli.exits import Exit, Stop
 from stratum_orchestrator.cli.options import Face, faced
-from stratum_orchestrator.cli.workspace import graph_of, workspace
+
+if TYPE_CHECKING:
+    from stratum_graph.generation import Generation
 
 
 class NothingOpens(Stop):
@@ -29,6 +32,8 @@ class NothingOpens(Stop):
 @faced
 def plan(face: Face, subject: str, data: str | None) -> None:
     """Show the stages that an event under SUBJECT would run, with the digest of each plan."""
+    from stratum_orchestrator.cli import plan_picture
+
     given = None if data is None else strict_json.decode(payload.read(data), safe_integers=True)
     generation = anyio.run(_generation, face)
     plans = opened(generation, subject, given)
@@ -46,7 +51,7 @@ def plan(face: Face, subject: str, data: str | None) -> None:
         )
 
 
-def opened(generation: Generation, subject: str, data: object) -> tuple[Plan, ...]:
+def opened(generation: "Generation", subject: str, data: object) -> tuple[Plan, ...]:
     """The plans that the event opens; NothingOpens when there are none."""
     plans = generation.plans(subject, data)
     if not plans:
@@ -54,6 +59,8 @@ def opened(generation: Generation, subject: str, data: object) -> tuple[Plan, ..
     return plans
 
 
-async def _generation(face: Face) -> Generation:
+async def _generation(face: Face) -> "Generation":
+    from stratum_orchestrator.cli.workspace import graph_of, workspace
+
     async with workspace(face) as place:
         return await graph_of(face, place)

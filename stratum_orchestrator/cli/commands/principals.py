@@ -1,18 +1,17 @@
 """`stratum principals`: who may sign events and use the API."""
 
-from typing import TypedDict, Unpack
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
 from msgspec import structs
 
-from platform_nats.nkey import UserKey
 from stratum_graph.model import Principal
-from stratum_orchestrator.auth.roster import Change
-from stratum_orchestrator.cli import keyring
 from stratum_orchestrator.cli.exits import Exit, Stop
 from stratum_orchestrator.cli.ink import Span
 from stratum_orchestrator.cli.options import Face, faced
-from stratum_orchestrator.cli.people import People, change, people_of, telling
+
+if TYPE_CHECKING:
+    from stratum_orchestrator.cli.people import People
 
 
 class Said(TypedDict):
@@ -59,6 +58,11 @@ def principals() -> None:
 @faced
 def add(face: Face, name: str, key: str | None, **said: Unpack[Said]) -> None:
     """Let NAME be a principal."""
+    from platform_nats.nkey import UserKey
+    from stratum_orchestrator.auth.roster import Change
+    from stratum_orchestrator.cli import keyring
+    from stratum_orchestrator.cli.people import change, people_of, telling
+
     people = people_of(face)
     if any(each.name == name for each in people.everybody):
         raise Known(name)
@@ -78,6 +82,8 @@ def add(face: Face, name: str, key: str | None, **said: Unpack[Said]) -> None:
 @faced
 def list_principals(face: Face) -> None:
     """List everybody, as declared and as changed."""
+    from stratum_orchestrator.cli.people import people_of
+
     people = people_of(face)
     if not face.screen.for_people:
         face.screen.values([_told(each, people) for each in people.everybody])
@@ -114,6 +120,9 @@ def enable(face: Face, name: str) -> None:
 
 
 def _switch(face: Face, name: str, *, active: bool) -> None:
+    from stratum_orchestrator.auth.roster import Change
+    from stratum_orchestrator.cli.people import change, people_of, telling
+
     people = people_of(face)
     who = people.of(name)
     with telling():
@@ -129,7 +138,7 @@ def _tell(face: Face, who: Principal) -> None:
         face.screen.value(_plain(who))
 
 
-def _told(who: Principal, people: People) -> dict[str, object]:
+def _told(who: Principal, people: "People") -> dict[str, object]:
     return {**_plain(who), "from": _where(who, people)}
 
 
@@ -150,7 +159,7 @@ def _plain(who: Principal) -> dict[str, object]:
     }
 
 
-def _where(who: Principal, people: People) -> str:
+def _where(who: Principal, people: "People") -> str:
     changed = people.access.principals.read().of(who.name)
     if changed is None:
         return "declared"

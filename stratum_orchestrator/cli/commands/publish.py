@@ -1,25 +1,26 @@
 """`stratum publish`: checked, built, pushed, signed and accounted for."""
 
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 import click
 
-from platform_nats.nkey import UserKey
 from stratum_graph.definitions.distribution import provenance, pull, signature, verify
 from stratum_graph.definitions.distribution.bundle import Subject
 from stratum_graph.definitions.distribution.provenance import Circumstances
 from stratum_graph.definitions.distribution.reference import Reference
 from stratum_graph.definitions.distribution.shelf import Shelf
-from stratum_orchestrator.cli import depot, gate, keyring
-from stratum_orchestrator.cli.gate import Checks, Passed
 from stratum_orchestrator.cli.ink import Span
 from stratum_orchestrator.cli.marks import sign
+from stratum_orchestrator.cli.names import DEFAULT_KEY
 from stratum_orchestrator.cli.options import Face, faced
-from stratum_orchestrator.cli.workspace import workspace
-from stratum_orchestrator.distribution.supply import Supply
 from stratum_orchestrator.release import version
+
+if TYPE_CHECKING:
+    from platform_nats.nkey import UserKey
+    from stratum_orchestrator.cli.gate import Checks, Passed
+    from stratum_orchestrator.distribution.supply import Supply
 
 _NOBODY = (
     "without principals: whoever pulls it keeps their own "
@@ -31,14 +32,14 @@ class Order(NamedTuple):
     """What is to be published, and how."""
 
     place: str
-    key: UserKey | None
-    checks: Checks
+    key: "UserKey | None"
+    checks: "Checks"
     dry_run: bool
 
 
 @click.command()
 @click.argument("place", metavar="[REFERENCE]", default="")
-@click.option("--key", default=keyring.DEFAULT, show_default=True, help="Key that signs.")
+@click.option("--key", default=DEFAULT_KEY, show_default=True, help="Key that signs.")
 @click.option("--unsigned", is_flag=True, help="Sign nothing: it is of use by digest only.")
 @click.option("--test", "cases", is_flag=True, help="Play the cases of all nodes first.")
 @click.option("--require-scanner", is_flag=True, help="Refuse to go on without gitleaks.")
@@ -60,6 +61,9 @@ def publish(  # noqa: PLR0913 - one parameter for each option
     the configured source. The same files always make the same digest. Principals are those of
     the file that definitions.principals names, never those that a home made for itself.
     """
+    from stratum_orchestrator.cli import keyring
+    from stratum_orchestrator.cli.gate import Checks
+
     signing = None if unsigned or dry_run else keyring.read(keyring.locate(face.home, key))
     checks = Checks(cases=cases, scanner=require_scanner)
     told = anyio.run(_publish, face, Order(place, signing, checks, dry_run))
@@ -75,6 +79,9 @@ def publish(  # noqa: PLR0913 - one parameter for each option
 
 
 async def _publish(face: Face, order: Order) -> dict[str, object]:
+    from stratum_orchestrator.cli import depot, gate
+    from stratum_orchestrator.cli.workspace import workspace
+
     async with workspace(face) as place:
         supply = depot.supply(face, place)
         reference = depot.reference(supply, order.place)
@@ -94,7 +101,9 @@ async def _publish(face: Face, order: Order) -> dict[str, object]:
     }
 
 
-def _push(supply: Supply, reference: Reference, passed: Passed, key: UserKey | None) -> None:
+def _push(
+    supply: "Supply", reference: Reference, passed: "Passed", key: "UserKey | None"
+) -> None:
     """The tag last: whoever follows it finds everything there already."""
     shelf = supply.shelf(reference)
     shelf.put(passed.parcel)
@@ -104,7 +113,9 @@ def _push(supply: Supply, reference: Reference, passed: Passed, key: UserKey | N
         shelf.put(passed.parcel, reference.tag)
 
 
-def _attest(shelf: Shelf, repository: str, passed: Passed, key: UserKey) -> None:
+def _attest(shelf: Shelf, repository: str, passed: "Passed", key: "UserKey") -> None:
+    from stratum_orchestrator.cli import depot
+
     subject = Subject.of(passed.parcel)
     listing = verify.examine(passed.parcel.manifest, passed.parcel.digest)
     mine = depot.trust_in({key.public}, repository)

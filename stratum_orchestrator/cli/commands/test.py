@@ -1,9 +1,10 @@
 """`stratum test`."""
 
+from typing import TYPE_CHECKING
+
 import anyio
 import click
 
-from stratum_graph.generation import UNKNOWN
 from stratum_orchestrator import strict_json
 from stratum_orchestrator.cli import payload
 from stratum_orchestrator.cli.exits import Exit
@@ -11,9 +12,11 @@ from stratum_orchestrator.cli.ink import Span
 from stratum_orchestrator.cli.marks import sign
 from stratum_orchestrator.cli.options import Face, faced
 from stratum_orchestrator.cli.portrait import Painter
-from stratum_orchestrator.cli.trial import Tried, Wanted, try_pipeline
 from stratum_orchestrator.cli.watch import outcome
 from stratum_orchestrator.client.answers import Run
+
+if TYPE_CHECKING:
+    from stratum_orchestrator.cli.trial import Tried
 
 
 @click.command()
@@ -39,6 +42,9 @@ def test(  # noqa: PLR0913 - what can be said about it
     Nodes with the effect 'pure are really run. The others are not, nor are their compensations:
     they answer what their case.json expects. Nothing is recorded, and no daemon is needed.
     """
+    from stratum_graph.generation import UNKNOWN
+    from stratum_orchestrator.cli.trial import Wanted, try_pipeline
+
     given = (
         UNKNOWN if data is None else strict_json.decode(payload.read(data), safe_integers=True)
     )
@@ -62,7 +68,7 @@ def _judged(run: Run, fails: str | None) -> Exit:
     return Exit.OK if run.status == "compensated" else Exit.FAILED
 
 
-def _show(face: Face, tried: Tried, code: Exit, *, live: bool) -> None:
+def _show(face: Face, tried: "Tried", code: Exit, *, live: bool) -> None:
     screen = face.screen
     screen.lines(Painter(now=screen.now(), unicode=screen.unicode).run(tried.run))
     screen.line("")

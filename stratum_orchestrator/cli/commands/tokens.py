@@ -1,11 +1,15 @@
 """`stratum tokens`: who may use the HTTP API, and as whom."""
 
+from typing import TYPE_CHECKING
+
 import click
 
-from stratum_orchestrator.auth import tokens as kept
 from stratum_orchestrator.cli.ink import Span, Style
+from stratum_orchestrator.cli.lifetime import Lifetime
 from stratum_orchestrator.cli.options import Face, faced
-from stratum_orchestrator.cli.people import Lifetime, moment, now_ms, people_of, telling
+
+if TYPE_CHECKING:
+    from stratum_orchestrator.auth import tokens as kept
 
 
 @click.group()
@@ -26,6 +30,9 @@ def tokens() -> None:
 @faced
 def add(face: Face, name: str, principal: str, lives_s: float | None) -> None:
     """Make a token NAME and print it: it is not shown again."""
+    from stratum_orchestrator.auth import tokens as kept
+    from stratum_orchestrator.cli.people import now_ms, people_of, telling
+
     people = people_of(face)
     who = people.of(principal)
     with telling():
@@ -44,6 +51,8 @@ def add(face: Face, name: str, principal: str, lives_s: float | None) -> None:
 @faced
 def list_tokens(face: Face) -> None:
     """List the tokens, without their texts."""
+    from stratum_orchestrator.cli.people import moment, people_of, telling
+
     people = people_of(face)
     with telling():
         found = people.access.tokens.read().tokens
@@ -69,6 +78,9 @@ def list_tokens(face: Face) -> None:
 @faced
 def revoke(face: Face, name: str) -> None:
     """Let the token NAME be nobody's, from the next request on."""
+    from stratum_orchestrator.auth import tokens as kept
+    from stratum_orchestrator.cli.people import people_of, telling
+
     people = people_of(face)
     with telling():
         gone = kept.revoke(people.access.tokens, name)
@@ -78,11 +90,15 @@ def revoke(face: Face, name: str) -> None:
         face.screen.value(_told(gone))
 
 
-def _style(token: kept.Token) -> Style:
+def _style(token: "kept.Token") -> Style:
+    from stratum_orchestrator.cli.people import now_ms
+
     return "bad" if token.is_over(now_ms()) else "dim"
 
 
-def _told(token: kept.Token) -> dict[str, object]:
+def _told(token: "kept.Token") -> dict[str, object]:
+    from stratum_orchestrator.cli.people import moment
+
     return {
         "name": token.name,
         "principal": token.principal,

@@ -8,7 +8,6 @@ import click
 from stratum_orchestrator.auth.vault import policy
 from stratum_orchestrator.auth.vault.policy import Role
 from stratum_orchestrator.cli.options import Face, faced
-from stratum_orchestrator.cli.workspace import graph_of, workspace
 from stratum_orchestrator.config import Credentials
 
 
@@ -51,6 +50,8 @@ def plan(face: Face, form: str, program: str) -> None:
 
 
 async def _roles(face: Face) -> tuple[Credentials, Sequence[Role]]:
+    from stratum_orchestrator.cli.workspace import graph_of, workspace
+
     async with workspace(face) as place:
         generation = await graph_of(face, place)
         settings = place.settings.credentials
