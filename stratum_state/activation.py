@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-_NEWEST_FIRST = 10**13
+from stratum_state import newest_first
 
 
 class ActivationKind(StrEnum):
@@ -40,4 +40,4 @@ class ActivationRecord:
 
 def activation_id(at: int, digest: str) -> str:
     """The activation's id: newest first."""
-    return f"{_NEWEST_FIRST - at:013d}{digest.removeprefix('sha256:')[:12]}"
+    return f"{newest_first.mark(at)}{digest.removeprefix('sha256:')[:12]}"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
 
-_NEWEST_FIRST = 10**13
+from stratum_state import newest_first
 
 SEVERAL = "*"
 """In the place of a pipeline: several, as too much was asked for to name each."""
@@ -43,4 +43,4 @@ class DecisionRecord:
 
 def decision_id(last: int, print_: str) -> str:
     """The record's id: newest first; `print_` tells apart what falls into one millisecond."""
-    return f"{_NEWEST_FIRST - last:013d}{sha256(print_.encode()).hexdigest()[:12]}"
+    return f"{newest_first.mark(last)}{sha256(print_.encode()).hexdigest()[:12]}"

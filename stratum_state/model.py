@@ -9,6 +9,7 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Self
 
+from stratum_state import newest_first
 from stratum_state.activation import ActivationRecord
 from stratum_state.credential import CredentialLease
 from stratum_state.decision import DecisionRecord
@@ -116,10 +117,6 @@ RUN_ENDS = frozenset({RunStatus.COMPLETED, RunStatus.COMPENSATED, RunStatus.ABAN
 STEP_BEGINNINGS = frozenset({StepStatus.STARTED, StepStatus.SKIPPED})
 COMPENSATION_BEGINNINGS = frozenset({CompensationStatus.STARTED, CompensationStatus.WAIVED})
 
-_NEWEST_FIRST = (
-    10**13
-)  # milliseconds; ids count down from here, so that natural order is newest first
-
 
 def identity(publisher: str, event_id: str, pipeline: str) -> str:
     """The key under which an event of a publisher can start a pipeline once, 64 hex digits."""
@@ -128,22 +125,22 @@ def identity(publisher: str, event_id: str, pipeline: str) -> str:
 
 def run_id(stored_ms: int, identity: str) -> str:
     """The run's id: newest first by the stored time of the event, the same on redelivery."""
-    return f"{_NEWEST_FIRST - stored_ms:013d}{identity[:12]}"
+    return f"{newest_first.mark(stored_ms)}{identity[:12]}"
 
 
 def stored_ms(run: str) -> int:
     """When the event was stored whose run, or verdict, has this id."""
-    return _NEWEST_FIRST - int(run[:13])
+    return newest_first.moment(run)
 
 
 def first_id(stored_ms: int) -> str:
     """How the ids begin of what was stored in that millisecond; smaller ones are newer."""
-    return f"{min(max(_NEWEST_FIRST - stored_ms, 0), _NEWEST_FIRST - 1):013d}"
+    return newest_first.bound(stored_ms)
 
 
 def verdict_id(stored_ms: int, sequence: int) -> str:
     """The verdict's id: newest first, one for each message in the stream."""
-    return f"{_NEWEST_FIRST - stored_ms:013d}{10**12 - sequence:012d}"
+    return f"{newest_first.mark(stored_ms)}{10**12 - sequence:012d}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
 
-_NEWEST_FIRST = 10**13
+from stratum_state import newest_first
 
 
 class Standing(StrEnum):
@@ -35,7 +35,7 @@ class StandingRecord:
 
 def standing_id(at: int, pipeline: str) -> str:
     """The record's id: newest first."""
-    return f"{_NEWEST_FIRST - at:013d}{sha256(pipeline.encode()).hexdigest()[:12]}"
+    return f"{newest_first.mark(at)}{sha256(pipeline.encode()).hexdigest()[:12]}"
 
 
 def latest(records: Iterable[StandingRecord]) -> Sequence[StandingRecord]:

@@ -6,21 +6,14 @@ import pytest
 from schemathesis.schemas import APIOperation
 
 from support import document
-from support.daemon import Daemon, running, write_node
+from support.daemon import Daemon, greeting
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(120)]
 
 
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    project = tmp_path_factory.mktemp("project")
-    write_node(
-        project,
-        "greet",
-        'trigger = { pipeline = "greet", subjects = ["events.greet"] }, '
-        'produces = ["greet"], handler.script = "run.nu", effect = \'pure',
-    )
-    with running(project) as up:
+    with greeting(tmp_path_factory.mktemp("project")) as up:
         yield up
 
 

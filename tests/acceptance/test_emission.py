@@ -9,7 +9,7 @@ import pytest
 from platform_nats.envelope import Outgoing, seal
 from platform_nats.nkey import UserKey
 from stratum_orchestrator.client import Client, Refused
-from support.daemon import Daemon, running, write_node
+from support.daemon import Daemon, greeting
 from support.http import Answer, ask
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(120)]
@@ -17,14 +17,7 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(120)]
 
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    project = tmp_path_factory.mktemp("project")
-    write_node(
-        project,
-        "greet",
-        'trigger = { pipeline = "greet", subjects = ["events.greet"] }, '
-        'produces = ["greet"], handler.script = "run.nu", effect = \'pure',
-    )
-    with running(project) as up:
+    with greeting(tmp_path_factory.mktemp("project")) as up:
         yield up
 
 

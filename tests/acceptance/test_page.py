@@ -175,9 +175,7 @@ async def test_a_run_is_cancelled_with_a_reason(daemon: Daemon, tab: Tab) -> Non
     await tab.open(f"{daemon.address['http']}/runs/{run}")
     await tab.until("document.querySelector('[data-node=nap].busy')")
 
-    await tab.click(".actions button")
-    await tab.type("it slept long enough")
-    await tab.press("Enter")
+    await with_a_reason(tab, ".actions button", "it slept long enough")
 
     await tab.until(
         "document.querySelector('.headline .word')?.textContent.match('compensated')"
@@ -225,11 +223,16 @@ async def test_graph_and_health_show_what_is_loaded(daemon: Daemon, tab: Tab) ->
     await tab.sees("All checks hold.")
 
 
+async def with_a_reason(tab: Tab, button: str, reason: str) -> None:
+    """Press a button that asks why."""
+    await tab.click(button)
+    await tab.type(reason)
+    await tab.press("Enter")
+
+
 async def test_a_pipeline_is_paused_and_resumed(daemon: Daemon, tab: Tab) -> None:
     await tab.open(f"{daemon.address['http']}/pipelines")
-    await tab.click("[data-pipeline=nap] .does button")
-    await tab.type("nobody naps today")
-    await tab.press("Enter")
+    await with_a_reason(tab, "[data-pipeline=nap] .does button", "nobody naps today")
     await tab.until("document.querySelector('[data-pipeline=nap].paused')")
     await tab.sees("nobody naps today")
     run = run_of(emit(daemon, "events.nap"))
@@ -238,9 +241,7 @@ async def test_a_pipeline_is_paused_and_resumed(daemon: Daemon, tab: Tab) -> Non
     await tab.sees("It waits:")
     await tab.open(f"{daemon.address['http']}/pipelines")
     await tab.sees("1 run waits")
-    await tab.click("[data-pipeline=nap] .does button")
-    await tab.type("they do again")
-    await tab.press("Enter")
+    await with_a_reason(tab, "[data-pipeline=nap] .does button", "they do again")
 
     await tab.until("document.querySelector('[data-pipeline=nap].active')")
     await tab.open(f"{daemon.address['http']}/runs/{run}")
@@ -260,9 +261,7 @@ async def test_a_version_is_compared_and_rolled_back(daemon: Daemon, tab: Tab) -
     await tab.click(".version.active a.button")
     await tab.sees("+# <i>another</i> carrier")
     await tab.sees("definitions/nodes/ship/run.nu")
-    await tab.click(".rollback")
-    await tab.type("it was not better")
-    await tab.press("Enter")
+    await with_a_reason(tab, ".rollback", "it was not better")
 
     await tab.until(f"document.querySelector('.version.active')?.dataset.digest === '{first}'")
     await tab.sees("it was not better")

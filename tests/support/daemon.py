@@ -149,6 +149,19 @@ def running(project: Path, settings: Mapping[str, str] | None = None) -> Iterato
         daemon.end()
 
 
+@contextmanager
+def greeting(project: Path) -> Iterator[Daemon]:
+    """A daemon with one pipeline, `greet`, which `events.greet` opens."""
+    write_node(
+        project,
+        "greet",
+        'trigger = { pipeline = "greet", subjects = ["events.greet"] }, '
+        'produces = ["greet"], handler.script = "run.nu", effect = \'pure',
+    )
+    with running(project) as up:
+        yield up
+
+
 def write_node(project: Path, name: str, declared: str, run: str = "", undo: str = "") -> None:
     """A node in the project's `nodes` folder; `run` defaults to one that gives NAME."""
     folder = project / "nodes" / name
