@@ -205,7 +205,7 @@ class _Copy:
             return True
         self.diagnostics.append(
             Diagnostic(
-                file=prefix + name.encode(errors="backslashreplace").decode(),
+                file=prefix + os.fsencode(name).decode(errors="backslashreplace"),
                 message=_BAD_NAME,
                 hint=_GOOD_NAME,
                 severity="error" if name.endswith(".ncl") else "warning",

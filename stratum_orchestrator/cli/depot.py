@@ -1,9 +1,10 @@
 """Bundles as the command line deals with them: where they are, and what went wrong there."""
 
-from collections.abc import Iterator, Set as AbstractSet
+from collections.abc import Iterator, Sequence, Set as AbstractSet
 from contextlib import contextmanager
 
 from platform_nats import nkey
+from platform_nats.errors import InvalidKey
 from stratum_graph.definitions.distribution.pull import Trust
 from stratum_graph.definitions.distribution.reference import Reference
 from stratum_graph.definitions.distribution.signature import Trusted
@@ -31,6 +32,28 @@ class NoSource(Stop):
         )
 
 
+class NoPublicKey(Stop):
+    """A signer is named who cannot be one."""
+
+    def __init__(self, given: str, why: InvalidKey) -> None:
+        super().__init__(
+            f"--signer {given[:64]!r} is no public key: {why}",
+            remedy="`stratum keys show` prints the public half of a key",
+            code=Exit.USAGE,
+        )
+
+
+class Unusable(Stop):
+    """A folder or a file on the way is not what it should be."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(
+            f"{error.filename or 'a file'} cannot be used: {error.strerror or error}",
+            remedy="see that it is a folder, who may use it, and what room there is",
+            code=Exit.IO,
+        )
+
+
 def supply(face: Face, place: Workspace) -> Supply:
     """The source that the project's settings name, and its cache."""
     with told():
@@ -49,6 +72,16 @@ def reference(supply: Supply, given: str) -> Reference:
     if found.kind == "dir":
         raise NoSource
     return found
+
+
+def public_keys(given: Sequence[str]) -> Sequence[str]:
+    """What was named as signers; Stop when it is no public key."""
+    for each in given:
+        try:
+            nkey.check_public(each)
+        except InvalidKey as why:
+            raise NoPublicKey(each, why) from None
+    return given
 
 
 def trust_in(signers: AbstractSet[str], repository: str) -> Trust:
@@ -73,4 +106,4 @@ def told() -> Iterator[None]:
     except DistributionError as refused:
         raise Stop(str(refused), code=Exit.REFUSED) from None
     except OSError as error:
-        raise Stop(str(error), code=Exit.IO) from None
+        raise Unusable(error) from None

@@ -6,6 +6,7 @@ from functools import partial
 from os.path import realpath
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
+from typing import NamedTuple
 
 from anyio import to_thread
 
@@ -17,7 +18,7 @@ from stratum_graph.errors import EvaluationFailed, Untrusted
 from stratum_orchestrator.auth.cedar import PolicySet
 from stratum_orchestrator.auth.errors import BadPolicies
 from stratum_orchestrator.cli.exits import Exit, Stop
-from stratum_orchestrator.cli.findings import tell
+from stratum_orchestrator.cli.objections import NotFit, Objections
 from stratum_orchestrator.cli.options import Face
 from stratum_orchestrator.cli.playing import NoCase, Played, play_all
 from stratum_orchestrator.cli.workspace import NoFolder, Workspace
@@ -26,17 +27,6 @@ from stratum_orchestrator.distribution.publication import Draft
 from stratum_orchestrator.execution.binary import find
 from stratum_orchestrator.execution.errors import ExecutionError
 from stratum_orchestrator.execution.nushell import LIBRARY
-
-
-class NotFit(Stop):
-    """The project cannot be published as it is; the findings have been told."""
-
-    def __init__(self, errors: int) -> None:
-        super().__init__(
-            f"nothing was published: {errors} error{'s' * (errors != 1)}",
-            remedy="mend them, then publish again",
-            code=Exit.BAD_DEFINITIONS,
-        )
 
 
 class NoScanner(Stop):
@@ -86,132 +76,127 @@ class Passed:
 
 async def pass_through(face: Face, place: Workspace, checks: Checks) -> Passed:
     """The bundle of the project's definitions; NotFit when something is wrong with them."""
-    for folder in place.sources.folders:
+    for folder in (*place.sources.awaited, *place.sources.folders):
         if not folder.is_dir():
             raise NoFolder(folder)
         if not folder.is_relative_to(place.project):
             raise Outside(folder, place.project)
     people = bool(place.settings.definitions.principals)
     draft = await to_thread.run_sync(partial(publication.draft, place.sources, people=people))
-    _insist(face, draft.diagnostics)
-    done = await _scan(face, draft, required=checks.scanner)
     with _scratch() as scratch:
-        generation, folders, draft = await _compile(face, place, draft, Path(scratch))
-        await _parse(face, place, draft)
-        done |= {"compile": "passed", "scripts": "passed", "policies": "passed"}
-        if checks.cases:
-            done["cases"] = await _play(face, folders)
-    return Passed(
-        parcel=draft.parcel(generation),
-        files=len(draft.files),
-        size=sum(map(len, draft.files.values())),
-        generation=generation,
-        principals=draft.notes.get(bundle.PRINCIPALS, ""),
-        checks=done,
-    )
+        folders = draft.notes[bundle.FOLDERS].split(" ")
+        objections = Objections.about(face.screen, place.sources, folders, Path(scratch))
+        return await _Gate(face, place, objections).judge(draft, checks)
 
 
 def _scratch() -> TemporaryDirectory[str]:
     return TemporaryDirectory(prefix="stratum-publish-", dir=realpath(gettempdir()))
 
 
-async def _scan(face: Face, draft: Draft, *, required: bool) -> dict[str, str]:
-    _insist(face, leaks.scan(draft.files))
-    done = {"secrets: own rules": "passed"}
-    program = scanner.find()
-    if program is None:
-        if required:
-            why = "gitleaks is not installed"
-            raise NoScanner(why)
-        return done
-    try:
-        _insist(face, await scanner.scan(program, draft.files))
-    except scanner.ScanFailed as failed:
-        raise NoScanner(str(failed)) from None
-    return done | {"secrets: gitleaks": "passed"}
+class _Compiled(NamedTuple):
+    """A draft with all that it needs."""
+
+    draft: Draft
+    generation: str
+    """Digest of the graph."""
+    folders: Sequence[Path]
+    """Where its definitions lie now."""
 
 
-async def _compile(
-    face: Face, place: Workspace, draft: Draft, scratch: Path
-) -> tuple[str, Sequence[Path], Draft]:
-    """Compile what will be pulled, laid out as it will be; the graph's digest, the folders.
+@dataclass(frozen=True, slots=True)
+class _Gate:
+    """What a draft has to go through."""
 
-    The draft comes back with the scripts from elsewhere that it needs.
-    """
-    try:
-        nu = Nushell(Path(find(place.execution(place.project))), LIBRARY)
-        staged = replace(place, sources=draft.lay_out(scratch, place.sources))
-        read = await staged.read(nu)
-        if read.copies:
-            draft = await _completed(face, draft, read.copies)
-            sources = draft.lay_out(scratch, place.sources, is_closed=True)
-            staged = replace(place, sources=sources)
-            read = await staged.read(nu)
-        _, people = await staged.principals()
-        PolicySet.load(staged.sources.policies)
-    except ExecutionError as missing:
-        raise Stop(str(missing), code=Exit.UNAVAILABLE) from None
-    except Untrusted as refused:
-        raise Stop(str(refused), code=Exit.BAD_DEFINITIONS) from None
-    except EvaluationFailed as failure:
-        raise Stop(str(failure), code=Exit.SOFTWARE) from None
-    except BadPolicies as bad:
-        _insist(face, bad.diagnostics)
-        raise NotFit(len(bad.diagnostics)) from None
-    _insist(face, [_told(each, scratch) for each in (*read.diagnostics, *people)])
-    if read.whole is None:
-        raise NotFit(1)
-    return read.whole.digest, staged.sources.folders, draft
+    face: Face
+    place: Workspace
+    objections: Objections
 
+    async def judge(self, draft: Draft, checks: Checks) -> Passed:
+        self.objections.insist(draft.diagnostics)
+        done = await self._scan(draft, required=checks.scanner)
+        made = await self._compile(draft)
+        await self._parse(made.draft)
+        done |= {"compile": "passed", "scripts": "passed", "policies": "passed"}
+        if checks.cases:
+            done["cases"] = await self._play(made.folders)
+        return Passed(
+            parcel=made.draft.parcel(made.generation),
+            files=len(made.draft.files),
+            size=sum(map(len, made.draft.files.values())),
+            generation=made.generation,
+            principals=made.draft.notes.get(bundle.PRINCIPALS, ""),
+            checks=done,
+        )
 
-async def _parse(face: Face, place: Workspace, draft: Draft) -> None:
-    """Definitions name the scripts that they begin with; those may run others, so all count."""
-    nu = Nushell(Path(find(place.execution(place.project))), LIBRARY)
-    _insist(face, await ScriptChecker(place.content, nu).check_files(draft.files))
-
-
-async def _completed(face: Face, draft: Draft, copies: Mapping[str, bytes]) -> Draft:
-    """The draft with scripts from elsewhere, which are looked through like all the others."""
-    more = draft.with_copies(copies)
-    added = {name: each for name, each in more.files.items() if name not in draft.files}
-    await _scan(face, replace(draft, files=added), required=False)
-    return more
-
-
-async def _play(face: Face, folders: Sequence[Path]) -> str:
-    played: list[Played] = []
-    for folder in folders:
+    async def _scan(self, draft: Draft, *, required: bool) -> dict[str, str]:
+        self.objections.insist(leaks.scan(draft.files))
+        done = {"secrets: own rules": "passed"}
+        program = scanner.find()
+        if program is None:
+            if required:
+                why = "gitleaks is not installed"
+                raise NoScanner(why)
+            return done
         try:
-            played += await play_all(face, folder)
-        except NoCase:
-            continue
-    failed = [each for each in played if each.result.problems]
-    _insist(
-        face,
-        [
-            Diagnostic(file=f"{each.node}/case.json", message=problem)
-            for each in failed
-            for problem in each.result.problems
-        ],
-    )
-    return f"{sum(not each.result.skipped for each in played)} passed"
+            self.objections.insist(await scanner.scan(program, draft.files))
+        except scanner.ScanFailed as failed:
+            raise NoScanner(str(failed)) from None
+        return done | {"secrets: gitleaks": "passed"}
 
+    async def _compile(self, draft: Draft) -> _Compiled:
+        """Compile what will be pulled, laid out as it will be, with scripts from elsewhere."""
+        try:
+            nu, scratch = self._nushell(), self.objections.scratch
+            staged = replace(self.place, sources=draft.lay_out(scratch, self.place.sources))
+            read = await staged.read(nu)
+            if read.copies:
+                draft = await self._completed(draft, read.copies)
+                sources = draft.lay_out(scratch, self.place.sources, is_closed=True)
+                staged = replace(self.place, sources=sources)
+                read = await staged.read(nu)
+            _, people = await staged.principals()
+            PolicySet.load(staged.sources.policies)
+        except ExecutionError as missing:
+            raise Stop(str(missing), code=Exit.UNAVAILABLE) from None
+        except Untrusted as refused:
+            raise Stop(str(refused), code=Exit.BAD_DEFINITIONS) from None
+        except EvaluationFailed as failure:
+            raise Stop(str(failure), code=Exit.SOFTWARE) from None
+        except BadPolicies as bad:
+            self.objections.insist(bad.diagnostics)
+            raise NotFit(len(bad.diagnostics)) from None
+        self.objections.insist([*read.diagnostics, *people])
+        if read.whole is None:
+            raise NotFit(1)
+        return _Compiled(draft, read.whole.digest, staged.sources.folders)
 
-def _insist(face: Face, found: Sequence[Diagnostic]) -> None:
-    """Tell what was found, and go on only without errors."""
-    tell(face.screen, found)
-    errors = sum(each.severity == "error" for each in found)
-    if errors:
-        raise NotFit(errors)
+    async def _parse(self, draft: Draft) -> None:
+        """Definitions name the scripts they begin with; those may run others, so all count."""
+        checker = ScriptChecker(self.place.content, self._nushell())
+        self.objections.insist(await checker.check_files(draft.files))
 
+    def _nushell(self) -> Nushell:
+        return Nushell(Path(find(self.place.execution(self.place.project))), LIBRARY)
 
-def _told(found: Diagnostic, scratch: Path) -> Diagnostic:
-    """The finding under the names that the files have in the bundle."""
+    async def _completed(self, draft: Draft, copies: Mapping[str, bytes]) -> Draft:
+        """The draft with scripts from elsewhere, which are looked through like all others."""
+        more = draft.with_copies(copies)
+        added = {name: each for name, each in more.files.items() if name not in draft.files}
+        await self._scan(replace(draft, files=added), required=False)
+        return more
 
-    def name(given: str) -> str:
-        file = Path.cwd() / given
-        if not file.is_relative_to(scratch):
-            return given
-        return str(Path(*file.relative_to(scratch).parts[1:]))
-
-    return found.placed(name)
+    async def _play(self, folders: Sequence[Path]) -> str:
+        played: list[Played] = []
+        for folder in folders:
+            try:
+                played += await play_all(self.face, folder)
+            except NoCase:
+                continue
+        self.objections.insist(
+            [
+                Diagnostic(file=f"{each.node}/case.json", message=problem)
+                for each in played
+                for problem in each.result.problems
+            ],
+        )
+        return f"{sum(not each.result.skipped for each in played)} passed"

@@ -66,12 +66,15 @@ def draft(sources: Sources, *, people: bool) -> Draft:
     policies = snapshot.take([sources.policies])
     files |= {f"{bundle.POLICIES_FOLDER}/{name}": x for name, x in policies.files.items()}
     notes = {bundle.FOLDERS: " ".join(names)}
-    problems = [*taken.diagnostics, *policies.diagnostics]
+    problems = [
+        *(each.placed(lambda name: f"{below}{name}") for each in taken.diagnostics),
+        *(each.placed(lambda name: f"policies/{name}") for each in policies.diagnostics),
+    ]
     if people:
         found, wrong = document.read_document(sources.principals, library)
         files |= {f"{bundle.PRINCIPALS_FOLDER}/{name}": x for name, x in found.items()}
         notes[bundle.PRINCIPALS] = sources.principals.resolve().name
-        problems += wrong
+        problems += [each.placed(lambda name: f"principals/{name}") for each in wrong]
     return Draft(files=files, notes=notes, diagnostics=tuple(problems))
 
 

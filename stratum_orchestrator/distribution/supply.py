@@ -21,7 +21,9 @@ from stratum_orchestrator.knowledge import Sources
 
 AWAY = "the source is away"
 """How a warning begins that is over when somebody has reached the source."""
-_NO_SIGNER = "definitions.signers names nobody whose word would count"
+_NO_SIGNER = (
+    "definitions.signers names nobody whose word would count: list the publisher's public key"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ from stratum_graph.definitions.remote.fetcher import Fetcher
 from stratum_graph.definitions.remote.places import Places
 from stratum_graph.errors import RegistryDenied, RegistryUnavailable, Untrusted
 from support import registry
-from support.bundles import FILES, PINNED, parcel, signed, trusting
+from support.bundles import FILES, PINNED, accounted, attested, parcel, signed, trusting
 from support.certificate import certify
 
 # bcrypt of "open sesame"
@@ -153,6 +153,20 @@ def test_a_signature_travels_along_when_skopeo_copies_its_tag(host: str) -> None
     assert pull.fetch(there, "v1", trusting(key, repository="team/nodes")).files == FILES
     with pytest.raises(Untrusted, match="it is for the repository 'team/nodes'"):
         pull.fetch(there, "v1", trusting(key, repository="mirror/nodes"))
+
+
+@needs_skopeo
+def test_a_signature_travels_along_into_a_directory(host: str, tmp_path: Path) -> None:
+    key = UserKey.generate()
+    for each in (parcel(), signed(parcel(), key), attested(parcel(), key)):
+        repository(host).put(each, "" if each.subject else "v1")
+
+    for tag in ("v1", parcel().digest.replace(":", "-")):
+        source = f"docker://{host}/team/nodes:{tag}"
+        _skopeo("copy", "--all", source, f"oci:{tmp_path / 'lay'}:{tag}")
+
+    found = pull.fetch(Layout(tmp_path / "lay"), "v1", accounted(trusting(key)))
+    assert (found.files, len(found.proofs)) == (FILES, 2)
 
 
 async def test_a_script_that_oras_pushed_is_had_by_tag_and_digest(

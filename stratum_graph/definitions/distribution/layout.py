@@ -61,9 +61,10 @@ class Layout:
         return sorted({name for name in named if name})
 
     def referrers(self, digest: str, artifact_type: str) -> Sequence[str]:
+        listed = self._index().manifests
         found = {
             each.digest
-            for each in self._index().manifests
+            for each in (*listed, *self._carried(listed, digest))
             if each.media_type == bundle.MANIFEST and self._says(each, digest, artifact_type)
         }
         return sorted(found)
@@ -122,6 +123,15 @@ class Layout:
         if manifest is None or manifest.subject is None:
             return False
         return (manifest.subject.digest, manifest.artifact_type) == (digest, artifact_type)
+
+    def _carried(self, listed: Iterable[Descriptor], digest: str) -> Iterator[Descriptor]:
+        """Referrers below the tag that stands for them, which others copied from a registry."""
+        tag = digest.replace(":", "-")
+        for each in listed:
+            if each.media_type == bundle.INDEX and each.annotations.get(bundle.REF_NAME) == tag:
+                with suppress(msgspec.DecodeError, RecursionError, NotPublished, Untrusted):
+                    text = self.manifest(each.digest)
+                    yield from msgspec.json.decode(text, type=_Index).manifests
 
     def _subject(self, digest: str) -> str:
         manifest = self._manifest(digest)

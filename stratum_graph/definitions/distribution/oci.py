@@ -51,7 +51,11 @@ class Registry:
         self._base = self._http.repository(reference.repository)
 
     def manifest(self, wanted: str) -> bytes:
-        return self._whole(f"manifests/{wanted}", _MANIFEST, Limits().manifest)
+        try:
+            return self._whole(f"manifests/{wanted}", _MANIFEST, Limits().manifest)
+        except NotPublished:
+            mark = "@" if DIGEST.fullmatch(wanted) else ":"
+            raise NotPublished(f"{self.name}{mark}{wanted}") from None
 
     def blob(self, digest: str, size: int) -> Iterator[bytes]:
         del size  # whoever takes the parts counts them

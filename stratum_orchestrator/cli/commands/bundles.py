@@ -117,6 +117,7 @@ async def _fetched(face: Face, given: str, demand: Demand, keep: Keep | None) ->
     from stratum_orchestrator.cli import depot
     from stratum_orchestrator.cli.workspace import workspace
 
+    depot.public_keys(demand.signers)
     async with workspace(face) as place:
         supply = depot.supply(face, place)
         reference = depot.reference(supply, given)

@@ -188,8 +188,8 @@ def test_a_consumer_that_would_break_is_named_with_its_producer(project: Path) -
     done = run(project, "publish", REFERENCE)
 
     assert done.exit_code == 65
-    assert "definitions/nodes/take/node.ncl:1:" in done.output
-    assert "`make` (definitions/nodes/make/node.ncl:1) gives it" in done.output
+    assert f"{project}/nodes/take/node.ncl:1:" in done.output
+    assert f"`make` ({project}/nodes/make/node.ncl:1) gives it" in done.output
     assert "does not keep format date-time" in done.output
     assert not (project / "bundles").exists()
 
@@ -253,12 +253,15 @@ def test_a_secret_in_a_script_from_elsewhere_is_found_too(project: Path) -> None
 
 
 def test_a_link_in_the_folder_stops_the_publication(project: Path) -> None:
-    script(project).with_name("passwd").symlink_to("/etc/passwd")
+    link = script(project).with_name("passwd")
+    link.symlink_to("/etc/passwd")
 
     done = run(project, "publish", REFERENCE)
 
     assert done.exit_code == 65
-    assert "is a symbolic link" in done.output
+    assert (
+        f"{link}:1:1: error: is a symbolic link" in done.output
+    )
 
 
 def test_bad_policies_are_not_published(project: Path) -> None:
@@ -266,7 +269,33 @@ def test_bad_policies_are_not_published(project: Path) -> None:
     (project / "policies" / "x.cedar").write_text("permit (")
     (project / "stratum.ncl").write_text('{ policies.folder = "policies" }')
 
-    assert run(project, "publish", REFERENCE).exit_code == 65
+    done = run(project, "publish", REFERENCE)
+
+    assert done.exit_code == 65
+    assert f"{project}/policies:1:1: error: needs exactly one *.cedarschema" in done.output
+
+
+def test_without_definitions_nothing_is_published(tmp_path: Path) -> None:
+    done = run(tmp_path, "publish", REFERENCE, "--unsigned")
+
+    assert done.exit_code == 6
+    assert f"{tmp_path}/nodes is not a folder" in done.output
+
+
+def test_a_signer_who_is_none_is_wrong_usage(project: Path) -> None:
+    done = run(project, "verify", REFERENCE, "--signer", "UAAA")
+
+    assert done.exit_code == 2
+    assert "--signer 'UAAA' is no public key" in done.output
+
+
+def test_a_place_that_cannot_be_written_is_named(project: Path) -> None:
+    (project / "file").write_text("")
+
+    done = run(project, "publish", "oci-layout:file:v1")
+
+    assert done.exit_code == 74
+    assert f"{project}/file/blobs/sha256 cannot be used: Not a directory" in done.output
 
 
 def test_the_cases_of_the_nodes_are_played_on_request(project: Path) -> None:
