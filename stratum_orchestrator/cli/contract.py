@@ -27,6 +27,7 @@ _KINDS = {
     "Delay": 'duration: `"500ms"`, `"30s"` or seconds',
     "Bytes": 'size: `"256KiB"` or bytes',
     "Array NonEmptyText": "list of texts",
+    "Array PublicKey": "list of public keys",
     "Array Subject": "list of subjects",
     "Array ScriptCredential": "list of `{ name, hosts, user, secret_file }`",
 }

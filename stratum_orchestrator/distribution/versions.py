@@ -17,7 +17,10 @@ _SHOWN = 5  # runs that are named for a version
 
 
 async def versions(supply: Supply, tracker: StateTracker) -> Sequence[Version]:
-    """The bundles of a source that were in force, the latest first; then the others kept."""
+    """The bundles of a source that were in force, the latest first; then the others kept.
+
+    Folders have no version beside the one that they are, whatever the cache holds.
+    """
     found = await tracker.activations(limit=HISTORY)
     history = [each for each in found if each.source == supply.name]
     running = await _running(tracker)
@@ -38,7 +41,8 @@ async def versions(supply: Supply, tracker: StateTracker) -> Sequence[Version]:
         for each in sorted(last.values(), key=lambda each: each.id)
         for held in [(*running.get(each.digest, ()), *running.get(each.generation, ()))]
     ]
-    return [*known, *(_unused(each, running) for each in sorted(cached - last.keys()))]
+    others = sorted(cached - last.keys()) if supply.is_bundle else ()
+    return [*known, *(_unused(each, running) for each in others)]
 
 
 def _unused(digest: str, running: Mapping[str, list[str]]) -> Version:

@@ -36,7 +36,7 @@ def versions(face: Face, *, history: bool) -> None:
                 Span(face.screen.when(each.activated) if each.activated else "never"),
                 Span(each.by),
                 Span(str(each.live_runs) + _named(each.runs, each.live_runs)),
-                Span(each.signer or "none", "dim"),
+                Span(each.signer or ("none" if each.activated else ""), "dim"),
             ]
             for each in found.versions
         ],

@@ -240,6 +240,7 @@ async def test_an_unsigned_bundle_is_not_activated(one: Instance) -> None:
 
 async def test_folders_have_nothing_to_activate(tmp_path: Path, policies: PolicySet) -> None:
     plain = instance(tmp_path, policies, UserKey.generate(), MemoryStore(), source="")
+    Layout(tmp_path / "home" / "bundles").put(parcel())  # somebody pulled it
 
     assert await refused(plain.activations.activate("v1", WISH)) == "no-bundle"
     assert await plain.activations.versions() == []

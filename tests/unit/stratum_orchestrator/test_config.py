@@ -54,6 +54,7 @@ async def test_a_list_may_be_written_with_commas_or_as_json(tmp_path: Path) -> N
         ('{ nats.url = "http://x" }', "expected an address such as `nats://127.0.0.1:4222`"),
         ('{ log.level = "loud" }', "expected one of debug, info, warning, error"),
         ("{ http = ", "stratum.ncl:1:"),
+        ('{ definitions.signers = ["developer"] }', "is not a public user key"),
     ],
 )
 async def test_a_mistake_in_the_file_is_named_with_its_place(

@@ -259,9 +259,7 @@ def test_a_link_in_the_folder_stops_the_publication(project: Path) -> None:
     done = run(project, "publish", REFERENCE)
 
     assert done.exit_code == 65
-    assert (
-        f"{link}:1:1: error: is a symbolic link" in done.output
-    )
+    assert f"{link}:1:1: error: is a symbolic link" in done.output
 
 
 def test_bad_policies_are_not_published(project: Path) -> None:
