@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 import anyio
 
 from stratum_graph.definitions.distribution.pull import Verified
+from stratum_graph.definitions.distribution.signature import signed_at
 from stratum_graph.errors import BadReference, DistributionError, GraphError, NotPublished
 from stratum_graph.model import Principal
 from stratum_orchestrator.api.desk import Version
@@ -69,15 +70,31 @@ class Activations:
     async def follow(self, digest: str) -> bool:
         """Bring into force what the source's tag has moved to; whether that was done.
 
-        What was in force before is not taken again: somebody may have gone back from it.
+        What was in force before is not taken again: somebody may have gone back from it. Nor is
+        what was signed before that: a registry may offer whatever was ever signed. Impossible.
         """
         if any(each.digest == digest for each in await self.history()):
             return False
         reason = f"{self.supply.name} stands for it (definitions.follow)"
         wish = Wish(by="configuration", reason=reason)
         decision = self._allow(wish)
+        await self._insist_on_progress(await self._verified(digest))
         await self._in_turn(digest, wish, decision, ActivationKind.ACTIVATED)
         return True
+
+    async def _insist_on_progress(self, found: Verified) -> None:
+        current = await latest(self.tracker, self.supply.name)
+        if current is None:
+            return
+        was = signed_at((await self._cached(current.digest)).signed)
+        now = signed_at(found.signed)
+        if was is not None and (now is None or now < was):
+            when = f"signed {now.isoformat()}" if now else "not said to be signed at any time"
+            raise Impossible(
+                "older",
+                f"it was {when}, and what is in force {was.isoformat()}",
+                f"if it is meant: stratum activate {found.digest}",
+            )
 
     async def overhear(self) -> None:
         """Follow what another instance has put on record."""

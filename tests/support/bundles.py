@@ -39,8 +39,10 @@ def parcel(**changed: bytes) -> Parcel:
     return bundle.build(files, NOTES)
 
 
-def signed(parcel: Parcel, key: UserKey, repository: str = REPOSITORY) -> Parcel:
-    return signature.sign(Subject.of(parcel), repository, key, CREATED)
+def signed(
+    parcel: Parcel, key: UserKey, repository: str = REPOSITORY, created: str = CREATED
+) -> Parcel:
+    return signature.sign(Subject.of(parcel), repository, key, created)
 
 
 def attested(

@@ -1,5 +1,6 @@
 """Signatures of bundles: who published this manifest in this repository. Pure."""
 
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 import msgspec
@@ -35,6 +36,15 @@ class Trusted(NamedTuple):
 
     signers: frozenset[str]
     verify: Verify
+
+
+def signed_at(signed: Signed | None) -> datetime | None:
+    """When it was signed, by the signer's own clock; None when that is not said."""
+    try:
+        found = datetime.fromisoformat(signed.created) if signed else None
+    except ValueError:
+        return None
+    return found if found is None or found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def sign(subject: Subject, repository: str, key: Signer, created: str) -> Parcel:

@@ -262,6 +262,23 @@ async def test_a_tag_is_followed_to_what_was_never_in_force(one: Instance) -> No
     assert record.digest == first
 
 
+@pytest.mark.parametrize("created", ["2026-01-02T03:04:04Z", "2025-06-01T00:00:00", "some day"])
+async def test_what_was_signed_before_what_is_in_force_is_not_followed(
+    one: Instance, created: str
+) -> None:
+    first = one.publish()
+    await one.activations.activate("v1", WISH)
+    older = parcel(**NEWER)
+    one.origin.put(signed(older, one.key, "nodes", created))
+    one.origin.put(older, "v1")
+
+    code = await refused(one.activations.follow(older.digest))
+
+    (current,) = await one.store.activations(limit=9)
+    assert (code, current.digest) == ("older", first)
+    assert (await one.activations.activate("v1", WISH)).digest == older.digest
+
+
 async def test_other_instances_follow_what_is_on_record(
     one: Instance, tmp_path: Path, policies: PolicySet
 ) -> None:
