@@ -11,6 +11,8 @@ settings.register_profile(
 )
 settings.load_profile("patient")
 
+pytest_plugins = ["support.vigil"]
+
 _ORDER = ("unit", "contract", "simulation", "acceptance", "crash")
 _ROOT = Path(__file__).parent
 

@@ -11,8 +11,9 @@ import pytest
 
 from platform_nats.connection import ConnectionSettings, connect
 from platform_nats.lookup import stored
-from support.canary import Search, notations, watched
-from support.daemon import Daemon, descendants, write_node
+from support.canary import Search, watched
+from support.confidential import confide
+from support.daemon import Daemon, write_node
 from support.http import ask, pages, until_over
 from support.lending import (
     a_running_vault,
@@ -23,12 +24,14 @@ from support.lending import (
     settings,
     until_noted,
 )
+from support.notations import notations
+from support.processes import descendants
 from support.vault import PATH, Credential, Vault, a_node, needs_openbao
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(240), needs_openbao]
 
-PLAIN = "c4n4ry-Zq7TtWm2LxBn7"
-PROSE = 'c4n4ry "Öl/\\+=&% 8Vd?'
+PLAIN = confide("c4n4ry-Zq7TtWm2LxBn7", "PLAIN")
+PROSE = confide('c4n4ry "Öl/\\+=&% 8Vd?', "PROSE")
 FIELDS = {"PLAIN": PLAIN, "PROSE": PROSE}
 _SAY = r"""
 def say [] {
@@ -131,6 +134,30 @@ def test_secrets_are_nowhere_but_in_their_process(vault: Vault, daemon: Daemon) 
     assert vault.accessors() == before  # of logins as well
     assert search.places > 300
     assert search.hits == []
+
+
+def test_the_last_look_at_a_daemon_finds_what_was_left_in_its_files(tmp_path: Path) -> None:
+    """An event's payload is no place for a secret: everything keeps it as it came."""
+    write_node(
+        tmp_path,
+        "mail",
+        'trigger = { pipeline = "mail", subjects = ["events.mail"] }, '
+        'produces = ["mail"], handler.script = "run.nu", effect = \'pure',
+    )
+    daemon = Daemon(tmp_path)
+    daemon.start()
+    data = json.dumps({"is": PLAIN})
+    daemon.cli("emit", "events.mail", "--data", data, "--wait", wanted=0)
+    ask(daemon, "/api/v1/runs")
+    (tmp_path / "planted").write_text((daemon.home / "keys" / "daemon.nk").read_text())
+
+    with pytest.raises(AssertionError) as found:
+        daemon.end()
+
+    said = str(found.value)
+    assert "the seed daemon.nk in" in said
+    for place in ("/.stratum/db/", "/.stratum/nats/", "/heard", "/planted"):
+        assert place in said
 
 
 def test_a_secret_in_the_open_would_be_found(tmp_path: Path) -> None:

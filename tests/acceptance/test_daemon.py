@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from support.daemon import REPOSITORY, Daemon, descendants, running, write_node
+from support.daemon import REPOSITORY, Daemon, running, write_node
+from support.processes import descendants
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
 

@@ -12,9 +12,10 @@ from anyio.to_thread import run_sync
 
 from platform_nats.connection import ConnectionSettings, connect
 from platform_nats.publisher import Publisher
-from support.daemon import Daemon, descendants, running, write_node
+from support.daemon import Daemon, running, write_node
 from support.http import Answer, ask, pages
 from support.malice import Malice
+from support.processes import descendants
 from support.scripts import Bench
 
 pytestmark = pytest.mark.acceptance

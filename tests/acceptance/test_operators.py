@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from support.daemon import Daemon, descendants, running, with_patience, write_node
+from support.daemon import Daemon, running, with_patience, write_node
+from support.processes import descendants
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(240)]
 

@@ -9,7 +9,7 @@ import anyio
 import pytest
 from anyio.to_thread import run_sync
 
-from support.daemon import descendants
+from support.processes import descendants
 from support.proxy import Proxy
 from support.site import Site, a_site, idleness, until_failing
 

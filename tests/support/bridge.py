@@ -23,8 +23,10 @@ import pytest
 from stratum_state.surreal import SurrealStore, open_store
 from stratum_state.surreal.websocket import Server, WebSocket, connect
 from support import signing
+from support.confidential import confide
 
-USER = PASSWORD = "root"  # noqa: S105 - of a server on loopback, for a test
+USER = "root"
+PASSWORD = confide("br1dge-Kq7VtWm2LxBn4s", "the password of the database")
 _SOURCES = Path(__file__).with_name("bridge")
 _CACHE = Path("~/.cache/stratum-tests").expanduser()
 _MEMORY = "--max-old-space-size=512"

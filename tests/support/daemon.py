@@ -5,12 +5,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
 
 import pytest
+
+from support.vigil import Vigil
 
 REPOSITORY = Path(__file__).parents[2]
 _STARTS_WITHIN_S = 60
@@ -26,7 +28,13 @@ def main [] {
 class Daemon:
     """`stratum dev` in a folder; every start is a new process on what the last one left."""
 
-    def __init__(self, project: Path, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        project: Path,
+        settings: Mapping[str, str] | None = None,
+        around: Path | None = None,
+    ) -> None:
+        """`around` is the folder that nothing secret may be left in."""
         self.project = project
         self.home = project / ".stratum"
         self.environment = {
@@ -36,6 +44,7 @@ class Daemon:
             **(settings or {}),
         }
         self._process: subprocess.Popen[bytes] | None = None
+        self.vigil = Vigil(around or project)
 
     @property
     def pid(self) -> int:
@@ -80,6 +89,7 @@ class Daemon:
                 stderr=log,
                 start_new_session=True,
             )
+        self.vigil.begin(self._process.pid)
         return self._process
 
     def ensure(self) -> None:
@@ -112,6 +122,8 @@ class Daemon:
                 self.stop()
             except subprocess.TimeoutExpired:
                 self.kill()
+        if self._process is not None:
+            self.vigil.end()
 
     def cli(self, *words: str, wanted: int | None = None) -> subprocess.CompletedProcess[str]:
         """Run the command line in the project; check its exit code when one is wanted."""
@@ -124,6 +136,7 @@ class Daemon:
             timeout=120,
             check=False,
         )
+        self.vigil.hear_command(words, done.stdout + done.stderr)
         assert wanted in (None, done.returncode), f"{words}\n{done.stdout}\n{done.stderr}"
         return done
 
@@ -171,13 +184,3 @@ def write_node(project: Path, name: str, declared: str, run: str = "", undo: str
     (folder / "run.nu").write_text(run or _RUN.replace("NAME", name))
     if undo:
         (folder / "undo.nu").write_text(undo)
-
-
-def descendants(pid: int) -> Sequence[int]:
-    """The processes below one, at any depth."""
-    found: list[int] = []
-    with suppress(FileNotFoundError, ProcessLookupError):  # it may end meanwhile
-        for task in Path(f"/proc/{pid}/task").glob("*/children"):
-            for child in map(int, task.read_text().split()):
-                found += [child, *descendants(child)]
-    return found

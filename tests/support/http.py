@@ -23,14 +23,16 @@ def ask(
         request.data = json.dumps(told).encode()
     try:
         with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
-            found: Answer = json.load(answer)
+            said = answer.read()
     except urllib.error.HTTPError as refused:
         if refused.code not in okay:
             refused.add_note(f"{path}: {refused.read().decode(errors='replace')}")
             if refused.code == HTTPStatus.INTERNAL_SERVER_ERROR:
                 refused.add_note("\n".join(daemon.log.splitlines()[-_TAIL:]))
             raise
-        found = json.load(refused)
+        said = refused.read()
+    daemon.vigil.hear(said)
+    found: Answer = json.loads(said)
     return found
 
 

@@ -22,6 +22,7 @@ from stratum_state.errors import StateError
 from stratum_state.model import Fact, Trail, VerdictRecord
 from stratum_state.surreal import SurrealStore, open_store
 from support import records
+from support.bridge import PASSWORD, USER
 from support.records import a_run, a_step, a_verdict
 
 WRITERS = 48
@@ -152,8 +153,8 @@ async def _main(url: str, database: str, name: str, ttl_s: float) -> None:
         namespace="test",
         database=database,
         ttl_s=ttl_s,
-        user="root",
-        password="root",  # noqa: S106 - of a server on loopback, for a test
+        user=USER,
+        password=PASSWORD,
     ) as store:
         try:
             await write(store, name, tell)

@@ -1,6 +1,8 @@
 """What this process has started, opened and not yet let go."""
 
 import os
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from stratum_orchestrator.execution.marks import name_of
@@ -34,3 +36,13 @@ def descriptors() -> dict[int, str]:
 def spawn_threads() -> list[str]:
     names = (task / "comm" for task in Path("/proc/self/task").iterdir())
     return [name for each in names if (name := each.read_text().strip()) == "spawn"]
+
+
+def descendants(pid: int) -> Sequence[int]:
+    """The processes below one, at any depth."""
+    found: list[int] = []
+    with suppress(FileNotFoundError, ProcessLookupError):  # it may end meanwhile
+        for task in Path(f"/proc/{pid}/task").glob("*/children"):
+            for child in map(int, task.read_text().split()):
+                found += [child, *descendants(child)]
+    return found

@@ -17,8 +17,9 @@ from platform_nats.connection import ConnectionSettings, connect
 from platform_nats.publisher import Publisher
 from support import bridge as surreal, proxy
 from support.broker import AUDIENCE, Broker, run_broker
-from support.daemon import Daemon, descendants, write_node
+from support.daemon import Daemon, write_node
 from support.http import Answer, ask, pages
+from support.processes import descendants
 from support.proxy import Proxy
 
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -119,7 +120,9 @@ class Site:
         """One more daemon, not started yet."""
         project = self.folder / f"instance-{len(self.members)}"
         project.mkdir()
-        self.members.append(Daemon(project, self.settings | dict(settings or {})))
+        self.members.append(
+            Daemon(project, self.settings | dict(settings or {}), around=self.folder)
+        )
         return self.members[-1]
 
     def lines(self) -> int:

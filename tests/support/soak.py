@@ -18,8 +18,9 @@ from anyio import to_thread
 
 from platform_nats.errors import TransportError
 from platform_nats.publisher import publisher
-from support.daemon import Daemon, descendants, write_node
+from support.daemon import Daemon, write_node
 from support.http import Answer, ask, pages
+from support.processes import descendants
 from support.vitals import Vitals, size_of, vitals
 
 MOODS = ("fine",) * 12 + ("fails", "fails", "flaky", "hangs", "strays", "long", "long")

@@ -13,13 +13,14 @@ from stratum_orchestrator.auth.vault import policy, server
 from stratum_orchestrator.auth.vault.broker import ROLE
 from stratum_orchestrator.auth.vault.client import Api, Client, Server
 from stratum_orchestrator.ports import Claim, Kind
+from support.confidential import confide
 
 T = TypeVar("T")
 
 needs_openbao = pytest.mark.skipif(server.find() is None, reason="there is no OpenBao")
 
 PATH = "secret/stratum/deploy"
-CANARY = "c4n4ry-Vt9sQe2LxBn7"
+CANARY = confide("c4n4ry-Vt9sQe2LxBn7", "what a step is lent")
 STORED = Credential(name="deploy", env="DEPLOY_TOKEN", path=PATH, field="token")
 CERTIFICATE = Credential(
     name="certificate",
@@ -102,6 +103,8 @@ class Vault:
     def put(self, values: Mapping[str, Mapping[str, str]]) -> None:
         """Store secrets, by path and field."""
         for path, fields in values.items():
+            for name, value in fields.items():
+                confide(value, f"{path}: {name}")
             mount, _, rest = path.partition("/")
             self.do(
                 lambda client, m=mount, r=rest, f=fields: (  # type: ignore[misc]
@@ -136,7 +139,7 @@ class Vault:
         role = self.do(lambda client: client.auth.approle.read_role_id("stratum"))
         secret = self.do(lambda client: client.auth.approle.generate_secret_id("stratum"))
         file = folder / "secret-id"
-        file.write_text(secret["data"]["secret_id"])
+        file.write_text(confide(secret["data"]["secret_id"], "a secret id"))
         return role["data"]["role_id"], file
 
     def wrapped_secret_id(self, folder: Path) -> Path:
@@ -145,7 +148,7 @@ class Vault:
             lambda client: client.auth.approle.generate_secret_id("stratum", wrap_ttl="60s")
         )
         file = folder / "wrapped"
-        file.write_text(answer["wrap_info"]["token"])
+        file.write_text(confide(answer["wrap_info"]["token"], "a token that wraps"))
         return file
 
     def _enable(self, method: str) -> None:
@@ -172,6 +175,7 @@ class Vault:
 async def a_vault(folder: Path) -> AsyncIterator[Vault]:
     """A server with a value at `PATH`, and what `a_node()` needs."""
     async with server.openbao(folder) as running:
-        vault = Vault(running.url, running.root, running.process.pid)
+        root = confide(running.root, "the root token of a vault")
+        vault = Vault(running.url, root, running.process.pid)
         vault.prepare([a_node()], {PATH: {"token": CANARY}})
         yield vault

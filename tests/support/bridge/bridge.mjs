@@ -3,7 +3,7 @@
 //     node bridge.mjs URL [PORT]
 //
 // serves ws://127.0.0.1:PORT/rpc (CBOR) over the engine at URL, like rocksdb:///folder or mem://,
-// to whoever signs in as root, root. Says `listening PORT` when it does. Loopback only.
+// to whoever signs in as root with the password below. Says `listening PORT` when it does. Loopback only.
 // Requests go to the engine as they came, with the connection's own session added.
 
 import { randomUUID } from "node:crypto";
@@ -36,7 +36,7 @@ const command = (method, params, id) =>
     encode({ id: randomUUID(), method, params, ...(id && { session: session(id) }) }),
   );
 
-await command("query", ["DEFINE USER IF NOT EXISTS root ON ROOT PASSWORD 'root' ROLES OWNER", {}]);
+await command("query", ["DEFINE USER IF NOT EXISTS root ON ROOT PASSWORD 'br1dge-Kq7VtWm2LxBn4s' ROLES OWNER", {}]);
 
 /** The id and the method of a request, without a look at its parameters when they come last. */
 function head(request) {
