@@ -11,7 +11,7 @@ from stratum_graph.model import Credential
 from stratum_orchestrator.auth.dev_file import DevFileBroker
 from stratum_orchestrator.auth.nobody import NoBroker
 from stratum_orchestrator.auth.vault.broker import vault_broker
-from stratum_orchestrator.auth.vault.dev import openbao_dev
+from stratum_orchestrator.auth.vault.dev import openbao_dev, supply
 from stratum_orchestrator.auth.vault.login import AppRole
 from stratum_orchestrator.errors import CredentialsDenied
 from stratum_orchestrator.ports import CredentialBroker
@@ -58,7 +58,7 @@ def opening(
         case "vault":
             return on_vault(request.getfixturevalue("vault"), folder)
         case "openbao-dev":
-            return openbao_dev(folder, values(folder))
+            return openbao_dev(folder, supply(values(folder)))
         case _:
             return on_file(folder)
 

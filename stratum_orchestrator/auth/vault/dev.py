@@ -16,7 +16,7 @@ from stratum_orchestrator.auth.vault import policy
 from stratum_orchestrator.auth.vault.broker import ROLE, VaultBroker, vault_broker
 from stratum_orchestrator.auth.vault.client import Api, Client, Server, Token
 from stratum_orchestrator.auth.vault.policy import Role
-from stratum_orchestrator.auth.vault.server import openbao
+from stratum_orchestrator.auth.vault.server import Running, openbao
 from stratum_orchestrator.errors import CredentialsDenied
 from stratum_orchestrator.ports import Claim, Grant
 
@@ -53,15 +53,36 @@ class AsRoot:
         return api.understood(answer, "auth", Token)
 
 
+class Supply:
+    """Values of the developer's file; what it lacks is made up, and stays what it is.
+
+    It is kept here as the server forgets everything when it ends.
+    """
+
+    def __init__(self, given: Values) -> None:
+        self._given = given
+        self._made_up: dict[tuple[str, str], str] = {}
+
+    def of(self, wanted: Credential) -> str:
+        """The value of a credential."""
+        given = self._given.get(wanted.path, {}).get(wanted.field)
+        place = (wanted.path, wanted.field)
+        if not given and place not in self._made_up:
+            extra = {"path": wanted.path, "field": wanted.field}
+            log.warning("development secret made up", extra=extra)
+            self._made_up[place] = secrets.token_urlsafe(18)
+        return given or self._made_up[place]
+
+
 class DevBroker:
     """Before a node gets its first token: its policy, its role, and something to read."""
 
     provider = "openbao-dev"
 
-    def __init__(self, inner: VaultBroker, api: Api, root: str, values: Values) -> None:
+    def __init__(self, inner: VaultBroker, api: Api, server: Running, values: "Supply") -> None:
         self._inner = inner
         self._api = api
-        self._root = root
+        self._server = server
         self._values = values
         self._ready: dict[str, tuple[Credential, ...]] = {}
         self._turn = anyio.Lock()
@@ -87,6 +108,10 @@ class DevBroker:
     async def revoke(self, accessor: str) -> None:
         await self._inner.revoke(accessor)
 
+    async def ended(self) -> int:
+        """Wait until the server has; its exit code."""
+        return await self._server.ended()
+
     def _make_ready(self, claim: Claim) -> None:
         name = f"{ROLE}{claim.node}"
         role = Role(name, claim.node, policy.rights(claim.credentials), _LONGEST_S)
@@ -109,13 +134,7 @@ class DevBroker:
                     "kv", path=mount, options={"version": "2"}
                 )
             )
-        given = self._values.get(wanted.path, {})
-        if wanted.field not in given:
-            made_up = {"path": wanted.path, "field": wanted.field}
-            log.warning("development secret made up", extra=made_up)
-        known = self._known(mount, path)
-        value = given.get(wanted.field) or known.get(wanted.field) or secrets.token_urlsafe(18)
-        whole = {**known, wanted.field: value}
+        whole = {**self._known(mount, path), wanted.field: self._values.of(wanted)}
         self._do(
             lambda client: client.secrets.kv.v2.create_or_update_secret(
                 path, secret=whole, mount_point=mount
@@ -148,14 +167,18 @@ class DevBroker:
         )
 
     def _do(self, do: Callable[[Client], T]) -> T:
-        return self._api.call(do, self._root)
+        return self._api.call(do, self._server.root)
+
+
+def supply(values_file: Path | None) -> Supply:
+    """What nodes are lent; BadValuesFile when the file cannot be used."""
+    return Supply(read_values(values_file) if values_file else {})
 
 
 @asynccontextmanager
-async def openbao_dev(folder: Path, values_file: Path | None) -> AsyncIterator[DevBroker]:
+async def openbao_dev(folder: Path, values: Supply) -> AsyncIterator[DevBroker]:
     """A server and a broker for as long as it is open; OpenBaoMissing, OpenBaoFailed."""
-    values = read_values(values_file) if values_file else {}
     async with openbao(folder) as server:
         api = Api(Server(url=server.url))
         async with vault_broker(api, AsRoot(root=server.root)) as inner:
-            yield DevBroker(inner, api, server.root, values)
+            yield DevBroker(inner, api, server, values)

