@@ -13,6 +13,8 @@ _LINE = 16
 """Bytes from which a line of a secret, such as one of a PEM file, is a secret itself."""
 _CODES = [chr(n) if chr(n) in ascii_letters + digits else f"%{n:02X}" for n in range(256)]
 """Bytes as the most careful programs write them in URLs."""
+_QUOTES = ((b'"', b'""'), (b"'", b"''"), (b"'", b"'\\''"), (b"'", b"'\"'\"'"))
+"""What CSV, SQL and shells make of the quotes in a text between quotes."""
 _ESCAPE = re.compile(r"%[0-9A-F]{2}|\\u[0-9a-f]{4}")
 
 
@@ -33,6 +35,9 @@ def _all(value: str) -> Iterator[bytes]:
     yield from (hexadecimal, hexadecimal.upper(), every, every.upper())
     for offset in range(3):
         yield from _base64(raw, offset)
+    yield from (code(raw).rstrip(b"=") for code in (base64.b32encode, base64.b32hexencode))
+    for quote_, twice in _QUOTES:
+        yield raw.replace(quote_, twice)
 
 
 def _json(value: str) -> Iterator[str]:
@@ -48,6 +53,7 @@ def _url(raw: bytes) -> Iterator[str]:
     yield quote(raw, safe="")
     yield quote(raw)
     yield quote_plus(raw)
+    yield quote(quote(raw, safe=""))
     yield "".join(_CODES[each] for each in raw)
 
 

@@ -1,22 +1,20 @@
 """Secrets stay out of what is recorded: wherever one is found, its name stands instead.
 
 This is done once, where output enters, and on the whole of what is kept, so that it does not
-matter in how many pieces it came. Found are the notations of `notations.py`, also when a
-program has wrapped them over lines. Not found is what somebody hides on purpose: reversed,
-compressed, encrypted, or bit by bit.
+matter in how many pieces it came. Found are the notations of `notations.py`, in whatever
+`readings.py` makes of what came: wrapped over lines or in the cells of a table, escaped for
+URLs, strings or markup. Not found is what somebody hides on purpose: reversed, compressed,
+encrypted, as a dump of bytes, or bit by bit.
 """
 # ruff: noqa: TRY003 - the message is all that the raised error consists of
 
-import re
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from stratum_orchestrator.execution.errors import CannotStart
 from stratum_orchestrator.execution.notations import SHORTEST, notations
+from stratum_orchestrator.execution.readings import columns, joined, readings, squeezed
 
-_WRAP = re.compile(rb"[\r\n][ \t\r\n]*(?:(?:\||\xe2\x94\x82)[ \t\r\n]*)*")
-"""A line's end, and how Nushell begins the next line of a message in an error report."""
 _TELLING = 8
 """Bytes of a secret's beginning that count as the secret, where the text was cut off."""
 
@@ -35,17 +33,22 @@ class Redactor:
     def __init__(self, secrets: Mapping[str, str]) -> None:
         """Take the values by name; CannotStart when one is too short to be found."""
         self._patterns: dict[bytes, str] = {}
+        self._squeezed: dict[bytes, str] = {}
+        """The patterns without spaces, which tables lose where they wrap."""
         for name, value in secrets.items():
-            if len(_joined(value.encode(errors="surrogateescape"))) < SHORTEST:
+            if len(joined(value.encode(errors="surrogateescape"))) < SHORTEST:
                 raise CannotStart(
                     f"the secret {name} has less than {SHORTEST} bytes, so it could not be kept"
                     " out of the records: make it longer, or declare it in `handler.env` if it"
                     " is none"
                 )
             for notation in notations(value):
-                joined = _joined(notation)
-                if len(joined) >= SHORTEST:
-                    self._patterns.setdefault(joined, name)
+                for found, pattern in (
+                    (self._patterns, joined(notation)),
+                    (self._squeezed, squeezed(notation)),
+                ):
+                    if len(pattern) >= SHORTEST:
+                        found.setdefault(pattern, name)
         self.margin = 2 * max(map(len, self._patterns), default=0)
         """Bytes that have to be seen beside what is kept, so that nothing is seen in part."""
 
@@ -56,16 +59,17 @@ class Redactor:
         """
         if not self._patterns:
             return ()
-        lines = _Lines(data)
         found = [
-            Span(start, end, name)
-            for pattern, name in self._patterns.items()
-            for start, end in _occurrences(lines.joined, pattern, cut_off=cut_off)
+            Span(*reading.place(start, end), name)
+            for patterns, ways in (
+                (self._patterns, readings(data)),
+                (self._squeezed, columns(data)),
+            )
+            for reading in ways
+            for pattern, name in patterns.items()
+            for start, end in _occurrences(reading.text, pattern, cut_off=cut_off)
         ]
-        return tuple(
-            Span(lines.origin(start), lines.origin(end - 1) + 1, name)
-            for start, end, name in _united(sorted(found))
-        )
+        return tuple(_united(sorted(found)))
 
     def names(self, data: bytes) -> tuple[str, ...]:
         """Return which secrets the data holds."""
@@ -102,30 +106,6 @@ def masked(data: bytes, spans: Iterable[Span]) -> bytes:
         parts += [data[end : span.start], f"[redacted:{span.name}]".encode()]
         end = span.end
     return b"".join([*parts, data[end:]])
-
-
-class _Lines:
-    """Data with its lines joined, and where each byte of that comes from."""
-
-    def __init__(self, data: bytes) -> None:
-        pieces, self._joined_at, self._origin_at = [], [0], [0]
-        end = length = 0
-        wraps = _WRAP.finditer(data) if b"\n" in data or b"\r" in data else ()
-        for wrap in wraps:
-            pieces.append(data[end : wrap.start()])
-            length += wrap.start() - end
-            end = wrap.end()
-            self._joined_at.append(length)
-            self._origin_at.append(end)
-        self.joined = b"".join([*pieces, data[end:]])
-
-    def origin(self, position: int) -> int:
-        piece = bisect_right(self._joined_at, position) - 1
-        return self._origin_at[piece] + position - self._joined_at[piece]
-
-
-def _joined(data: bytes) -> bytes:
-    return _WRAP.sub(b"", data.strip())
 
 
 def _occurrences(data: bytes, pattern: bytes, *, cut_off: bool) -> Iterator[tuple[int, int]]:

@@ -32,8 +32,10 @@ FORMS = {
 BY_DESIGN = (
     "*/.stratum/keys/*.nk",
     "*/.stratum/run/token",
-    "*/daemon.nk",
-    "*/operator/*.creds",
+    "*/stratum-before/keys/*.nk",  # what a page has its readers put aside
+    "*/stratum-before/run/token",
+    "*/bot.nk",  # what a page has its readers hand to somebody
+    "*/daemon.nk",  # what settings name
     "*/password",
     "*/secret-id",
     "*/wrapped",

@@ -1,7 +1,10 @@
 """No secret gets into what is recorded, however it is written and in whatever pieces."""
 
 import base64
+import html
 import json
+import re
+import shlex
 import string
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
@@ -40,6 +43,19 @@ WRITINGS: Mapping[str, Writing] = {
     "base64, two bytes before": lambda raw: base64.b64encode(b"u:" + raw + b"@"),
     "base64 for names": lambda raw: base64.urlsafe_b64encode(b"user:" + raw),
     "base64 in lines": lambda raw: base64.encodebytes(b"user:" + raw + b":" * 30),
+    "base64 in a URL": lambda raw: quote(base64.b64encode(b"user:" + raw), safe="").encode(),
+    "base32": base64.b32encode,
+    "url's user": lambda raw: quote(raw, safe="!$&'()*+,;=:").encode(),
+    "url twice": lambda raw: quote(quote(raw, safe="")).encode(),
+    "script's url": lambda raw: quote(raw, safe="!*'()").encode(),
+    "markup": lambda raw: html.escape(raw.decode()).encode(),
+    "markup by number": lambda raw: b"".join(b"&#%d;" % ord(x) for x in raw.decode()),
+    "csv": lambda raw: raw.replace(b'"', b'""'),
+    "sql": lambda raw: raw.replace(b"'", b"''"),
+    "shell": lambda raw: shlex.quote(raw.decode()).encode(),
+    "shell's trace": lambda raw: raw.replace(b"'", b"'\\''"),
+    "python": lambda raw: repr(raw).encode(),
+    "slashes": lambda raw: re.sub(r"(\W)", r"\\\1", raw.decode()).encode(),
 }
 
 secrets = st.text(_ALPHABET, min_size=12, max_size=120).map(str.strip)
@@ -140,6 +156,30 @@ def test_what_nushell_wraps_in_its_reports_is_found(width: int) -> None:
     assert failed.failure is not None
     assert "[redacted:TOKEN]" in failed.failure.message
     assert not fragments(failed.stderr + failed.failure.message) & fragments(secret)
+
+
+@pytest.mark.parametrize("secret", ["hvs." + string.ascii_letters * 3, "a pass phrase " * 9])
+@pytest.mark.parametrize("width", [12, 40, 76])
+def test_what_nushell_wraps_in_the_cells_of_its_tables_is_found(
+    width: int, secret: str
+) -> None:
+    lines = textwrap.wrap(secret, width)
+    rows = [f"│ {'0' if not n else ' '} │ {x:<{width}} │ b │" for n, x in enumerate(lines)]
+
+    said = ended(secret, Written(stderr="\n".join(["╭───╮", *rows, "╰───╯"]).encode())).stderr
+
+    assert "[redacted:TOKEN]" in said
+    assert not fragments(said) & fragments(secret)
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["%", "%2", "\\", "\\u", "&", "&#", "│", "│ x", " ", "\n", "| ", "\n│ │ x", "│a│b\n│c\n"],
+)
+def test_whatever_a_step_repeats_the_daemon_goes_on(unit: str) -> None:
+    stderr = (unit * STDERR_KEPT)[:STDERR_KEPT].encode()
+
+    assert ended(TOKEN, Written(stderr=stderr + TOKEN.encode())).stderr.endswith("TOKEN]")
 
 
 def test_a_key_of_many_lines_is_found_whole_and_line_by_line() -> None:
