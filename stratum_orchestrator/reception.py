@@ -6,7 +6,14 @@ from dataclasses import dataclass, replace
 from hmac import compare_digest
 
 from stratum_graph.model import Principal
-from stratum_orchestrator.api.visitor import Question, Stranger, Unanswerable, Visitor, no_token
+from stratum_orchestrator.api.visitor import (
+    HOME,
+    Question,
+    Stranger,
+    Unanswerable,
+    Visitor,
+    no_token,
+)
 from stratum_orchestrator.auth.cedar import CedarAuthorizer
 from stratum_orchestrator.auth.errors import AuthError, BadRegister
 from stratum_orchestrator.auth.explanation import (
@@ -22,9 +29,6 @@ from stratum_orchestrator.saga.delegation import Asker, Matter, about, decide
 from stratum_orchestrator.saga.rules import Rules
 from stratum_orchestrator.saga.ruling import Rulings
 from stratum_state.model import PipelineRun, VerdictRecord
-
-HOME = "home"
-"""The name of the token that lies in the home folder."""
 
 log = logging.getLogger(__name__)
 

@@ -1,6 +1,5 @@
 """What operators can have done: one POST for each, with a reason."""
 
-import json
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -16,6 +15,7 @@ from stratum_orchestrator.api.problem import Problem
 from stratum_orchestrator.api.visitor import visitor
 from stratum_orchestrator.errors import Denied, Impossible, UnknownPipeline, UnknownRun
 from stratum_orchestrator.saga.instruction import Obeyed, Wish
+from stratum_orchestrator.strict_json import NotStrictJson, decode
 
 _MAX_REASON = 500
 
@@ -105,9 +105,10 @@ async def told() -> AsyncIterator[None]:
 def fields_of(given: bytes, takes: set[str]) -> dict[str, object]:
     """The fields of a command; a Problem when one is not among those that it takes."""
     try:
-        found = json.loads(given)
-    except ValueError:
-        found = None
+        found = decode(given, safe_integers=True) if given.strip() else {}
+    except NotStrictJson as bad:
+        remedy = "send one JSON object"
+        raise Problem(HTTPStatus.BAD_REQUEST, "bad-field", f"the body {bad}", remedy) from None
     if not isinstance(found, dict):
         found = {}
     unknown_ones = sorted(set(found) - takes)

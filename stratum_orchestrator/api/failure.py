@@ -47,7 +47,7 @@ def answer(problem: Problem) -> web.Response:
     response = web.json_response(problem.view(), status=problem.status, content_type=MEDIA_TYPE)
     if problem.status is HTTPStatus.UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = 'Bearer realm="stratum"'
-    if problem.status is HTTPStatus.SERVICE_UNAVAILABLE:
+    if problem.status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}:
         response.headers["Retry-After"] = "1"
     return response
 

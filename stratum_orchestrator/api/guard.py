@@ -15,7 +15,7 @@ from aiohttp.typedefs import Handler, Middleware
 from stratum_orchestrator.api import hooks
 from stratum_orchestrator.api.failure import answer, problem_of
 from stratum_orchestrator.api.freshness import spare
-from stratum_orchestrator.api.limits import MAX_REQUESTS
+from stratum_orchestrator.api.hands import Hands
 from stratum_orchestrator.api.problem import Problem
 from stratum_orchestrator.api.visitor import (
     VISITOR,
@@ -58,6 +58,8 @@ _CHANGES = {
 }
 """Paths by which the daemon is changed, and the actions of the policies; others are `admin`."""
 
+_ALWAYS = frozenset({"/livez"})
+"""What is answered however much is in hand: who gets no answer there would end the daemon."""
 _HOOKS = "/hooks/"
 _SAID = ("Authorization", "Forwarded", "X-Forwarded-For", "Via")
 """Headers that tell of somebody: a proxy on this machine speaks for others."""
@@ -89,7 +91,7 @@ class Guard:
         self._reception = door.reception
         self._is_reserved = door.is_reserved
         self._names = frozenset({"127.0.0.1", "localhost", "::1", door.host, *door.names})
-        self._in_hand = 0
+        self._hands = Hands()
 
     def admit(self, request: web.Request) -> None:
         """Raise a Problem unless the request may reach a handler."""
@@ -109,27 +111,19 @@ class Guard:
 
         @web.middleware
         async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
-            if self._in_hand >= MAX_REQUESTS:
-                return answer(
-                    Problem(
-                        HTTPStatus.SERVICE_UNAVAILABLE,
-                        "busy",
-                        f"{MAX_REQUESTS} requests are in hand already",
-                        "try again in a second",
-                    )
-                )
-            self._in_hand += 1
             try:
                 self.admit(request)
-                await self._settle(request)
-                return spare(request, await handler(request))
+                if request.path in _ALWAYS:
+                    return await handler(request)
+                with self._hands.taking(VISITOR.get()):
+                    await self._settle(request)
+                    return spare(request, await handler(request))
             except Exception as error:  # whatever it is, who asked is told of it
-                await self._settle(request)
+                if isinstance(error, Problem) and error.status is HTTPStatus.FORBIDDEN:
+                    await self._settle(request)
                 if request.writer.output_size > 0:
                     raise  # too late for another answer: the server ends the connection
                 return answer(problem_of(error, request))
-            finally:
-                self._in_hand -= 1
 
         return guarded
 
@@ -141,7 +135,8 @@ class Guard:
     def _check_host(self, request: web.Request) -> None:
         # a page of another site may make its own name resolve to us; the name gives it away
         given = request.headers.get("Host", "")
-        if _hostname(given) not in self._names:
+        is_plain = request.raw_path.startswith("/")  # else it names a host by itself
+        if not is_plain or _hostname(given) not in self._names:
             log.warning("request for a foreign host", extra={"host": given[:100]})
             raise Problem(
                 HTTPStatus.MISDIRECTED_REQUEST,
@@ -189,8 +184,9 @@ class Guard:
             raise denied(visitor, action, decision)
 
     def _visitor(self, request: web.Request) -> Visitor:
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer":
+        given = request.headers.getall("Authorization", [])
+        scheme, _, token = "".join(given).partition(" ")
+        if scheme.lower() != "bearer" or len(given) > 1:
             raise no_token()
         digest = sha256(token.strip().encode("utf-8", "surrogateescape")).hexdigest()
         return self._reception.receive(digest, request.headers.get(HEADER, ""))
@@ -235,6 +231,13 @@ def _is_neighbor(request: web.Request) -> bool:
 def _check_json(request: web.Request) -> None:
     # a form of another site can send these bytes, but not under these content types
     given, is_hook = request.content_type, request.path.startswith(_HOOKS)
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise Problem(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            "packed",
+            "the body is compressed",
+            "send it as it is, without Content-Encoding",
+        )
     if given != "application/json" and not (is_hook and given in hooks.MEDIA_TYPES):
         raise Problem(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -246,6 +249,6 @@ def _check_json(request: web.Request) -> None:
 
 def _hostname(host: str) -> str:
     try:
-        return urlsplit(f"//{host}").hostname or ""
+        return "" if "@" in host else urlsplit(f"//{host}").hostname or ""
     except ValueError:
         return ""

@@ -39,6 +39,7 @@ async def serve(desk: Desk, metrics: Metrics, door: Door) -> AsyncIterator[str]:
     runner = Runner(
         app,
         access_log=None,
+        auto_decompress=False,  # a small body would keep us busy for long, whoever sends it
         handler_cancellation=True,
         # also the deadline for the headers of a first request on a connection
         keepalive_timeout=door.read_s,

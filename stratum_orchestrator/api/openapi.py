@@ -152,7 +152,7 @@ CATALOG: Mapping[tuple[Method, str], Operation] = {
     ("POST", f"{_UNDO}/retry"): _command("Try a compensation again."),
     ("POST", f"{_UNDO}/waive"): _command("Accept that it was not undone."),
 }
-_ALWAYS = (400, 401, 403, 421, 500, 503)
+_ALWAYS = (400, 401, 403, 421, 429, 500, 503)
 
 
 def document(version: str) -> Json:

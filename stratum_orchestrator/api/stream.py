@@ -1,6 +1,7 @@
 """Server-sent events: what changes, as it becomes durable (`text/event-stream`)."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from http import HTTPStatus
 
@@ -13,6 +14,7 @@ from stratum_orchestrator.api.naming import resolve_prefix
 from stratum_orchestrator.api.news import Item, Missed, News, about
 from stratum_orchestrator.api.problem import Problem
 from stratum_orchestrator.api.question import Question
+from stratum_orchestrator.api.visitor import visitor
 from stratum_state.activation import ActivationRecord
 from stratum_state.credential import CredentialLease
 from stratum_state.decision import DecisionRecord
@@ -27,6 +29,8 @@ from stratum_state.standing import StandingRecord
 
 MEDIA_TYPE = "text/event-stream"
 MAX_LISTENERS = 64
+MAX_OF_ONE = 32
+"""Of them, with one token."""
 HEARTBEAT_S = 15.0
 _TAKES_S = 10.0  # a listener that does not take a packet within this time is dropped
 _REST_S = 0.1  # between packets, so that a burst of facts is one of them
@@ -40,7 +44,7 @@ class Stream:
     def __init__(self, desk: SeenDesk, heartbeat_s: float = HEARTBEAT_S) -> None:
         self._desk = desk
         self._heartbeat_s = heartbeat_s
-        self._listeners = 0
+        self._listeners: Counter[str] = Counter()
 
     def table(self) -> Sequence[web.RouteDef]:
         return [web.get("/api/v1/events", self.events)]
@@ -50,17 +54,12 @@ class Stream:
         question = Question(request.query, {"run"})
         named = question.text("run")
         run = None if named is None else await resolve_prefix(self._desk, named)
-        if self._listeners >= MAX_LISTENERS:
-            raise Problem(
-                HTTPStatus.SERVICE_UNAVAILABLE,
-                "busy",
-                f"{MAX_LISTENERS} listen already",
-                "try again later, or ask with ?wait= for a change of one run",
-            )
+        whose = visitor().digest
+        self._check(whose)
         response = web.StreamResponse(headers={"Content-Type": MEDIA_TYPE})
         news = self._desk.news
         place = _place(news, self._desk.status().started, request.headers.get("Last-Event-ID"))
-        self._listeners += 1
+        self._listeners[whose] += 1
         try:
             await response.prepare(request)
             await self._tell(response, run, place)
@@ -68,8 +67,19 @@ class Stream:
             if request.transport is not None:
                 request.transport.abort()
         finally:
-            self._listeners -= 1
+            self._listeners[whose] -= 1
+            self._listeners = +self._listeners  # without those that are gone
         return response
+
+    def _check(self, whose: str) -> None:
+        """A Problem when there is no room for one more."""
+        remedy = "try again later, or ask with ?wait= for a change of one run"
+        if self._listeners.total() >= MAX_LISTENERS:
+            why = f"{MAX_LISTENERS} listen already"
+            raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "busy", why, remedy)
+        if self._listeners[whose] >= MAX_OF_ONE:
+            why = f"{MAX_OF_ONE} listen with your token already"
+            raise Problem(HTTPStatus.TOO_MANY_REQUESTS, "too-many", why, remedy)
 
     async def _tell(self, response: web.StreamResponse, run: str | None, place: int) -> None:
         news, boot = self._desk.news, self._desk.status().started

@@ -11,6 +11,8 @@ from stratum_orchestrator.home import token_digest
 FILE = "tokens.json"
 PREFIX = "stratum_"
 """By which scanners recognize a token that has leaked."""
+RESERVED = "home"
+"""The name of the token that lies in the home folder."""
 _BYTES = 32
 
 
@@ -55,7 +57,7 @@ def add(
     )
     with kept.changing() as replace:
         known = kept.read().tokens
-        if any(each.name == name for each in known):
+        if name == RESERVED or any(each.name == name for each in known):
             raise NameTaken("token", name)
         replace(Tokens(tokens=(*known, made)))
     return made, text

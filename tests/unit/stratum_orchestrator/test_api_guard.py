@@ -1,9 +1,16 @@
+import zlib
 from collections.abc import AsyncIterator
 
+import aiohttp
 import anyio
 import pytest
 
+from stratum_orchestrator.api.limits import MAX_OF_ONE
 from support.desk import TOKEN, Served, served
+from support.wait import until
+
+_ME = "/api/v1/whoami"
+_BEARER = f"Authorization: Bearer {TOKEN}"
 
 
 @pytest.fixture
@@ -27,7 +34,9 @@ async def test_probes_and_metrics_need_no_token(api: Served, path: str) -> None:
     assert answer.status == 200
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil", "["])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:80", "127.0.0.1.evil", "[", "evil@127.0.0.1"]
+)
 async def test_a_foreign_host_name_is_misdirected(api: Served, host: str) -> None:
     answer = await api.get("/livez", Host=host)
 
@@ -199,3 +208,80 @@ async def test_a_client_that_never_finishes_is_cut_off(begun: str, answered: byt
 
     assert answer.startswith(answered)
     assert bool(answer) == bool(answered)
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        ("GET http://evil.example/livez HTTP/1.1\r\nHost: localhost", 421),
+        ("GET /livez HTTP/1.0", 421),
+        (f"GET {_ME} HTTP/1.1\r\nHost: localhost\r\n{_BEARER}\r\nAuthorization: Bearer x", 401),
+        (f"GET {_ME} HTTP/1.1\r\nHost: localhost\r\n{_BEARER}", 200),
+    ],
+    ids=["a host in the path", "no host", "two tokens", "as it should be"],
+)
+async def test_a_request_says_once_whom_and_as_whom_it_asks(
+    api: Served, head: str, status: int
+) -> None:
+    assert await said(api, f"{head}\r\n\r\n".encode()) == status
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "identity, gzip"])
+async def test_a_packed_body_is_not_unpacked_whoever_sends_it(
+    api: Served, encoding: str
+) -> None:
+    body = zlib.compress(b"\0" * (8 << 20))
+    answer = await api.ask(
+        "POST",
+        "/api/v1/reload",
+        {"Content-Type": "application/json", "Content-Encoding": encoding},
+        body,
+    )
+
+    assert (answer.status, answer.json["code"]) == (415, "packed")
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["[" * 30_000, '{"reason": "a\\ud800"}', '{"reason": "a\\u0000"}', "{", '{"reason": NaN}'],
+    ids=["depth", "surrogate", "NUL", "half", "NaN"],
+)
+async def test_what_is_no_strict_json_is_the_askers_fault(api: Served, body: str) -> None:
+    kind = {"Content-Type": "application/json"}
+    answer = await api.ask("POST", "/api/v1/runs/12/cancel", kind, body.encode())
+
+    assert (answer.status, answer.json["code"]) == (400, "bad-field")
+
+
+async def test_one_token_cannot_take_up_what_others_need(api: Served) -> None:
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    url = f"{api.url}/api/v1/verdicts/9?wait=60"
+
+    async def wait() -> None:
+        async with session.get(url, headers=headers):
+            pass
+
+    async with (
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session,
+        anyio.create_task_group() as tasks,
+    ):
+        for _ in range(MAX_OF_ONE):
+            tasks.start_soon(wait)
+        await until(lambda: api.desk.waiting == MAX_OF_ONE)
+
+        further = await api.get("/api/v1/whoami")
+        stranger = await api.get("/metrics", Authorization=None)
+        alive = await api.get("/livez")
+        tasks.cancel_scope.cancel()
+
+    assert (further.status, further.json["code"]) == (429, "too-many")
+    assert further.headers["Retry-After"] == "1"
+    assert (stranger.status, alive.status) == (200, 200)
+
+
+async def said(api: Served, request: bytes) -> int:
+    """The status that is answered to these bytes."""
+    port = int(api.url.rpartition(":")[2])
+    async with await anyio.connect_tcp("127.0.0.1", port) as stream:
+        await stream.send(request)
+        return int((await stream.receive()).split(b" ", 2)[1])

@@ -9,8 +9,9 @@ import aiohttp
 import anyio
 import pytest
 
+from stratum_orchestrator.api import stream
 from stratum_orchestrator.api.news import Missed, News
-from stratum_orchestrator.api.stream import MAX_LISTENERS
+from stratum_orchestrator.api.stream import MAX_OF_ONE
 from support import records
 from support.desk import TOKEN, Served, served
 
@@ -130,15 +131,21 @@ async def test_a_burst_that_outruns_the_ring_is_told_as_one_gap(api: Served) -> 
     assert heard["event"] == "reset"
 
 
-async def test_so_many_may_listen_and_no_more(api: Served) -> None:
+@pytest.mark.parametrize(
+    ("most", "refusal"), [(MAX_OF_ONE, (429, "too-many")), (0, (503, "busy"))]
+)
+async def test_so_many_may_listen_and_no_more(
+    api: Served, monkeypatch: pytest.MonkeyPatch, most: int, refusal: tuple[int, str]
+) -> None:
+    monkeypatch.setattr(stream, "MAX_LISTENERS", 2 * most or MAX_OF_ONE)
     headers = {"Authorization": f"Bearer {TOKEN}"}
     url = f"{api.url}/api/v1/events"
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-        ears = [await session.get(url, headers=headers) for _ in range(MAX_LISTENERS)]
+        ears = [await session.get(url, headers=headers) for _ in range(MAX_OF_ONE)]
 
         refused = await api.get("/api/v1/events")
 
-        assert (refused.status, refused.json["code"]) == (503, "busy")
+        assert (refused.status, refused.json["code"]) == refusal
         for each in ears:
             each.close()
     with anyio.fail_after(20):
