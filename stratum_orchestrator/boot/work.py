@@ -21,6 +21,7 @@ from stratum_orchestrator.boot.heralding import send_herald
 from stratum_orchestrator.boot.records import Records
 from stratum_orchestrator.boot.tracing import Traces, trace
 from stratum_orchestrator.boot.workshop import Workshop
+from stratum_orchestrator.knowledge import SERVICES
 from stratum_orchestrator.ports import Runner
 from stratum_orchestrator.retention import Content, Retention, slim
 from stratum_orchestrator.saga.compensation import Compensator
@@ -94,6 +95,12 @@ async def take_up_work(  # noqa: PLR0913, PLR0917 - what the earlier steps made
     await resume(tracker, live, frame.points.passed)
     frame.metrics.recovered(len(live))
     await frame.beside(takeover.watch)
+    voice = control.Voice(
+        key=frame.key,
+        audience=frame.settings.nats.audience,
+        trusted=lambda: _instances(in_force, frame.clock.now_ms()),
+        now_ms=frame.clock.now_ms,
+    )
     operations = Operations(
         operator=Principal(
             key=broker.connection.key.public,
@@ -106,12 +113,13 @@ async def take_up_work(  # noqa: PLR0913, PLR0917 - what the earlier steps made
         live=live,
         clock=frame.clock,
         custody=takeover,
-        elsewhere=partial(control.ask, broker.connection),
+        elsewhere=partial(control.ask, broker.connection, voice),
         patience_s=_TAKEOVERS * runs.takeover,
         turn=herald.turn,
     )
     await _keep_house(frame, records, workshop, in_force, plans)
-    await frame.beside(partial(control.serve, broker.connection, operations.overhear))
+    serving = partial(control.serve, broker.connection, voice, operations.overhear)
+    await frame.beside(serving)
     frame.health.watch("runs", lambda: (True, f"{len(live)} under way"))
     restraint = Restraint(
         operator=operations.operator,
@@ -193,6 +201,15 @@ def _pipeline(
             always=frame.settings.runs.publish == "always",
         ),
     )
+
+
+def _instances(in_force: InForce, now_ms: int) -> Collection[str]:
+    """The keys of daemons by the principals in force."""
+    return [
+        key
+        for key, each in in_force.rules.principals.items()
+        if SERVICES in each.groups and each.active and not each.fault_of(key, now_ms)
+    ]
 
 
 def _plans_again(in_force: InForce, run: PipelineRun) -> Sequence[Plan]:
