@@ -27,7 +27,7 @@ class ServerSettings:
     memory_bytes: int = 256 << 20
     """Room for streams in memory."""
     disk_bytes: int = 4 << 30
-    """Room for streams on disk; the streams reserve 3.5 GiB of it."""
+    """Room for streams on disk, of which the streams reserve what they may need."""
     ready_s: float = 15.0
     """How long it may take to start."""
     stop_s: float = 10.0

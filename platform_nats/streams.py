@@ -1,13 +1,10 @@
 """The streams and the consumer that Stratum needs, made and kept as configured."""
 
-import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import NamedTuple
 
-import anyio
-from nats.errors import NoRespondersError, TimeoutError as NoAnswer
 from nats.js import JetStreamContext
 from nats.js.api import (
     AckPolicy,
@@ -20,11 +17,8 @@ from nats.js.api import (
     StoreCompression,
     StreamConfig,
 )
-from nats.js.errors import APIError, NotFoundError, ServiceUnavailableError
 
-from platform_nats.errors import StreamRefused
-
-log = logging.getLogger(__name__)
+from platform_nats import upkeep
 
 EVENTS = "STRATUM_EVT"
 STATUS = "STRATUM_STATUS"
@@ -35,25 +29,9 @@ DEAD_LETTER_PREFIX = "stratum.dlq"
 
 _DAY_S = 86_400.0
 _MIB = 1 << 20
-_RETRY_S = 0.25
+_STATUS_BYTES = 1024 * _MIB
+_DEAD_LETTER_BYTES = 512 * _MIB
 _WITHIN_S = 30.0
-_TAKEN = 10058  # JetStream error code: the stream exists with another configuration
-_AWAY = (NoRespondersError, NoAnswer, ServiceUnavailableError)
-_NOTHING: tuple[object, ...] = (
-    None,
-    0,
-    -1,
-    False,
-    "",
-    [],
-    {},
-)  # what the server gives back for "not set"
-
-
-class Configuration(Protocol):
-    """What nats-py's configurations have in common."""
-
-    def as_dict(self) -> dict[str, object]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +47,10 @@ class StreamSettings:
     message_bytes: int = 256 * 1024
     """Payload and headers of one event at most."""
     events_age_s: float = 30 * _DAY_S
-    """How long events are kept for audit."""
+    """How long events are kept by a stream that forbids to be purged, as they once did.
+
+    Any other keeps events until it is told to let go of those that were judged.
+    """
     events_bytes: int = 2048 * _MIB
     """Room for events; a full stream refuses new ones."""
     ack_wait_s: float = 30.0
@@ -78,24 +59,41 @@ class StreamSettings:
     """Events in hand over all instances."""
 
 
+class Layout(NamedTuple):
+    """What was found on the server."""
+
+    touched: tuple[str, ...]
+    """The names of what was made or changed."""
+    obstacles: tuple[str, ...]
+    """Why something is not as the settings want it, although it can be used."""
+
+
 async def ensure(
     jetstream: JetStreamContext, settings: StreamSettings, *, within_s: float = _WITHIN_S
-) -> tuple[str, ...]:
-    """Create what is missing, change what differs; return the names of what was touched.
+) -> Layout:
+    """Create what is missing, change what differs.
 
     Any number of instances may do so at once. A server that is still starting is waited for,
     `within_s` seconds at most. Raises StreamRefused.
     """
     touched: list[str] = []
+    obstacles: list[str] = []
     for stream in _streams(settings):
         name = stream.name or ""
-        if await _patiently(name, partial(_ensure_stream, jetstream, stream), within_s):
-            touched.append(name)
-    consumer = _intake(settings)
+        step = partial(upkeep.stream, jetstream, stream, settings.events_age_s)
+        kept = await upkeep.patiently(name, step, within_s)
+        touched += [name] if kept.is_touched else []
+        obstacles += [kept.obstacle] if kept.obstacle else []
     name = f"{EVENTS}/{INTAKE}"
-    if await _patiently(name, partial(_ensure_consumer, jetstream, consumer), within_s):
+    making = partial(upkeep.consumer, jetstream, EVENTS, _intake(settings))
+    if await upkeep.patiently(name, making, within_s):
         touched.append(name)
-    return tuple(touched)
+    return Layout(tuple(touched), tuple(obstacles))
+
+
+def reserved(events_bytes: int) -> int:
+    """The bytes that a server sets aside for all streams."""
+    return events_bytes + _STATUS_BYTES + _DEAD_LETTER_BYTES
 
 
 def _streams(settings: StreamSettings) -> Sequence[StreamConfig]:
@@ -107,12 +105,10 @@ def _streams(settings: StreamSettings) -> Sequence[StreamConfig]:
         retention=RetentionPolicy.LIMITS,
         storage=StorageType.FILE,
         discard=DiscardPolicy.NEW,
-        max_age=settings.events_age_s,
         max_bytes=settings.events_bytes,
         max_msg_size=settings.message_bytes,
         duplicate_window=settings.duplicate_window_s,
-        deny_delete=True,
-        deny_purge=True,
+        deny_delete=True,  # from the front alone, and what was judged: see `reach`
         allow_direct=True,
         compression=StoreCompression.S2,
         num_replicas=settings.replicas,
@@ -125,7 +121,7 @@ def _streams(settings: StreamSettings) -> Sequence[StreamConfig]:
         storage=StorageType.FILE,
         discard=DiscardPolicy.OLD,
         max_age=7 * _DAY_S,
-        max_bytes=1024 * _MIB,
+        max_bytes=_STATUS_BYTES,
         max_msgs_per_subject=500,
         duplicate_window=120,
         allow_direct=True,
@@ -141,7 +137,7 @@ def _streams(settings: StreamSettings) -> Sequence[StreamConfig]:
         storage=StorageType.FILE,
         discard=DiscardPolicy.OLD,
         max_age=90 * _DAY_S,
-        max_bytes=512 * _MIB,
+        max_bytes=_DEAD_LETTER_BYTES,
         duplicate_window=600,
         allow_direct=True,
         num_replicas=settings.replicas,
@@ -162,54 +158,3 @@ def _intake(settings: StreamSettings) -> ConsumerConfig:
         max_ack_pending=settings.max_ack_pending,
         max_waiting=512,
     )
-
-
-async def _ensure_stream(jetstream: JetStreamContext, wanted: StreamConfig) -> bool:
-    name = wanted.name or ""
-    try:
-        there = (await jetstream.stream_info(name)).config
-    except NotFoundError:
-        await jetstream.add_stream(wanted)
-        log.info("stream created", extra={"stream": name})
-        return True
-    differs = _difference(wanted, there)
-    if differs:
-        await jetstream.update_stream(wanted)
-        log.info("stream changed", extra={"stream": name, "settings": sorted(differs)})
-    return bool(differs)
-
-
-async def _ensure_consumer(jetstream: JetStreamContext, wanted: ConsumerConfig) -> bool:
-    try:
-        there = (await jetstream.consumer_info(EVENTS, INTAKE)).config
-    except NotFoundError:
-        there = ConsumerConfig()
-    differs = _difference(wanted, there)
-    if differs:
-        await jetstream.add_consumer(EVENTS, wanted)  # creates or changes
-        log.info("consumer set", extra={"consumer": INTAKE, "settings": sorted(differs)})
-    return bool(differs)
-
-
-def _difference(wanted: Configuration, there: Configuration) -> Mapping[str, object]:
-    have = there.as_dict()
-    return {
-        name: value
-        for name, value in wanted.as_dict().items()
-        if value != have.get(name) and not (value in _NOTHING and have.get(name) in _NOTHING)
-    }
-
-
-async def _patiently(name: str, step: Callable[[], Awaitable[bool]], within_s: float) -> bool:
-    """Do the step again while the server is away, or while another instance is at the same."""
-    deadline = anyio.current_time() + within_s
-    while True:
-        try:
-            return await step()
-        except _AWAY as away:
-            if anyio.current_time() > deadline:
-                raise StreamRefused(name, f"JetStream does not answer ({away})") from away
-        except APIError as refused:
-            if refused.err_code != _TAKEN or anyio.current_time() > deadline:
-                raise StreamRefused(name, str(refused.description)) from refused
-        await anyio.sleep(_RETRY_S)

@@ -52,6 +52,7 @@ class Nats(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     duplicate_window: float = 600
     freshness: float = 300
     event_size: int = 262144
+    stream_size: int = 2 << 30
     ack_wait: float = 30
 
 

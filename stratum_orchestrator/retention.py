@@ -9,6 +9,7 @@ import anyio
 import anyio.lowlevel
 import anyio.to_thread
 
+from platform_nats.errors import BrokerAway
 from stratum_orchestrator.ports import Clock
 from stratum_state.errors import Unavailable
 
@@ -37,6 +38,14 @@ class Wasteful(Protocol):
 
     async def renew(self, waste: int) -> object:
         """Compact it if so many bytes of it are of no use."""
+        ...
+
+
+class Stream(Protocol):
+    """A stream of events that ends nothing by itself."""
+
+    async def shorten(self, before_ms: int) -> int:
+        """Let go of what was stored before the time and was judged; how many events."""
         ...
 
 
@@ -123,23 +132,55 @@ async def slim(store: Wasteful, waste: int, every_s: float) -> None:
             log.info("store not compacted: it is away")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backlog:
+    """The stream keeps events as long as their records are kept, and until they are judged."""
+
+    stream: Stream
+    clock: Clock
+    age_s: float
+    """Zero keeps them as long as there is room."""
+
+    async def watch(self, every_s: float) -> None:
+        """Shorten the stream again and again, until cancelled."""
+        while True:
+            try:
+                await self.shorten()
+            except BrokerAway:
+                log.info("stream not shortened: the broker is away")
+            await anyio.sleep(every_s)
+
+    async def shorten(self) -> None:
+        """Raises BrokerAway."""
+        oldest_ms = self.clock.now_ms() - round(self.age_s * 1000) if self.age_s else 0
+        gone = await self.stream.shorten(oldest_ms)
+        if gone:
+            log.info("stream shortened", extra={"events": gone})
+
+
 class Retention:
     """Keeps records for an age, and no longer."""
 
-    def __init__(self, store: Forgetful, clock: Clock, age_s: float) -> None:
+    def __init__(
+        self, store: Forgetful, clock: Clock, age_s: float, backlog: Backlog | None = None
+    ) -> None:
+        """The stream goes first: an event must not outlive its verdict in it."""
         self._store = store
         self._clock = clock
         self._age_s = age_s
+        self._backlog = backlog
 
     async def watch(self, every_s: float, content: Content) -> None:
         """Collect again and again, the content that nobody needs then too, until cancelled."""
         while True:
             await anyio.sleep(every_s)
             try:
+                if self._backlog:
+                    await self._backlog.shorten()
                 gone = await self.collect()
                 swept = await content.collect()
-            except Unavailable:
-                log.info("nothing collected: the store is away")
+            except (Unavailable, BrokerAway) as why:
+                log.info("nothing collected", extra={"why": str(why)})
                 continue
             except OSError as why:
                 log.warning("content not collected", extra={"why": str(why)})

@@ -1,5 +1,6 @@
 """The step `nats`: the bundled server or a given one, the streams, and who may publish."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -7,6 +8,7 @@ from platform_nats import server, streams
 from platform_nats.announcer import Announcer
 from platform_nats.connection import Connection, ConnectionSettings, connect
 from platform_nats.permissions import User
+from platform_nats.reach import Reach
 from platform_nats.server_config import ServerSettings
 from stratum_graph.model import Principal
 from stratum_orchestrator.boot.frame import Frame
@@ -14,6 +16,10 @@ from stratum_orchestrator.ports import Clock
 from stratum_orchestrator.telling import announcing
 
 _ONE_ATTEMPT_S = 3.0
+_SPARE = 512 << 20
+_FORBIDDEN_S = 30 * 86_400.0  # at least, that an unshortened stream keeps an event
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +27,8 @@ class Broker:
     """The connection, and the server if it is ours."""
 
     connection: Connection
+    reach: Reach
+    """Of the event stream."""
     users: server.Running | None
     url: str
     subjects: tuple[str, ...]
@@ -45,7 +53,7 @@ class Broker:
         if self.users is not None:
             await self.users.reload(users)
 
-    def reach(self) -> tuple[bool, str]:
+    def state(self) -> tuple[bool, str]:
         """Whether the broker is there and can work, and what is wrong otherwise."""
         trouble = self.users.trouble if self.users else ""
         return self.connection.is_up and not trouble, trouble or self.url
@@ -56,7 +64,8 @@ async def connect_broker(frame: Frame) -> Broker:
     nats = frame.settings.nats
     users, url = None, nats.url
     if not url:
-        where = ServerSettings(port=nats.port or -1)
+        room = streams.reserved(nats.stream_size) + _SPARE
+        where = ServerSettings(port=nats.port or -1, disk_bytes=room)
         starting = server.serve(frame.home.broker, [User.daemon(frame.key.public)], where)
         users = await frame.stack.enter_async_context(starting)
         await frame.beside(users.watch)
@@ -71,19 +80,27 @@ async def connect_broker(frame: Frame) -> Broker:
         first_connect_s=patience_s,
     )
     connection = await frame.stack.enter_async_context(connect(who))
-    await streams.ensure(connection.jetstream, _streams(frame), within_s=patience_s)
+    layout = await streams.ensure(connection.jetstream, _streams(frame), within_s=patience_s)
+    for each in layout.obstacles:
+        log.warning("stream differs from the settings", extra={"why": each})
     announcer = Announcer(connection)
     await frame.beside(announcer.run)
     frame.ears.listeners.append(announcing(announcer.announce))
     frame.points.passed("broker.connected")
     broker = Broker(
         connection=connection,
+        reach=Reach(connection),
         users=users,
         url=url,
         subjects=nats.subjects,
         clock=frame.clock,
     )
-    frame.health.watch("nats", broker.reach)
+    frame.health.watch("nats", broker.state)
+
+    def obstacles() -> str:
+        return "; ".join(each for each in (*layout.obstacles, broker.reach.obstacle) if each)
+
+    frame.health.watch("streams", lambda: (True, obstacles()), lambda: bool(obstacles()))
     return broker
 
 
@@ -94,5 +111,7 @@ def _streams(frame: Frame) -> streams.StreamSettings:
         replicas=nats.replicas,
         duplicate_window_s=nats.duplicate_window,
         message_bytes=nats.event_size,
+        events_bytes=nats.stream_size,
+        events_age_s=max(_FORBIDDEN_S, frame.settings.retention.age),
         ack_wait_s=nats.ack_wait,
     )

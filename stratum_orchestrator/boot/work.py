@@ -23,7 +23,7 @@ from stratum_orchestrator.boot.tracing import Traces, trace
 from stratum_orchestrator.boot.workshop import Workshop
 from stratum_orchestrator.knowledge import SERVICES
 from stratum_orchestrator.ports import Runner
-from stratum_orchestrator.retention import Content, Retention, slim
+from stratum_orchestrator.retention import Backlog, Content, Retention, slim
 from stratum_orchestrator.saga.compensation import Compensator
 from stratum_orchestrator.saga.lending import Lender
 from stratum_orchestrator.saga.live import LiveRuns, live_runs
@@ -40,6 +40,7 @@ from stratum_state.model import PipelineRun
 
 _RUNS_PER_PROCESS = 4
 _USES_S = 3600.0  # between two notes that what is in force is in use
+_CROWDED_S = 60.0  # between two looks at whether the stream is nearly full
 _TAKEOVERS = 1.5  # that long a command waits for a run whose instance may be gone
 
 
@@ -117,7 +118,7 @@ async def take_up_work(  # noqa: PLR0913, PLR0917 - what the earlier steps made
         patience_s=_TAKEOVERS * runs.takeover,
         turn=herald.turn,
     )
-    await _keep_house(frame, records, workshop, in_force, plans)
+    await _keep_house(frame, records, workshop, in_force, plans, broker)
     serving = partial(control.serve, broker.connection, voice, operations.overhear)
     await frame.beside(serving)
     frame.health.watch("runs", lambda: (True, f"{len(live)} under way"))
@@ -150,8 +151,13 @@ async def _restrain(frame: Frame, broker: Broker, restraint: Restraint) -> None:
     )
 
 
-async def _keep_house(
-    frame: Frame, records: Records, workshop: Workshop, in_force: InForce, plans: Plans
+async def _keep_house(  # noqa: PLR0913, PLR0917 - what the earlier steps made
+    frame: Frame,
+    records: Records,
+    workshop: Workshop,
+    in_force: InForce,
+    plans: Plans,
+    broker: Broker,
 ) -> None:
     """Forget what is old, and tell other instances which content is in use here."""
 
@@ -167,6 +173,10 @@ async def _keep_house(
     await frame.beside(use)
     kept = frame.settings.retention
     await frame.beside(partial(slim, records.store, kept.waste, kept.every))
+    known_s = frame.settings.nats.duplicate_window
+    age_s = max(kept.age, known_s) if kept.age else 0
+    backlog = Backlog(stream=broker.reach, clock=frame.clock, age_s=age_s)
+    await frame.beside(partial(backlog.watch, min(kept.every, _CROWDED_S)))
     if kept.age:
         content = Content(
             disused=Attic(workshop.content),
@@ -174,7 +184,7 @@ async def _keep_house(
             trees_of=plans.trees,
             in_force=trees,
         )
-        retention = Retention(records.store, frame.clock, kept.age)
+        retention = Retention(records.store, frame.clock, kept.age, backlog)
         await frame.beside(partial(retention.watch, kept.every, content))
 
 

@@ -56,11 +56,18 @@ def test_old_runs_go_when_asked_with_the_daemon_down(tmp_path: Path) -> None:
 
 def test_a_running_daemon_forgets_by_itself(tmp_path: Path) -> None:
     prepare(tmp_path)
-    settings = {"STRATUM_RETENTION__AGE": "1ms", "STRATUM_RETENTION__EVERY": "1s"}
+    settings = {
+        "STRATUM_RETENTION__AGE": "1ms",
+        "STRATUM_RETENTION__EVERY": "200ms",
+        "STRATUM_NATS__DUPLICATE_WINDOW": "500ms",
+    }
     with running(tmp_path, settings) as daemon:
         daemon.cli("emit", "events.tick", "--wait", wanted=0)
 
-        while list(pages(daemon, "/api/v1/runs", "runs")):
+        for what in ("runs", "verdicts"):
+            while list(pages(daemon, f"/api/v1/{what}", what)):
+                with_patience()
+        while "stream shortened" not in daemon.log:
             with_patience()
 
 

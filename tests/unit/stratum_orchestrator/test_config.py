@@ -52,6 +52,7 @@ async def test_a_list_may_be_written_with_commas_or_as_json(tmp_path: Path) -> N
         ("{ http.prot = 1 }", "stratum.ncl:1:"),
         ("{ http.port = 70000 }", "expected a port, 0 to 65535"),
         ('{ nats.url = "http://x" }', "expected an address such as `nats://127.0.0.1:4222`"),
+        ('{ nats.stream_size = "1MiB" }', "expected 16MiB or more: a stream that is full"),
         ('{ log.level = "loud" }', "expected one of debug, info, warning, error"),
         ("{ http = ", "stratum.ncl:1:"),
         ('{ definitions.signers = ["developer"] }', "is not a public user key"),
