@@ -77,6 +77,7 @@ POINTS: Mapping[str, str] = {
     "retention.runs": "some old runs are gone, their verdicts and journals are not",
     "retention.verdicts": "some old verdicts are gone",
     "retention.journal": "some old journal is gone, an anchor has its place",
+    "compaction.begun": "a snapshot of the store is beside it, and the store goes on",
     "compaction.copied": "the copy of the store is whole, and beside it",
     "compaction.vacant": "the store has given way, and the copy is not in its place",
     "compaction.replaced": "the copy is in its place, the old store not yet removed",

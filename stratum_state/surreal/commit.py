@@ -90,6 +90,8 @@ class Committer:
         except replies.Conflict:
             return False
         except (replies.Stale, replies.Lost, replies.Broken) as error:
+            if isinstance(error, replies.Ended):
+                raise Unavailable(f"{error}; start again: runs go on") from error  # noqa: TRY003
             if isinstance(error, replies.Broken) and not self._transport.comes_back:
                 raise DiskFailed(  # noqa: TRY003
                     f"{error}; mend or empty the disk, then start again"

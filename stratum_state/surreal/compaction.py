@@ -7,7 +7,7 @@ store gives way to it, and opening finishes what a crash in between left to do.
 
 import logging
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -82,10 +82,12 @@ async def compact(
     path = transport.folder_of(url)
     if path is None or not folder.has_store(path):
         raise Unavailable(f"{url} is no folder with a store in it")  # noqa: TRY003
-    with folder.held(path):
+    async with folder.kept(path):
         before = folder.size(path)
-        async with transport.engine(place) as source:
-            records = await copy(source, place, clean=True)
+        await anyio.to_thread.run_sync(make_room, path, 1)
+        async with transport.engine(place) as source, transport.engine(copied(place)) as target:
+            records = await copy(source, target, path)
+        note(path, clean=True)
         passed("compaction.copied")
         await anyio.to_thread.run_sync(folder.replace, path, passed)
         compacted = Compacted(before, folder.size(path), records)
@@ -93,23 +95,40 @@ async def compact(
     return compacted
 
 
-async def copy(source: Transport, place: Place, *, clean: bool = False) -> int:
-    """Copy a store beside its folder, to be put in its place; how many records.
-
-    Nobody may write meanwhile. Raises DiskFailed, Unavailable, BrokenChain.
-    """
+def copied(place: Place) -> Place:
+    """The place of its copy."""
     path = Path(place.url.partition("://")[2])
-    into = folder.copy_of(path)
-    await anyio.to_thread.run_sync(_make_room, path)
+    return place._replace(url=f"surrealkv://{folder.copy_of(path)}")
+
+
+async def copy(source: Transport, target: Transport, path: Path) -> int:
+    """Copy all records of a store into an empty one; how many.
+
+    Nobody may write meanwhile. Raises Unavailable, BrokenChain.
+    """
     try:
-        async with transport.engine(place._replace(url=f"surrealkv://{into}")) as target:
-            await migrations.check(source)
-            records = await _copy(source, target)
+        await migrations.check(source)
+        return await _copy(source, target)
     except replies.SurrealError as error:
         raise Unavailable(f"{path} cannot be copied: {error}") from error  # noqa: TRY003
+
+
+async def compare(store: Transport, copy: Transport) -> None:
+    """Raise BrokenChain unless the copy ends where the store does, in every lane.
+
+    The chain of a lane's batches holds everything that was written through it.
+    """
+    ours, theirs = await _leases(store), await _leases(copy)
+    for lane in sorted({*ours, *theirs}):
+        if ours.get(lane) != theirs.get(lane):
+            raise BrokenChain(lane, 0, "the copy does not end as the store does")
+
+
+def note(path: Path, *, clean: bool = False) -> None:
+    """Note beside the copy, which is whole, what is noted beside the store."""
+    into = folder.copy_of(path)
     used = {USED: folder.size(into)}
     folder.note(into, {**folder.mark(path), **used, **({"clean": True} if clean else {})})
-    return records
 
 
 async def count(store: Transport) -> int:
@@ -148,6 +167,11 @@ async def _pages(source: Transport, table: _Table) -> AsyncIterator[list[dict[st
         keys = Range(cast("Id", page[-1]["id"]).key, high, behind=True)
 
 
+async def _leases(store: Transport) -> Mapping[str, Mapping[str, object]]:
+    found = replies.rows((await store.call("SELECT * FROM lease", {}))[-1])
+    return {f"lane {cast('Id', each['id']).key}": _timeless(each) for each in found}
+
+
 def _timeless(record: dict[str, object]) -> dict[str, object]:
     """The record without the database's own times, which are set anew."""
     return {name: each for name, each in record.items() if not isinstance(each, float)}
@@ -159,11 +183,11 @@ async def _count(engine: Transport, table: _Table) -> int:
     return cast("int", found[0]["records"]) if found else 0
 
 
-def _make_room(path: Path) -> None:
-    into, needed = folder.copy_of(path), folder.size(path)
-    if into.exists():  # of a compaction that did not come to its end
-        shutil.rmtree(into)
-    into.mkdir(mode=0o700)
+def make_room(path: Path, copies: int) -> None:
+    """An empty folder for the copy. Raises DiskFailed when there is no room for so many."""
+    folder.discard_copies(path)  # of a compaction that did not come to its end
+    folder.copy_of(path).mkdir(mode=0o700)
+    needed = copies * folder.size(path)
     free = shutil.disk_usage(path.parent).free
     if free < needed + folder.SEGMENT:
         missing = (needed + folder.SEGMENT - free >> 20) + 1

@@ -5,9 +5,11 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
+
+import anyio
 
 from stratum_state.errors import DiskFailed, StoreInUse
 from stratum_state.surreal import tail
@@ -15,17 +17,38 @@ from stratum_state.surreal import tail
 SEGMENT = 64 << 20
 """Bytes of one file of the log."""
 
+_LOG = ".clog"
+_AT_ONCE = 1 << 20
+_ORPHAN_S = 2.0
+_PAUSE_S = 0.02
 _LEASE_KEYS = b"*lease\x00*"
 MARK = "stratum.mark"
 
 log = logging.getLogger(__name__)
 
 
-@contextmanager
-def held(path: Path) -> Iterator[None]:
-    """Hold the folder, made fit to be opened. Raises StoreInUse, DiskFailed.
+@asynccontextmanager
+async def kept(path: Path) -> AsyncIterator[int]:
+    """As `held`; the engine's process of a daemon that was killed has a moment to end."""
+    deadline = anyio.current_time() + _ORPHAN_S
+    with ExitStack() as stack:
+        lock = None
+        while lock is None:
+            try:
+                lock = stack.enter_context(held(path))
+            except StoreInUse:
+                if anyio.current_time() > deadline:
+                    raise
+                await anyio.sleep(_PAUSE_S)
+        yield lock
 
-    The engine itself locks nothing: a second process would read garbage and write over us.
+
+@contextmanager
+def held(path: Path) -> Iterator[int]:
+    """Hold the folder, made fit to be opened; the lock's descriptor.
+
+    Raises StoreInUse, DiskFailed. The engine itself locks nothing: a second process would read
+    garbage and write over us.
     """
     try:
         with suppress(FileExistsError):  # a file, perhaps: what comes next says so
@@ -40,12 +63,13 @@ def held(path: Path) -> Iterator[None]:
             raise StoreInUse(str(path)) from None
         if not path.exists() and copy_of(path).exists():  # a crash in the midst of `replace`
             replace(path)
+        shutil.rmtree(snapshot_of(path), ignore_errors=True)
         path.mkdir(exist_ok=True, mode=0o700)
         _room(path)
         cut = tail.trim(path, _LEASE_KEYS)
         if cut:
             log.warning("torn transaction cut off", extra={"path": str(path), "bytes": cut})
-        yield
+        yield lock.fileno()
 
 
 def mark(path: Path) -> Mapping[str, object]:
@@ -72,14 +96,38 @@ def copy_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.copy")
 
 
+def snapshot_of(path: Path) -> Path:
+    """Where the store's files are copied to, to be read while the store goes on."""
+    return path.with_name(f"{path.name}.snapshot")
+
+
+def snap(path: Path) -> None:
+    """Copy the store's files, or what they have more since the last time.
+
+    The engine only ever appends to the files of its log. What is copied while nobody writes is
+    a store as it would be found after a crash.
+    """
+    into = snapshot_of(path)
+    for each in sorted(path.rglob("*")):
+        copy = into / each.relative_to(path)
+        if each.is_dir():
+            copy.mkdir(mode=0o700, parents=True, exist_ok=True)
+            continue
+        grows = each.suffix == _LOG and copy.exists()
+        with each.open("rb") as source, copy.open("ab" if grows else "wb") as target:
+            source.seek(target.tell())
+            shutil.copyfileobj(source, target, _AT_ONCE)
+
+
 def has_store(path: Path) -> bool:
     """Whether there is a store, or a whole copy that a crash kept from taking its place."""
     return path.is_dir() or copy_of(path).is_dir()
 
 
-def discard_copy(path: Path) -> None:
-    """Remove a copy that did not come to its end, or is not wanted."""
+def discard_copies(path: Path) -> None:
+    """Remove a copy that did not come to its end, or is not wanted, and a snapshot."""
     shutil.rmtree(copy_of(path), ignore_errors=True)
+    shutil.rmtree(snapshot_of(path), ignore_errors=True)
 
 
 def unwatched(_point: str) -> None:

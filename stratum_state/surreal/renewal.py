@@ -1,4 +1,10 @@
-"""An embedded engine that is compacted while it is in use: whoever calls it meanwhile waits."""
+"""An embedded engine that is compacted while it is in use.
+
+What is there is copied from a snapshot of the store's files, by processes of their own, while
+the store goes on; what was written meanwhile is then repeated in the copy, call by call, as it
+was done. Only for the last of it, and while the copy takes the store's place, whoever calls has
+to wait. From then on, the engine is a process of its own.
+"""
 
 import logging
 import math
@@ -8,36 +14,46 @@ from pathlib import Path
 
 import anyio
 import anyio.to_thread
+from anyio.abc import TaskGroup
 
 from stratum_state.errors import BrokenChain, DiskFailed, Unavailable
-from stratum_state.surreal import compaction, folder, replies, transport
+from stratum_state.surreal import apart, compaction, folder, replies, transport
+from stratum_state.surreal.apart import Apart
 from stratum_state.surreal.compaction import Compacted
+from stratum_state.surreal.record import Record
 from stratum_state.surreal.transport import Embedded, Place
+from stratum_state.surreal.unwrapping import unwrapped
 
 _MOST_RECORDS = 200_000
-"""Copying more than so many would keep everybody waiting for minutes."""
-_MOST_TIMES = 30
-"""The engine leaves eight idle threads behind whenever one is opened, two for each time."""
+"""Meanwhile there are three stores, and the engine keeps their index in memory."""
+_FEW = 20
+"""So many calls are repeated in a moment."""
+_ROUNDS = 20
+_COPIES = 2
+_NO_LOCK = -1
+_NOT_POSSIBLE = (Unavailable, BrokenChain, DiskFailed, replies.SurrealError, OSError)
 
 log = logging.getLogger(__name__)
 
 
 class Renewable:
-    """SurrealDB within this process, in a folder or in memory; a `Transport`."""
+    """SurrealDB in a folder or in memory, ours alone; a `Transport`."""
 
     comes_back = False
     up_since = -math.inf
 
-    def __init__(self, place: Place) -> None:
-        """Raises BadAddress."""
+    def __init__(self, place: Place, tasks: TaskGroup, lock: int) -> None:
+        """`lock` is the descriptor that keeps others out. Raises BadAddress."""
         self.path: Path | None = transport.folder_of(place.url)
         self._place = place
-        self._opened = AsyncExitStack()
+        self._tasks = tasks
+        self._lock = lock
         self._engine: Embedded | None = None
         self._calls = 0
         self._changed = anyio.Event()
         self._still = False
-        self._times = 0
+        self._record: Record | None = None
+        """Of what is written while it is copied."""
 
     @property
     def is_up(self) -> bool:
@@ -50,22 +66,26 @@ class Renewable:
             await self._changed.wait()
         if self._engine is None:
             raise replies.Lost("the store is closed")  # noqa: TRY003
+        request = transport.encoded(query, params)
         self._calls += 1
         try:
-            return await self._engine.call(query, params, within_s=within_s)
+            if self._record is None:
+                return await self._engine.send(request, within_s=within_s)
+            async with self._record.entry(query, request):
+                return await self._engine.send(request, within_s=within_s)
         finally:
             self._calls -= 1
             self._tell()
 
     async def open(self) -> None:
         """Raises Unavailable."""
-        opening = transport.engine(self._place)
-        self._engine = await self._opened.enter_async_context(opening)
+        self._engine = await transport.begin(self._place)
 
     async def close(self) -> None:
         """Nothing can be called any more."""
-        self._engine = None
-        await self._opened.aclose()
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            await engine.close()
 
     async def renew(self, waste: int, passed: Callable[[str], None]) -> Compacted | None:
         """Compact it if so many bytes in it are of no use, and no fewer than are of use.
@@ -75,16 +95,16 @@ class Renewable:
         """
         if self.path is None or not await anyio.to_thread.run_sync(_is_due, self.path, waste):
             return None
-        why = ""
-        if self._times >= _MOST_TIMES:
-            why = "it was often enough: start the daemon anew when it suits you"
-        elif await self._count() > _MOST_RECORDS:
+        if await self._count() > _MOST_RECORDS:
             why = "too many records: stop the daemon and run `stratum compact`"
-        if why:
             log.warning("store not compacted", extra={"why": why})
             return None
-        async with self._stillness() as engine:
-            return await self._renew(engine, self.path, passed)
+        try:
+            return await self._renew(self.path, passed)
+        finally:
+            self._record = None
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(folder.discard_copies, self.path)
 
     async def _count(self) -> int:
         try:
@@ -92,35 +112,76 @@ class Renewable:
         except replies.SurrealError as why:
             raise Unavailable(str(why)) from why
 
-    async def _renew(
-        self, engine: Embedded, path: Path, passed: Callable[[str], None]
-    ) -> Compacted | None:
+    async def _renew(self, path: Path, passed: Callable[[str], None]) -> Compacted | None:
         began = anyio.current_time()
         before = await anyio.to_thread.run_sync(folder.size, path)
         try:
-            if not engine.is_certain:
-                raise Unavailable("a query that was given up may still be at work")  # noqa: TRY003, TRY301
-            records = await compaction.copy(engine, self._place)
-        except (Unavailable, BrokenChain, DiskFailed, OSError) as why:
+            records, paused_s = await self._replace(path, passed)
+        except _NOT_POSSIBLE as why:
+            if self._engine is None:  # there is nothing to go back to
+                raise DiskFailed(f"{path} cannot be replaced by its copy: {why}") from why  # noqa: TRY003
             log.warning("store not compacted", extra={"why": str(why)})
-            await anyio.to_thread.run_sync(folder.discard_copy, path)
             return None
-        passed("compaction.copied")
-        self._times += 1
-        await self.close()
-        try:
-            await anyio.to_thread.run_sync(folder.replace, path, passed)
-            self._opened = AsyncExitStack()
-            await self.open()
-        except (OSError, Unavailable) as why:
-            raise DiskFailed(f"{path} cannot be replaced by its copy: {why}") from why  # noqa: TRY003
-        compacted = Compacted(
-            before, await anyio.to_thread.run_sync(folder.size, path), records
-        )
-        took = round(anyio.current_time() - began, 2)
-        said = {"before": before, "after": compacted.after, "records": records, "took_s": took}
+        after = await anyio.to_thread.run_sync(folder.size, path)
+        took = {
+            "took_s": round(anyio.current_time() - began, 2),
+            "paused_s": round(paused_s, 3),
+        }
+        said = {"before": before, "after": after, "records": records, **took}
         log.info("store compacted", extra=said)
-        return compacted
+        return Compacted(before, after, records)
+
+    async def _replace(self, path: Path, passed: Callable[[str], None]) -> tuple[int, float]:
+        """Copy the store, and put the copy in its place; how many records, and the pause."""
+        await anyio.to_thread.run_sync(compaction.make_room, path, _COPIES)
+        await self._snap(path)
+        passed("compaction.begun")
+        async with AsyncExitStack() as processes:
+            reading, target, heir = [await self._process(processes) for _ in range(3)]
+            copy = await target.open(compaction.copied(self._place))
+            snapshot = self._place._replace(url=f"surrealkv://{folder.snapshot_of(path)}")
+            records = await compaction.copy(await reading.open(snapshot), copy, path)
+            await reading.close()
+            for _ in range(_ROUNDS):
+                if await self._repeat(copy) < _FEW:
+                    break
+            stopped = anyio.current_time()
+            async with self._stillness() as engine:
+                await self._repeat(copy)
+                await compaction.compare(engine, copy)
+                await target.close()
+                await anyio.to_thread.run_sync(compaction.note, path)
+                passed("compaction.copied")
+                await self.close()
+                await anyio.to_thread.run_sync(folder.replace, path, passed)
+                self._engine = await heir.open(self._place)
+            processes.pop_all()  # the others have ended, and the heir stays
+            return records, anyio.current_time() - stopped
+
+    async def _snap(self, path: Path) -> None:
+        """Take a snapshot, and record what is written from then on."""
+        await anyio.to_thread.run_sync(folder.snap, path)
+        async with self._stillness() as engine:
+            if not engine.is_certain:
+                raise Unavailable("a query that was given up may still be at work")  # noqa: TRY003
+            await anyio.to_thread.run_sync(folder.snap, path)  # what has come since
+            self._record = Record()
+
+    async def _process(self, until: AsyncExitStack) -> Apart:
+        """One that opens a store when it is told to."""
+        made = await apart.start(self._lock, self._tasks)
+        until.push_async_callback(made.close)
+        return made
+
+    async def _repeat(self, copy: Embedded) -> int:
+        """Do in the copy what was done since; how many calls."""
+        record = self._record
+        if record is None or not record.is_whole:
+            raise Unavailable("too much was written meanwhile, or it is not known what")  # noqa: TRY003
+        requests = record.take()
+        for each in requests:
+            await copy.send(each)
+        return len(requests)
 
     @asynccontextmanager
     async def _stillness(self) -> AsyncIterator[Embedded]:
@@ -145,13 +206,19 @@ class Renewable:
 @asynccontextmanager
 async def renewable(place: Place) -> AsyncIterator[Renewable]:
     """Open it for us alone. Raises BadAddress, StoreInUse, DiskFailed, Unavailable."""
-    made = Renewable(place)
-    with folder.held(made.path) if made.path else nullcontext():
-        await made.open()
-        try:
-            yield made
-        finally:
-            await made.close()
+    path = transport.folder_of(place.url)
+    with unwrapped():
+        async with (
+            folder.kept(path) if path else nullcontext(_NO_LOCK) as lock,
+            anyio.create_task_group() as tasks,
+        ):
+            made = Renewable(place, tasks, lock)
+            await made.open()
+            try:
+                yield made
+            finally:
+                await made.close()
+                tasks.cancel_scope.cancel()
 
 
 def _is_due(path: Path, waste: int) -> bool:

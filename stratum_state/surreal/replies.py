@@ -4,7 +4,8 @@ SurrealError
 ├── Conflict     another transaction was in the way: send the same again
 ├── Stale        the lease row is not as we left it: somebody else has the lane, or it was sent
 ├── Refusal      the statement breaks a rule of the schema and always will
-├── Broken       the engine cannot write to its disk: one in this process never will again
+├── Broken       the engine cannot write to its disk: one of ours never will again
+│   └── Ended        the process of the engine is gone
 └── Lost         no answer, or a broken one: whether it was done is unknown
     └── Stranger     the server does not know who we are, any more: sign in again
 """
@@ -43,6 +44,13 @@ class Refusal(SurrealError):
 
 class Broken(SurrealError):
     """The engine cannot write to its disk."""
+
+
+class Ended(Broken):
+    """The process of the engine is gone."""
+
+    def __init__(self) -> None:
+        super().__init__("the process of the database engine has ended")
 
 
 class Lost(SurrealError):

@@ -15,7 +15,7 @@ from surrealdb.connections.async_embedded import AsyncEmbeddedSurrealConnection
 from stratum_state.errors import BadAddress, Unavailable
 from stratum_state.surreal import cbor, folder, replies
 
-_SETTINGS = {
+SETTINGS = {
     "SURREAL_SYNC_DATA": "true",  # exactly so: `1` and `True` mean off, without a word
     "SURREAL_SURREALKV_MAX_VALUE_CACHE_SIZE": str(64 << 20),  # or half of the memory
     "SURREAL_SURREALKV_MAX_SEGMENT_SIZE": str(folder.SEGMENT),
@@ -69,6 +69,18 @@ async def insist(
             await anyio.sleep(_PAUSE_S * random.random())  # noqa: S311 - jitter
 
 
+class Executor(Protocol):
+    """What runs requests in an engine: in this process, or in one of its own."""
+
+    async def execute(self, request: bytes) -> bytes:
+        """The answer. Raises RuntimeError when the request cannot be read, and Ended."""
+        ...
+
+    async def close(self) -> None:
+        """Nothing can be asked any more."""
+        ...
+
+
 class Place(NamedTuple):
     """Where an embedded store is."""
 
@@ -78,31 +90,33 @@ class Place(NamedTuple):
 
 
 class Embedded:
-    """SurrealDB within this process.
+    """SurrealDB in a folder or in memory, which is ours alone.
 
-    The process should end with `os._exit` once it is closed: the interpreter's own way out
-    may abort when the engine's threads are still at work.
+    Where it is in this process, that should end with `os._exit` once it is closed: the
+    interpreter's own way out may abort when the engine's threads are still at work.
     """
 
     comes_back = False
     is_up = True
     up_since = -math.inf
 
-    def __init__(self, sdk: AsyncEmbeddedSurrealConnection, path: Path | None) -> None:
+    def __init__(self, executor: Executor, path: Path | None) -> None:
         self.path = path
         self.is_certain = True
         """Whether nothing is at work in it that nobody waits for."""
-        self._sdk = sdk
+        self._executor = executor
 
     async def call(
         self, query: str, params: Mapping[str, object], *, within_s: float = 30
     ) -> list[object]:
-        request = cbor.dumps({"id": "1", "method": "query", "params": [query, params]})
+        return await self.send(encoded(query, params), within_s=within_s)
+
+    async def send(self, request: bytes, *, within_s: float = 30) -> list[object]:
+        """As `call`, of what is encoded already."""
         try:
             # Shielded, so that whoever is cancelled leaves nothing at work behind.
             with anyio.fail_after(within_s, shield=True):
-                # its own codec is seven times slower
-                reply = await self._sdk._db.execute(request)  # noqa: SLF001
+                reply = await self._executor.execute(request)
         except TimeoutError as error:
             self.is_certain = False
             raise replies.Lost(f"no answer within {within_s} s") from error  # noqa: TRY003
@@ -111,12 +125,38 @@ class Embedded:
         try:
             return replies.results(cbor.loads(reply))
         except cbor.Undecodable as error:
+            self.is_certain = False
             raise replies.Lost(str(error)) from error
 
     async def close(self) -> None:
         """Nothing can be called any more."""
         with anyio.move_on_after(10, shield=True):
-            await self._sdk.close()
+            await self._executor.close()
+
+
+class _Within:
+    """The engine in this process."""
+
+    def __init__(self, sdk: AsyncEmbeddedSurrealConnection) -> None:
+        self._sdk = sdk
+
+    async def execute(self, request: bytes) -> bytes:
+        # its own codec is seven times slower
+        return await self._sdk._db.execute(request)  # noqa: SLF001
+
+    async def close(self) -> None:
+        await self._sdk.close()
+
+
+def encoded(query: str, params: Mapping[str, object]) -> bytes:
+    """The request as the engine reads it."""
+    return cbor.dumps({"id": "1", "method": "query", "params": [query, params]})
+
+
+def choice(place: Place) -> bytes:
+    """The request to work in the place's database."""
+    chosen = [place.namespace, place.database]
+    return cbor.dumps({"id": "0", "method": "use", "params": chosen})
 
 
 @asynccontextmanager
@@ -126,27 +166,34 @@ async def embedded(url: str, namespace: str, database: str) -> AsyncIterator[Emb
     Raises BadAddress, StoreInUse, DiskFailed, Unavailable.
     """
     path = folder_of(url)
-    with folder.held(path) if path else nullcontext():
-        async with engine(Place(url, namespace, database)) as opened:
-            yield opened
+    async with (
+        folder.kept(path) if path else nullcontext(),
+        engine(Place(url, namespace, database)) as opened,
+    ):
+        yield opened
 
 
 @asynccontextmanager
 async def engine(place: Place) -> AsyncIterator[Embedded]:
+    """As `begin`, for as long as the block lasts."""
+    opened = await begin(place)
+    try:
+        yield opened
+    finally:
+        await opened.close()
+
+
+async def begin(place: Place) -> Embedded:
     """Open what nobody else has open, and nobody can. Raises BadAddress, Unavailable."""
     path = folder_of(place.url)
-    os.environ.update(_SETTINGS)  # noqa: TID251 - the engine reads them nowhere else
+    os.environ.update(SETTINGS)  # noqa: TID251 - the engine reads them nowhere else
     # Opening replays the log and blocks for as long as that takes.
     try:
         sdk = await anyio.to_thread.run_sync(AsyncEmbeddedSurrealConnection, place.url)
         await sdk.use(place.namespace, place.database)
     except RuntimeError as error:
         raise Unavailable(f"{place.url} cannot be opened: {error}") from error  # noqa: TRY003
-    opened = Embedded(sdk, path)
-    try:
-        yield opened
-    finally:
-        await opened.close()
+    return Embedded(_Within(sdk), path)
 
 
 def folder_of(url: str) -> Path | None:

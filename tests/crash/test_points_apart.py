@@ -28,6 +28,7 @@ pytestmark = [pytest.mark.crash, pytest.mark.timeout(300 * ROUNDS)]
 OFTEN = {"STRATUM_RETENTION__EVERY": "200ms"}
 FORGETS = OFTEN | {"STRATUM_RETENTION__AGE": "1ms"}
 COMPACTS = OFTEN | {"STRATUM_RETENTION__WASTE": "0"}
+ONLY_IN_USE = "compaction.begun"
 KEPT, STRANDED = 3, 2
 
 
@@ -39,7 +40,8 @@ async def test_killed_while_it_compacts_it_has_the_one_store_or_the_other(
     tmp_path: Path,
 ) -> None:
     chaos.write_project(tmp_path)
-    async with cradle(chaos.variables()) as born:
+    points = ROUNDS * named("compaction.")
+    async with cradle(chaos.variables()) as born, anyio.create_task_group() as publishers:
         household = Household(born, tmp_path / ".stratum", chaos.variables())
         load = Load(household)
         await household.begin_and_be_ready()
@@ -48,14 +50,21 @@ async def test_killed_while_it_compacts_it_has_the_one_store_or_the_other(
         await until_quiet(household, [each.sequence for each in load.published], 60)
         await household.stop()
 
-        for point in ROUNDS * named("compaction."):
+        for number, point in enumerate(points):
+            publishers.start_soon(load.publish, order("good", f"meanwhile-{number}"))
             await die(household, point, COMPACTS)
-            await run_sync(die_at_the_command, tmp_path, point)
+            if point != ONLY_IN_USE:
+                await run_sync(die_at_the_command, tmp_path, point)
+        life = await household.begin(**COMPACTS)
+        await until(lambda: len(load.published) == KEPT + len(points))
+        said = compacted(household)
+        await until(lambda: compacted(household) >= said + 2)
+        await life.kill()  # with its engine in a process of its own
         judgement = await judge(household, load, chaos.effects)
 
     assert judgement.rest.why == ""
     assert [str(each) for each in judgement.violations] == []
-    assert len(judgement.observed.trails) == KEPT
+    assert len(judgement.observed.trails) == KEPT + len(points)
 
 
 async def test_killed_while_it_forgets_it_forgets_the_rest_later(tmp_path: Path) -> None:
@@ -114,6 +123,11 @@ async def die(household: Household, point: str, variables: dict[str, str]) -> No
     life = await household.begin(**variables, **{VARIABLE: f"{point}:1"})
     with anyio.fail_after(60):
         assert await life.over() == -signal.SIGKILL, household.log.read_text()[-4000:]
+
+
+def compacted(household: Household) -> int:
+    """How often its daemons have compacted the store."""
+    return household.log.read_text().count("store compacted")
 
 
 def die_at_the_command(project: Path, point: str) -> None:

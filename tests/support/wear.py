@@ -14,8 +14,6 @@ _SLACK = 4
 _TELLING_S = 60.0
 """A life of the daemon that is shorter says nothing about slopes."""
 _LEVEL = 1.1
-_IDLE = 16
-"""Threads of the engine that each compaction leaves behind."""
 _WARM = 0.4
 """The part of a life in which caches fill."""
 
@@ -87,7 +85,7 @@ def judge_plateau(course: Course) -> Iterator[Finding]:
             after.database < before.database / 2 for before, after in pairwise(life.samples)
         )
         said = f"{threads:+g}, with {compacted} compactions"
-        yield Finding("threads stay", threads <= _SLACK + _IDLE * compacted, said)
+        yield Finding("threads stay", threads <= _SLACK, said)
         yield Finding("descriptors stay", descriptors <= 2 * _SLACK, f"{descriptors:+g}")
 
 

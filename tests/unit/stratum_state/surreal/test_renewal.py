@@ -1,5 +1,7 @@
 """Compaction of a store that is in use: nothing is lost, and it does not grow for ever."""
 
+import os
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,10 +9,11 @@ import anyio
 import anyio.lowlevel
 import pytest
 
+from stratum_state.errors import Unavailable
 from stratum_state.model import PipelineRun, RunStatus, Trail
 from stratum_state.store import RunFilter
-from stratum_state.surreal import SurrealStore, folder, renewal
-from support import engines, records
+from stratum_state.surreal import SurrealStore, folder, record, renewal
+from support import engines, processes, records
 from support.records import a_run, a_step, a_verdict
 
 LATER = 2**53
@@ -78,7 +81,7 @@ async def test_what_is_not_worth_it_is_left_alone(tmp_path: Path) -> None:
         assert await store.renew(1 << 30) is None
 
 
-@pytest.mark.parametrize("failing", ["too many", "too often", "no room"])
+@pytest.mark.parametrize("failing", ["too many", "too much", "no room"])
 async def test_what_cannot_be_done_is_said_and_the_store_goes_on(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -89,8 +92,8 @@ async def test_what_cannot_be_done_is_said_and_the_store_goes_on(
         await live(store, 1)
         if failing == "too many":
             monkeypatch.setattr(renewal, "_MOST_RECORDS", 0)
-        elif failing == "too often":
-            monkeypatch.setattr(renewal, "_MOST_TIMES", 0)
+        elif failing == "too much":
+            monkeypatch.setattr(record, "_MOST_BYTES", 0)
         else:
             monkeypatch.setattr(folder, "SEGMENT", 1 << 60)
 
@@ -102,3 +105,40 @@ async def test_what_cannot_be_done_is_said_and_the_store_goes_on(
     assert len(runs) == 2
     assert "store not compacted" in caplog.text
     assert not folder.copy_of(tmp_path / "state").exists()
+
+
+async def test_compacted_again_and_again_it_has_no_more_threads_and_one_process(
+    tmp_path: Path,
+) -> None:
+    seen = []
+    async with engines.in_folder(tmp_path / "state") as store:
+        for number in range(5):
+            await live(store, number)
+            await store.renew(0)
+            seen.append((threads(), len(processes.children())))
+        kept = await everything(store)
+
+    assert len({*seen}) == 1
+    assert len(kept) == 5
+
+
+async def test_the_end_of_the_engines_process_is_the_end_of_the_store(tmp_path: Path) -> None:
+    async with engines.in_folder(tmp_path / "state") as store:
+        await live(store, 1)
+        await store.renew(0)
+        [engine] = processes.children()
+        os.kill(engine, signal.SIGKILL)
+
+        with pytest.raises(Unavailable, match="start again: runs go on"):
+            await live(store, 2)
+        with pytest.raises(Unavailable):
+            await store.failure()
+
+    async with engines.in_folder(tmp_path / "state") as store:
+        await live(store, 3)
+
+
+def threads() -> int:
+    """Those of the engine, in this process."""
+    every = Path("/proc/self/task").glob("*/comm")
+    return sum(each.read_text().startswith("surreal") for each in every)

@@ -1,0 +1,96 @@
+"""SurrealDB's engine as a process of its own, which ends with whoever asks it.
+
+    python -P engine.py SOCKET
+
+Frames go both ways over the socket: number, length, whether it is an error, and the bytes of a
+request or an answer. The first request says which store to open, the first answer that it is
+open. This is run as a file, and takes the extension without its package, whose import takes
+longer than opening a store.
+"""
+
+import os
+import socket
+import struct
+import sys
+from importlib import util
+from pathlib import Path
+from typing import Protocol, cast
+
+import anyio
+import anyio.to_thread
+from anyio.abc import SocketStream
+from anyio.streams.buffered import BufferedByteReceiveStream
+
+HEAD = struct.Struct(">II?")
+_ENDED = (anyio.EndOfStream, anyio.IncompleteRead, anyio.BrokenResourceError)
+
+
+class Engine(Protocol):
+    """The extension's own class for an open store."""
+
+    async def execute(self, request: bytes) -> bytes: ...
+
+
+class Desk:
+    """Takes requests, several at once, and answers each when it is done."""
+
+    def __init__(self, line: SocketStream) -> None:
+        self._line = line
+        self._heard = BufferedByteReceiveStream(line)
+        self._turn = anyio.Lock()
+        self._engine: Engine | None = None
+
+    async def serve(self) -> None:
+        """Open a store and answer for it, until whoever asks has gone."""
+        try:
+            async with anyio.create_task_group() as tasks:
+                number, request = await self._hear()
+                await self._answer(number, request)
+                while self._engine:
+                    tasks.start_soon(self._answer, *await self._hear())
+        except* _ENDED:
+            pass
+
+    async def _hear(self) -> tuple[int, bytes]:
+        number, length, _ = HEAD.unpack(await self._heard.receive_exactly(HEAD.size))
+        return number, await self._heard.receive_exactly(length)
+
+    async def _answer(self, number: int, request: bytes) -> None:
+        is_error = False
+        try:
+            if self._engine is None:
+                answer = await self._open(request.decode())
+            else:
+                answer = await self._engine.execute(request)
+        except RuntimeError as error:
+            answer, is_error = str(error).encode(), True
+        async with self._turn:
+            await self._line.send(HEAD.pack(number, len(answer), is_error) + answer)
+
+    async def _open(self, url: str) -> bytes:
+        self._engine = await anyio.to_thread.run_sync(opened, url)
+        return b""
+
+
+def opened(url: str) -> Engine:
+    """Open the store at the URL. Raises RuntimeError."""
+    package = util.find_spec("surrealdb")
+    folders = package.submodule_search_locations if package else None
+    for file in Path((folders or ["."])[0]).glob("_surrealdb_ext.*"):
+        found = util.spec_from_file_location("_surrealdb_ext", file)
+        if found and found.loader:
+            extension = util.module_from_spec(found)
+            found.loader.exec_module(extension)
+            return cast("Engine", extension.AsyncEmbeddedDB(url))
+    raise RuntimeError("there is no surrealdb with an engine")  # noqa: TRY003
+
+
+async def main(descriptor: int) -> None:
+    """Serve whoever has the other end of the socket."""
+    async with await SocketStream.from_socket(socket.socket(fileno=descriptor)) as line:
+        await Desk(line).serve()
+
+
+if __name__ == "__main__":
+    anyio.run(main, int(sys.argv[1]))
+    os._exit(0)  # the interpreter's own way out may abort while the engine is at work
