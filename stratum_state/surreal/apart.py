@@ -9,6 +9,7 @@ import itertools
 import os
 import socket
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import DEVNULL
@@ -18,8 +19,8 @@ from anyio.abc import Process, SocketStream, TaskGroup
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from stratum_state.errors import Unavailable
-from stratum_state.surreal import replies, transport
-from stratum_state.surreal.engine import HEAD
+from stratum_state.surreal import cbor, replies, transport
+from stratum_state.surreal.engine import HEAD, parts, row
 from stratum_state.surreal.transport import SETTINGS, Embedded, Place
 
 _PROGRAM = Path(__file__).with_name("engine.py")
@@ -64,11 +65,22 @@ class Apart:
 
     async def execute(self, request: bytes) -> bytes:
         """The answer as it came. Raises RuntimeError when there is an error instead."""
+        return await self._ask(request)
+
+    async def repeat(self, requests: Sequence[bytes]) -> None:
+        """Do what was done elsewhere, one after the other.
+
+        Raises SurrealError when something fails, and RuntimeError.
+        """
+        for each in parts(await self._ask(row(requests), is_row=True)):
+            replies.results(cbor.loads(each))
+
+    async def _ask(self, request: bytes, *, is_row: bool = False) -> bytes:
         number, question = next(self._numbers), _Question()
         self._asked[number] = question
         try:
             async with self._turn:
-                await self._send(number, request)
+                await self._send(number, request, is_row)
             return await self._answer(question)
         finally:
             self._asked.pop(number, None)
@@ -103,10 +115,10 @@ class Apart:
             self._process.kill()
             await self._process.wait()
 
-    async def _send(self, number: int, request: bytes) -> None:
+    async def _send(self, number: int, request: bytes, is_row: bool) -> None:  # noqa: FBT001
         whole = False
         try:
-            await self._line.send(HEAD.pack(number, len(request), False) + request)  # noqa: FBT003
+            await self._line.send(HEAD.pack(number, len(request), is_row) + request)
             whole = True
         except _ENDED:
             raise replies.Ended from None

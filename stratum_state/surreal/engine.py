@@ -2,16 +2,19 @@
 
     python -P engine.py SOCKET
 
-Frames go both ways over the socket: number, length, whether it is an error, and the bytes of a
-request or an answer. The first request says which store to open, the first answer that it is
-open. This is run as a file, and takes the extension without its package, whose import takes
-longer than opening a store.
+Frames go both ways over the socket: number, length, a mark, and the bytes of a request or an
+answer. The first request says which store to open, the first answer that it is open. A marked
+request is a row of them, each behind its length, which are done one after the other, and
+answered likewise; a marked answer is an error. This is run as a file, and takes the extension
+without its package, whose import takes longer than opening a store.
 """
 
 import os
+import signal
 import socket
 import struct
 import sys
+from collections.abc import Iterable, Iterator
 from importlib import util
 from pathlib import Path
 from typing import Protocol, cast
@@ -22,7 +25,22 @@ from anyio.abc import SocketStream
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 HEAD = struct.Struct(">II?")
+_LENGTH = struct.Struct(">I")
 _ENDED = (anyio.EndOfStream, anyio.IncompleteRead, anyio.BrokenResourceError)
+
+
+def row(parts: Iterable[bytes]) -> bytes:
+    """Several as one."""
+    return b"".join(_LENGTH.pack(len(each)) + each for each in parts)
+
+
+def parts(row: bytes) -> Iterator[bytes]:
+    """What is in a row."""
+    at = 0
+    while at < len(row):
+        (length,) = _LENGTH.unpack_from(row, at)
+        at += _LENGTH.size + length
+        yield row[at - length : at]
 
 
 class Engine(Protocol):
@@ -44,22 +62,23 @@ class Desk:
         """Open a store and answer for it, until whoever asks has gone."""
         try:
             async with anyio.create_task_group() as tasks:
-                number, request = await self._hear()
-                await self._answer(number, request)
+                await self._answer(*await self._hear())
                 while self._engine:
                     tasks.start_soon(self._answer, *await self._hear())
         except* _ENDED:
             pass
 
-    async def _hear(self) -> tuple[int, bytes]:
-        number, length, _ = HEAD.unpack(await self._heard.receive_exactly(HEAD.size))
-        return number, await self._heard.receive_exactly(length)
+    async def _hear(self) -> tuple[int, bytes, bool]:
+        number, length, is_row = HEAD.unpack(await self._heard.receive_exactly(HEAD.size))
+        return number, await self._heard.receive_exactly(length), is_row
 
-    async def _answer(self, number: int, request: bytes) -> None:
+    async def _answer(self, number: int, request: bytes, is_row: bool) -> None:  # noqa: FBT001
         is_error = False
         try:
             if self._engine is None:
                 answer = await self._open(request.decode())
+            elif is_row:
+                answer = row([await self._engine.execute(each) for each in parts(request)])
             else:
                 answer = await self._engine.execute(request)
         except RuntimeError as error:
@@ -92,5 +111,6 @@ async def main(descriptor: int) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # who asks the daemon to end may ask everybody
     anyio.run(main, int(sys.argv[1]))
     os._exit(0)  # the interpreter's own way out may abort while the engine is at work

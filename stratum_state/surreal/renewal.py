@@ -17,7 +17,7 @@ import anyio.to_thread
 from anyio.abc import TaskGroup
 
 from stratum_state.errors import BrokenChain, DiskFailed, Unavailable
-from stratum_state.surreal import apart, compaction, folder, replies, transport
+from stratum_state.surreal import apart, cbor, compaction, folder, replies, transport
 from stratum_state.surreal.apart import Apart
 from stratum_state.surreal.compaction import Compacted
 from stratum_state.surreal.record import Record
@@ -26,12 +26,12 @@ from stratum_state.surreal.unwrapping import unwrapped
 
 _MOST_RECORDS = 200_000
 """Meanwhile there are three stores, and the engine keeps their index in memory."""
-_FEW = 20
-"""So many calls are repeated in a moment."""
-_ROUNDS = 20
 _COPIES = 2
 _NO_LOCK = -1
-_NOT_POSSIBLE = (Unavailable, BrokenChain, DiskFailed, replies.SurrealError, OSError)
+_NOT_POSSIBLE = (
+    *(Unavailable, BrokenChain, DiskFailed, OSError),
+    *(replies.SurrealError, cbor.Undecodable, RuntimeError),
+)
 
 log = logging.getLogger(__name__)
 
@@ -134,7 +134,7 @@ class Renewable:
     async def _replace(self, path: Path, passed: Callable[[str], None]) -> tuple[int, float]:
         """Copy the store, and put the copy in its place; how many records, and the pause."""
         await anyio.to_thread.run_sync(compaction.make_room, path, _COPIES)
-        await self._snap(path)
+        record = await self._snap(path)
         passed("compaction.begun")
         async with AsyncExitStack() as processes:
             reading, target, heir = [await self._process(processes) for _ in range(3)]
@@ -142,12 +142,11 @@ class Renewable:
             snapshot = self._place._replace(url=f"surrealkv://{folder.snapshot_of(path)}")
             records = await compaction.copy(await reading.open(snapshot), copy, path)
             await reading.close()
-            for _ in range(_ROUNDS):
-                if await self._repeat(copy) < _FEW:
-                    break
+            await record.catch_up(target.repeat)
             stopped = anyio.current_time()
             async with self._stillness() as engine:
-                await self._repeat(copy)
+                await record.finish(target.repeat)
+                _check(record)
                 await compaction.compare(engine, copy)
                 await target.close()
                 await anyio.to_thread.run_sync(compaction.note, path)
@@ -158,7 +157,7 @@ class Renewable:
             processes.pop_all()  # the others have ended, and the heir stays
             return records, anyio.current_time() - stopped
 
-    async def _snap(self, path: Path) -> None:
+    async def _snap(self, path: Path) -> Record:
         """Take a snapshot, and record what is written from then on."""
         await anyio.to_thread.run_sync(folder.snap, path)
         async with self._stillness() as engine:
@@ -166,22 +165,13 @@ class Renewable:
                 raise Unavailable("a query that was given up may still be at work")  # noqa: TRY003
             await anyio.to_thread.run_sync(folder.snap, path)  # what has come since
             self._record = Record()
+        return self._record
 
     async def _process(self, until: AsyncExitStack) -> Apart:
         """One that opens a store when it is told to."""
         made = await apart.start(self._lock, self._tasks)
         until.push_async_callback(made.close)
         return made
-
-    async def _repeat(self, copy: Embedded) -> int:
-        """Do in the copy what was done since; how many calls."""
-        record = self._record
-        if record is None or not record.is_whole:
-            raise Unavailable("too much was written meanwhile, or it is not known what")  # noqa: TRY003
-        requests = record.take()
-        for each in requests:
-            await copy.send(each)
-        return len(requests)
 
     @asynccontextmanager
     async def _stillness(self) -> AsyncIterator[Embedded]:
@@ -219,6 +209,11 @@ async def renewable(place: Place) -> AsyncIterator[Renewable]:
             finally:
                 await made.close()
                 tasks.cancel_scope.cancel()
+
+
+def _check(record: Record) -> None:
+    if not record.is_whole:
+        raise Unavailable("too much was written meanwhile, or it is not known what")  # noqa: TRY003
 
 
 def _is_due(path: Path, waste: int) -> bool:

@@ -127,6 +127,8 @@ async def test_the_end_of_the_engines_process_is_the_end_of_the_store(tmp_path: 
         await live(store, 1)
         await store.renew(0)
         [engine] = processes.children()
+        os.kill(engine, signal.SIGTERM)  # which is for the daemon
+        await live(store, 0)
         os.kill(engine, signal.SIGKILL)
 
         with pytest.raises(Unavailable, match="start again: runs go on"):
