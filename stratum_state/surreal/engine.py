@@ -111,6 +111,6 @@ async def main(descriptor: int) -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # who asks the daemon to end may ask everybody
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is for the daemon
     anyio.run(main, int(sys.argv[1]))
     os._exit(0)  # the interpreter's own way out may abort while the engine is at work
