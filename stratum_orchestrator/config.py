@@ -15,7 +15,9 @@ from typing import Literal, get_type_hints
 import msgspec
 from msgspec import Struct
 
+from stratum_graph.definitions import plain_file
 from stratum_graph.definitions.nickel import Material, evaluate
+from stratum_graph.definitions.snapshot import MAX_SOURCE
 from stratum_graph.diagnostics import Diagnostic
 
 FILE = "stratum.ncl"
@@ -286,7 +288,7 @@ def _read(file: Path, *, required: bool) -> bytes:
     if not required and not file.is_file():
         return b""
     try:
-        return file.read_bytes()
+        return plain_file.read(file, MAX_SOURCE)
     except OSError as why:
         problem = Diagnostic(file=str(file), message=f"cannot be read: {why.strerror}")
         raise BadConfig([problem]) from why

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from os.path import realpath
 from pathlib import Path
 from posixpath import dirname, join
 
@@ -36,6 +37,8 @@ class Gathered:
     """All that the evaluation of a document depends on."""
 
     document: Document
+    name: str
+    """Of the document among the files."""
     files: Files
     library: Files
     problems: tuple[Diagnostic, ...]
@@ -62,7 +65,7 @@ async def evaluate_gathered(
     """Evaluate what was read. EvaluationFailed when no worker starts."""
     document = gathered.document
     if not gathered.problems:
-        name = document.file.resolve().name
+        name = gathered.name
         material = Material(
             files=gathered.files,
             library=gathered.library,
@@ -90,12 +93,18 @@ def read_library(folder: Path) -> Files:
 def _gather_all(document: Document) -> Gathered:
     library = read_library(document.library)
     files, problems = read_document(document.file, library)
-    return Gathered(document=document, files=files, library=library, problems=tuple(problems))
+    return Gathered(
+        document=document,
+        name=Path(realpath(document.file)).name,
+        files=files,
+        library=library,
+        problems=tuple(problems),
+    )
 
 
 def read_document(file: Path, library: Files) -> tuple[Files, list[Diagnostic]]:
     """Read a file and all that it imports, by path below its folder; say what is wrong."""
-    place = file.resolve()
+    place = Path(realpath(file))  # unlike `resolve` it bears links that lead to themselves
     files: dict[str, bytes] = {}
     problems: list[Diagnostic] = []
     waiting = {place.name}

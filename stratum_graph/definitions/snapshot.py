@@ -9,6 +9,7 @@ import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from os.path import realpath
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,7 +60,7 @@ def take(folders: Sequence[Path], copies: Copies | None = None) -> Snapshot:
     roots = _roots(folders)
     for root, folder in zip(roots, folders, strict=True):
         if folder.is_dir():
-            copy.add_folder(_current(folder.resolve()), root)
+            copy.add_folder(_current(Path(realpath(folder))), root)
         else:
             copy.refuse(str(folder), "there is no such folder", "watch a folder that exists")
     copy.copies.turn()
@@ -129,20 +130,19 @@ class _Copy:
         """Add what lies in and below a folder. What goes away meanwhile is not there."""
         try:
             folder = os.open(name, _OPEN_FOLDER, dir_fd=parent)
+            try:
+                with os.scandir(folder) as listing:
+                    entries = sorted(listing, key=lambda each: each.name)
+                self._add_all(entries, folder, prefix)
+            finally:
+                os.close(folder)
         except FileNotFoundError:
             return
         except OSError as error:
             self.refuse(prefix or str(name), f"cannot be read: {error.strerror}")
-            return
-        try:
-            self._add_below(folder, prefix)
-        finally:
-            os.close(folder)
 
-    def _add_below(self, folder: int, prefix: str) -> None:
-        with os.scandir(folder) as listing:
-            entries = sorted(listing, key=lambda each: each.name)
-        inner = {each.name for each in entries if each.is_dir()}
+    def _add_all(self, entries: Sequence[os.DirEntry[str]], folder: int, prefix: str) -> None:
+        inner = {each.name for each in entries if _is_folder(each)}
         for name in (each.name for each in entries if each.name not in inner):
             if self._is_wanted(name, prefix):
                 with suppress(FileNotFoundError):
@@ -190,6 +190,9 @@ class _Copy:
             is_link = stat.S_ISLNK(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode)
         except FileNotFoundError:
             return False
+        except OSError as error:
+            self.refuse(prefix + name, f"cannot be read: {error.strerror}")
+            return False
         if is_link:
             self.refuse(prefix + name, "is a symbolic link", "put the folder itself here")
             return False
@@ -228,6 +231,14 @@ class _Refusal(NamedTuple):
     hint: str
 
 
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether it is one, or a link to one. A link that leads to itself leads nowhere."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
 def _refusal(facts: os.stat_result, limit: int) -> _Refusal | None:
     if stat.S_ISLNK(facts.st_mode):
         return _Refusal("is a symbolic link", "put the file itself here")
@@ -250,7 +261,7 @@ def _current(folder: Path) -> Path:
     link = folder / _CURRENT
     if not link.is_symlink():
         return folder
-    target = link.resolve()
+    target = Path(realpath(link))
     return target if target.parent == folder and target.is_dir() else folder
 
 

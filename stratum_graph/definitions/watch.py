@@ -13,6 +13,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from os.path import realpath
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -180,7 +181,7 @@ class _Covered:
 
 def _names(places: Iterable[Path]) -> Iterator[Path]:
     known = dict.fromkeys(each.absolute() for each in places)
-    yield from known | dict.fromkeys(each.resolve() for each in known)
+    yield from known | dict.fromkeys(Path(realpath(each)) for each in known)
 
 
 def _nearest(folder: Path) -> Path:
@@ -191,7 +192,7 @@ def _spot(path: Path, *, deep: bool) -> Iterator[_Spot]:
     with suppress(OSError):
         facts = path.stat()
         if stat.S_ISDIR(facts.st_mode):
-            yield _Spot(path.resolve(), deep, facts.st_dev, facts.st_ino)
+            yield _Spot(Path(realpath(path)), deep, facts.st_dev, facts.st_ino)
 
 
 def _is_beside(path: Path, file: Path) -> bool:

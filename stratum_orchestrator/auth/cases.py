@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from stratum_graph.definitions import plain_file
 from stratum_graph.diagnostics import Diagnostic
 from stratum_graph.model import Principal
 from stratum_orchestrator.auth.entities import PipelineFacts
@@ -13,6 +14,8 @@ from stratum_orchestrator.auth.errors import BadPolicies
 from stratum_orchestrator.ports import Authorizer
 
 FILE = "cases.json"
+_MAX_FILE = 4 << 20
+"""Bytes."""
 
 _ANY_DAY = 1_767_225_600  # 2026-01-01 in epoch seconds; a case that depends on it says its own
 _USUAL: Mapping[str, object] = {"now": _ANY_DAY, "signed": True}
@@ -80,8 +83,12 @@ class Cases(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 def read(folder: Path) -> Cases:
     """The folder's cases; none when there is no such file; BadPolicies when it is malformed."""
     try:
-        return msgspec.json.decode((folder / FILE).read_bytes(), type=Cases)
+        text = plain_file.read(folder / FILE, _MAX_FILE)
+        return msgspec.json.decode(text, type=Cases)
     except FileNotFoundError:
         return Cases()
-    except (OSError, msgspec.DecodeError) as error:
+    except OSError as error:
+        message = f"cannot be read: {error.strerror}"
+        raise BadPolicies([Diagnostic(file=FILE, message=message)]) from error
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise BadPolicies([Diagnostic(file=FILE, message=str(error))]) from error

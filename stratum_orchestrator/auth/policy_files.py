@@ -8,6 +8,7 @@ from pathlib import Path
 
 import cedarpy
 
+from stratum_graph.definitions import plain_file
 from stratum_graph.diagnostics import Diagnostic
 from stratum_orchestrator.auth.errors import BadPolicies
 from stratum_state import canonical
@@ -93,14 +94,13 @@ def _texts(folder: Path, pattern: str) -> dict[str, str]:
     texts: dict[str, str] = {}
     for path in sorted(folder.glob(pattern)):
         try:
-            with path.open("rb") as file:
-                content = file.read(MAX_FILE + 1)
-            texts[path.name] = content.decode()
-        except (OSError, UnicodeDecodeError) as error:
-            raise BadPolicies([Diagnostic(file=path.name, message=str(error))]) from error
-        if len(content) > MAX_FILE:
-            message = f"the file is larger than {MAX_FILE} bytes"
-            raise BadPolicies([Diagnostic(file=path.name, message=message)])
+            texts[path.name] = plain_file.read(path, MAX_FILE).decode()
+        except OSError as error:
+            message = f"cannot be read: {error.strerror}"
+            raise BadPolicies([Diagnostic(file=path.name, message=message)]) from error
+        except UnicodeDecodeError as error:
+            message = f"not UTF-8 text: {error.reason}"
+            raise BadPolicies([Diagnostic(file=path.name, message=message)]) from error
     return texts
 
 

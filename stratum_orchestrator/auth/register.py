@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from stratum_graph.definitions import plain_file
 from stratum_orchestrator.auth.errors import BadRegister
 from stratum_orchestrator.home import write_secret
 
@@ -73,12 +74,9 @@ class Register(Generic[T]):
 
     def _decoded(self) -> T:
         try:
-            with self.file.open("rb") as opened:
-                content = opened.read(MAX_FILE + 1)
-            if len(content) > MAX_FILE:
-                raise BadRegister(self.file, f"it is larger than {MAX_FILE} bytes")
+            content = plain_file.read(self.file, MAX_FILE)
             return msgspec.json.decode(content, type=self._shape)
         except OSError as error:
             raise BadRegister(self.file, error.strerror or str(error)) from error
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             raise BadRegister(self.file, str(error)) from error

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from os.path import realpath
 from pathlib import Path
 
 from stratum_graph.definitions import document, snapshot
@@ -73,7 +74,7 @@ def draft(sources: Sources, *, people: bool) -> Draft:
     if people:
         found, wrong = document.read_document(sources.principals, library)
         files |= {f"{bundle.PRINCIPALS_FOLDER}/{name}": x for name, x in found.items()}
-        notes[bundle.PRINCIPALS] = sources.principals.resolve().name
+        notes[bundle.PRINCIPALS] = Path(realpath(sources.principals)).name
         problems += [each.placed(lambda name: f"principals/{name}") for each in wrong]
     return Draft(files=files, notes=notes, diagnostics=tuple(problems))
 

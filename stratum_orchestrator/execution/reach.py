@@ -3,6 +3,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from os.path import realpath
 from pathlib import Path
 
 from stratum_orchestrator.execution.errors import CannotStart
@@ -87,4 +88,4 @@ class Own:
 def _real(path: str) -> Path:
     if not Path(path).is_absolute():
         raise CannotStart(f"{path}, which the node declares, is not an absolute path")
-    return Path(path).resolve()
+    return Path(realpath(path))

@@ -1,6 +1,7 @@
 """Everything that can be in force, read again and again; only what changed anew."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -143,15 +144,31 @@ class _Policies:
 
     def __init__(self) -> None:
         self._copies = Copies()
-        self._taken: tuple[Path, Snapshot] | None = None
+        self._taken: tuple[Path, Snapshot, Sequence[object]] | None = None
         self._read: tuple[PolicySet | None, tuple[Diagnostic, ...]] = None, ()
 
     def read(self, folder: Path) -> tuple[PolicySet | None, tuple[Diagnostic, ...]]:
         """The set, None when it does not load, and what is wrong with it. Blocks."""
-        taken = folder, snapshot.take([folder], self._copies)
-        if taken != self._taken:
+        taken = folder, snapshot.take([folder], self._copies), list(_beside_files(folder))
+        if taken != self._taken or self._read[0] is None:
             self._taken, self._read = taken, _load(folder)
         return self._read
+
+
+def _beside_files(folder: Path) -> Iterator[object]:
+    """What of a folder is no plain file, and how it looks: links lead to what may change."""
+    with suppress(OSError):
+        for each in sorted(folder.iterdir()):
+            if each.is_symlink() or not each.is_file():
+                yield each.name, _look(each)
+
+
+def _look(path: Path) -> object:
+    try:
+        found = path.stat()
+    except OSError as error:
+        return error.errno
+    return found.st_mode, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _load(folder: Path) -> tuple[PolicySet | None, tuple[Diagnostic, ...]]:

@@ -198,6 +198,74 @@ def test_policies_are_taken_whole_or_not_at_all(daemon: Daemon) -> None:
     assert refused.exit_code == 4
 
 
+@pytest.mark.parametrize("place", ["nodes/odd.ncl", "rules/odd.cedar", "rules/cases.json"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        os.mkfifo,
+        lambda x: x.symlink_to("/dev/zero"),
+        lambda x: x.symlink_to(x.name),
+    ],
+    ids=["pipe", "device", "round"],
+)
+def test_what_is_no_file_is_refused_and_when_it_is_gone_forgotten(
+    daemon: Daemon, place: str, make: Callable[[Path], None]
+) -> None:
+    odd = daemon.project / place
+    was = odd.read_bytes() if odd.exists() else None
+    odd.unlink(missing_ok=True)
+    make(odd)
+    refused = ask(daemon, "/api/v1/reload", {"reason": "a test"})
+    odd.unlink()
+    if was is not None:
+        odd.write_bytes(was)
+
+    assert refused["outcome"] == "refused"
+    assert f"{place}:1:1: " in str(refused["why"])
+    assert reloaded(daemon)
+    assert greeting(daemon) == "one"
+
+
+def test_a_folder_with_the_name_of_a_policy_is_refused_and_when_it_is_gone_forgotten(
+    daemon: Daemon,
+) -> None:
+    (daemon.project / "rules" / "odd.cedar").mkdir()
+    refused = ask(daemon, "/api/v1/reload", {"reason": "a test"})
+    (daemon.project / "rules" / "odd.cedar").rmdir()
+
+    assert "odd.cedar:1:1: cannot be read: it is no plain file" in str(refused["why"])
+    assert reloaded(daemon)
+
+
+def test_a_policy_behind_a_link_is_read_again_when_it_changes(daemon: Daemon) -> None:
+    beside = daemon.project / "beside.cedar"
+    beside.write_text('@id("more.one")\npermit (principal, action, resource);\n')
+    link = daemon.project / "rules" / "more.cedar"
+    link.symlink_to(beside)
+    first = ask(daemon, "/api/v1/reload", {"reason": "a test"})
+    beside.write_text("permit (")
+    second = ask(daemon, "/api/v1/reload", {"reason": "a test"})
+    link.unlink()
+
+    assert (first["outcome"], second["outcome"]) == ("refused", "refused")
+    assert "more.cedar:1:" in str(second["why"])
+    assert first["why"] != second["why"]
+    assert reloaded(daemon)
+
+
+def test_principals_that_lead_to_themselves_change_nothing(daemon: Daemon) -> None:
+    people = daemon.home / "principals.ncl"
+    was = people.read_bytes()
+    people.unlink()
+    people.symlink_to(people.name)
+    refused = ask(daemon, "/api/v1/reload", {"reason": "a test"})
+    people.unlink()
+    people.write_bytes(was)
+
+    assert f"{people}:1:1: is a symbolic link" in str(refused["why"])
+    assert reloaded(daemon)
+
+
 def test_a_version_that_breaks_a_consumer_is_refused_with_both_places(daemon: Daemon) -> None:
     shutil.rmtree(daemon.project / "nodes")
     schemas = 'let s = (import "stratum.ncl").schema in '

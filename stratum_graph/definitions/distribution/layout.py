@@ -3,7 +3,6 @@
 import fcntl
 import json
 import os
-import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -12,11 +11,13 @@ from typing import BinaryIO
 
 import msgspec
 
+from stratum_graph.definitions import plain_file
 from stratum_graph.definitions.content import digest_of
 from stratum_graph.definitions.distribution import bundle
 from stratum_graph.definitions.distribution.bundle import Parcel
 from stratum_graph.definitions.distribution.reference import DIGEST
 from stratum_graph.definitions.distribution.verify import Descriptor, Limits, Manifest
+from stratum_graph.definitions.plain_file import NotPlain
 from stratum_graph.errors import NotPublished, Untrusted
 
 _MAX_INDEX = 16 << 20
@@ -205,12 +206,11 @@ class Layout:
 
 
 def _opened(place: Path) -> BinaryIO:
-    """The file for reading. Untrusted: it is a pipe, a device or whatever might never end."""
-    descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    if stat.S_ISREG(os.fstat(descriptor).st_mode):
-        return os.fdopen(descriptor, "rb")
-    os.close(descriptor)
-    raise Untrusted(str(place), "file", "it is no plain file")
+    """The file for reading. Untrusted: it is none."""
+    try:
+        return plain_file.opened(place)
+    except NotPlain as other:
+        raise Untrusted(str(place), "file", str(other.strerror)) from None
 
 
 def _list(index: _Index, parcel: Parcel, tag: str) -> None:

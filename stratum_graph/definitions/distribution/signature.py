@@ -65,7 +65,7 @@ def check(sealed: bytes, subject: Subject, repository: str, trusted: Trusted) ->
     said = envelope.open_sealed(sealed, SIGNATURE, trusted.signers, trusted.verify)
     try:
         claim = msgspec.json.decode(said.payload, type=_Claim)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise NotSigned(f"the statement cannot be read: {error}") from None  # noqa: TRY003
     if (claim.manifest, claim.size) != (subject.digest, subject.size):
         raise NotSigned("it is about another manifest")  # noqa: TRY003

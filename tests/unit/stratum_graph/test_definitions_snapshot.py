@@ -43,6 +43,21 @@ def test_a_folder_that_does_not_exist_is_told(tmp_path: Path) -> None:
     assert [each.message for each in taken.diagnostics] == ["there is no such folder"]
 
 
+def test_links_that_lead_to_themselves_are_told(tmp_path: Path) -> None:
+    folder, mount = tmp_path / "nodes", tmp_path / "mount"
+    folder.symlink_to("nodes")
+    mount.mkdir()
+    for name in ("..data", "run.nu", ".#run.nu"):
+        (mount / name).symlink_to(name)
+
+    taken = take([folder, mount])
+
+    assert [each.message for each in taken.diagnostics] == [
+        "there is no such folder",
+        "is a symbolic link",
+    ]
+
+
 def test_folders_of_one_name_are_told_apart(tmp_path: Path) -> None:
     folders = [write(tmp_path / side / "nodes", {"a.txt": side}) for side in ("left", "right")]
 

@@ -117,6 +117,20 @@ async def test_a_link_that_is_turned_to_another_folder_is_told(
     assert eyes.cover(Places((link,)))
 
 
+async def test_links_that_lead_to_themselves_are_waited_for(
+    eyes: Watch, tmp_path: Path
+) -> None:
+    folder, file = tmp_path / "nodes", tmp_path / "principals.ncl"
+    for each in (folder, file):
+        each.symlink_to(each.name)
+    eyes.cover(Places((folder,), (file,)))
+
+    file.unlink()
+    file.write_text("[]")
+
+    assert await eyes.changed(SOON_S)
+
+
 async def test_a_file_and_what_it_may_import_are_told(eyes: Watch, tmp_path: Path) -> None:
     file = write(tmp_path, {"principals.ncl": "[]"}) / "principals.ncl"
     eyes.cover(Places((), (file,)))

@@ -1,5 +1,6 @@
 """The registers that commands keep: tokens, grants, changed principals."""
 
+import os
 import stat
 from pathlib import Path
 
@@ -64,7 +65,8 @@ def test_another_process_sees_what_was_changed(access: Access, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[]", '{"tokens": [{"name": "x"}]}', '{"extra": 1}', "\ufeff{}"]
+    "content",
+    ["", "[" * 100_000, "[]", '{"tokens": [{"name": "x"}]}', '{"extra": 1}', "\ufeff{}"],
 )
 def test_a_register_that_makes_no_sense_is_refused(access: Access, content: str) -> None:
     access.tokens.file.parent.mkdir()
@@ -72,6 +74,14 @@ def test_a_register_that_makes_no_sense_is_refused(access: Access, content: str)
     access.tokens.file.chmod(0o600)
 
     with pytest.raises(BadRegister, match=r"tokens\.json cannot be used"):
+        access.tokens.read()
+
+
+def test_a_register_that_is_no_file_is_refused_and_not_waited_for(access: Access) -> None:
+    access.tokens.file.parent.mkdir()
+    os.mkfifo(access.tokens.file, 0o600)
+
+    with pytest.raises(BadRegister, match="it is no plain file"):
         access.tokens.read()
 
 

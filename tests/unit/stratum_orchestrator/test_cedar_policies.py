@@ -1,6 +1,7 @@
 """What loads as a set of policies, and what is refused with which words."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -121,7 +122,7 @@ def test_a_set_whose_case_fails_does_not_load(folder: Folder) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["{", '{"case": []}', '{"pipelines": {"a": {"irreversable": true}}}']
+    "text", ["{", "[" * 100_000, '{"case": []}', '{"pipelines": {"a": {"irreversable": true}}}']
 )
 def test_malformed_cases_are_refused(folder: Folder, text: str) -> None:
     assert faults(folder(a_cedar=PERMIT, cases_json=text))[0].startswith("cases.json:1:1: ")
@@ -130,4 +131,25 @@ def test_malformed_cases_are_refused(folder: Folder, text: str) -> None:
 def test_a_file_that_is_no_text_is_refused(folder: Folder) -> None:
     (folder(a_cedar=PERMIT) / "b.cedar").write_bytes(b"\xff")
 
-    assert "b.cedar:1:1: " in faults(folder())[0]
+    assert "b.cedar:1:1: not UTF-8 text" in faults(folder())[0]
+
+
+@pytest.mark.parametrize("name", ["b.cedar", "cases.json"])
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (os.mkfifo, "it is no plain file"),
+        (Path.mkdir, "it is no plain file"),
+        (lambda x: x.symlink_to("/dev/zero"), "it is no plain file"),
+        (lambda x: x.symlink_to(x.name), "Too many levels of symbolic links"),
+        (lambda x: x.write_bytes(b"\n" * (5 << 20)), "it is larger than"),
+    ],
+)
+def test_what_is_no_file_is_refused_and_not_waited_for(
+    folder: Folder, name: str, make: Callable[[Path], object], why: str
+) -> None:
+    make(folder(a_cedar=PERMIT) / name)
+
+    (fault,) = faults(folder())
+
+    assert fault.startswith(f"{name}:1:1: cannot be read: {why}")

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,20 @@ async def test_a_bad_value_of_a_variable_is_named_with_the_variable(tmp_path: Pa
 async def test_a_named_file_has_to_exist(tmp_path: Path) -> None:
     with pytest.raises(BadConfig, match="cannot be read"):
         await load(tmp_path, {}, {}, file=tmp_path / "nowhere.ncl")
+
+
+async def test_a_file_that_would_never_end_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.ncl")
+
+    with pytest.raises(BadConfig, match="cannot be read: it is no plain file"):
+        await load(tmp_path, {}, {}, file=tmp_path / "pipe.ncl")
+
+
+async def test_a_file_that_is_a_link_to_itself_is_no_file(tmp_path: Path) -> None:
+    (tmp_path / "round.ncl").symlink_to("round.ncl")
+
+    with pytest.raises(BadConfig, match="cannot be read: Too many levels of symbolic links"):
+        await load(tmp_path, {}, {}, file=tmp_path / "round.ncl")
 
 
 def test_every_field_has_a_variable() -> None:

@@ -71,6 +71,14 @@ def test_a_missing_folder_cannot_be_written(folder: Path) -> None:
 
 
 @needs_landlock
+def test_a_link_to_itself_cannot_be_written(folder: Path) -> None:
+    link = folder / "round"
+    link.symlink_to("round")
+
+    with pytest.raises(CannotStart, match="does not exist"):
+        rules(folder, write=str(link))
+
+
 def test_the_pipelines_own_folder_needs_no_leave(folder: Path) -> None:
     own = str(folder / "data" / "pipelines" / "crate" / "wheel")
 
