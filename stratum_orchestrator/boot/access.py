@@ -31,6 +31,8 @@ class Followed:
         self._broker, self._in_force, self._content = broker, in_force, workshop.content
         self._seen = self._register.state()
         self._rules = in_force.rules
+        self._is_unread = False
+        """Whether nobody could tell at the last look what the register says."""
         self._users: tuple[User, ...] = ()
         self.trouble = ""
         """Why changes are not in force."""
@@ -45,10 +47,13 @@ class Followed:
         try:
             seen = self._register.state()
             # rules that were drafted before a change may be put in force after it
-            if seen != self._seen or self._in_force.rules is not self._rules:
+            drafted = self._in_force.rules is not self._rules
+            if seen != self._seen or drafted or self._is_unread:
                 await self._take()
                 self._seen, self._rules = seen, self._in_force.rules
+            self._is_unread = False
         except BadRegister as bad:
+            self._is_unread = True
             self._complain(str(bad))
         users = self._broker.users_of(self._in_force.rules.principals)
         if users != self._users:
@@ -91,4 +96,5 @@ async def follow_access(
             True,
             followed.trouble and f"the former ones stay in force: {followed.trouble}",
         ),
+        lambda: bool(followed.trouble),
     )

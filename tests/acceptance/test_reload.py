@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import urllib.request
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -264,6 +265,24 @@ def test_principals_that_lead_to_themselves_change_nothing(daemon: Daemon) -> No
 
     assert f"{people}:1:1: is a symbolic link" in str(refused["why"])
     assert reloaded(daemon)
+
+
+def test_a_register_that_cannot_be_read_is_told_until_it_can(daemon: Daemon) -> None:
+    register = daemon.home / "access" / "principals.json"
+    register.parent.mkdir(exist_ok=True)
+    register.symlink_to(register.name)
+    until(lambda: "degraded: the former ones stay in force" in principals(daemon), daemon)
+    register.unlink()
+
+    until(lambda: principals(daemon) == "[+]principals ok", daemon)
+
+
+def principals(daemon: Daemon) -> str:
+    """What readiness says of them."""
+    address = f"{daemon.address['http']}/readyz?verbose"
+    with urllib.request.urlopen(address) as answer:  # noqa: S310 - loopback
+        lines: list[str] = answer.read().decode().splitlines()
+    return next(line for line in lines if "]principals " in line)
 
 
 def test_a_version_that_breaks_a_consumer_is_refused_with_both_places(daemon: Daemon) -> None:
