@@ -18,7 +18,7 @@ from stratum_graph.model import Limits, Plan
 from stratum_orchestrator.crashpoints import UNARMED, Passed
 from stratum_orchestrator.execution.binary import find
 from stratum_orchestrator.execution.containment import Containment, Fence
-from stratum_orchestrator.execution.environment import environment
+from stratum_orchestrator.execution.environment import check, environment
 from stratum_orchestrator.execution.errors import CannotStart, Shortage, starting
 from stratum_orchestrator.execution.marks import RLIMIT_LOCKS, Mark, Marks
 from stratum_orchestrator.execution.process import Task, carry
@@ -92,6 +92,7 @@ class NushellRunner:
         async with self._turns:
             command = await equip(command)
             try:
+                check(command)
                 redactor = Redactor(command.secrets)
                 with self._veil.over(redactor.text):
                     return await self._guarded(command, redactor)
