@@ -48,7 +48,7 @@ class Unusable(Stop):
 
     def __init__(self, error: OSError) -> None:
         super().__init__(
-            f"{error.filename or 'a file'} cannot be used: {error.strerror or error}",
+            f"{error.filename or 'the place'} cannot be used: {error.strerror or error}",
             remedy="see that it is a folder, who may use it, and what room there is",
             code=Exit.IO,
         )

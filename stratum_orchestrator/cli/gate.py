@@ -27,6 +27,7 @@ from stratum_orchestrator.distribution.publication import Draft
 from stratum_orchestrator.execution.binary import find
 from stratum_orchestrator.execution.errors import ExecutionError
 from stratum_orchestrator.execution.nushell import LIBRARY
+from stratum_orchestrator.saga import case
 
 
 class NoScanner(Stop):
@@ -194,7 +195,7 @@ class _Gate:
                 continue
         self.objections.insist(
             [
-                Diagnostic(file=f"{each.node}/case.json", message=problem)
+                Diagnostic(file=str(each.folder / case.FILE), message=problem)
                 for each in played
                 for problem in each.result.problems
             ],

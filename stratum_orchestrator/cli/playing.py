@@ -34,6 +34,7 @@ class Played(NamedTuple):
 
     node: str
     result: CaseResult
+    folder: Path
 
 
 async def play_all(face: Face, folder: Path) -> list[Played]:
@@ -41,14 +42,15 @@ async def play_all(face: Face, folder: Path) -> list[Played]:
     async with workspace(face) as project:
         place = project.only(folder)
         loaded = await knowledge.source(place.sources, place.content).load()
-        tell(face.screen, loaded.diagnostics)
+        tell(face.screen, place.placed(loaded.diagnostics))
         errors = sum(each.severity == "error" for each in loaded.diagnostics)
         if errors:
             raise BadDefinitions(errors)
         played = [
-            Played(definition.node.name, await _play(place, definition, case))
+            Played(definition.node.name, await _play(place, definition, case), below)
             for definition in loaded.definitions
-            for case in _cases(folder / Path(definition.file).parent)
+            for below in [folder / Path(definition.file).parent]
+            for case in _cases(below)
         ]
     if not played:
         raise NoCase(folder)

@@ -302,7 +302,9 @@ def test_the_cases_of_the_nodes_are_played_on_request(project: Path) -> None:
     case.write_text(case.read_text().replace("hello", "good-bye").replace("Hello", "Bye"))
 
     assert good["check cases"] == "2 passed"
-    assert run(project, "publish", REFERENCE, "--test").exit_code == 65
+    failed = run(project, "publish", REFERENCE, "--test")
+    assert failed.exit_code == 65
+    assert f"{case}:1:1: error: " in failed.output
     assert not (project / "bundles").exists()
 
 
