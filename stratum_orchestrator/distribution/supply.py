@@ -8,6 +8,7 @@ from pathlib import Path
 from msgspec import structs
 
 from platform_nats import nkey
+from stratum_graph.definitions import plain_file
 from stratum_graph.definitions.distribution import pull, trees
 from stratum_graph.definitions.distribution.access import Access
 from stratum_graph.definitions.distribution.layout import Layout
@@ -15,12 +16,13 @@ from stratum_graph.definitions.distribution.pull import Trust, Verified
 from stratum_graph.definitions.distribution.reference import Reference
 from stratum_graph.definitions.distribution.shelf import Shelf
 from stratum_graph.definitions.distribution.signature import Trusted
-from stratum_graph.errors import DistributionError, NotPublished, Untrusted
+from stratum_graph.errors import DistributionError, NotPublished, RegistryDenied, Untrusted
 from stratum_orchestrator.config import Settings
 from stratum_orchestrator.knowledge import Sources
 
 AWAY = "the source is away"
 """How a warning begins that is over when somebody has reached the source."""
+_MAX_PASSWORD = 16 << 10
 _NO_SIGNER = (
     "definitions.signers names nobody whose word would count: list the publisher's public key"
 )
@@ -90,14 +92,14 @@ class Supply:
         known = self._cached(wanted)
         if known is not None:
             newer, warnings = self._drift(known.digest)
-            return replace(self._laid_out(known, warnings), newer=newer)
+            return replace(self.laid_out(known, warnings), newer=newer)
         try:
-            return self._laid_out(self.fetch(wanted), ())
+            return self.laid_out(self.fetch(wanted))
         except DistributionError as why:
             last = self._last_good() if not active else None
             if last is None:
                 raise
-            return self._laid_out(last, (f"the last verified bundle serves: {why}",))
+            return self.laid_out(last, (f"the last verified bundle serves: {why}",))
 
     def fetch(self, wanted: str) -> Verified:
         """Fetch a tag or digest of the source, verify it, and keep it in the cache. Blocks."""
@@ -130,10 +132,6 @@ class Supply:
         """A bundle of the cache, verified again; NotPublished, Untrusted."""
         return pull.fetch(self.cache, digest, self.trust())
 
-    def laid_out(self, found: Verified, warnings: tuple[str, ...] = ()) -> Resolved:
-        """The bundle as folders."""
-        return self._laid_out(found, warnings)
-
     def origin(self) -> Shelf:
         """The registry or the directory that the source names."""
         return self.shelf(self._reference())
@@ -147,15 +145,22 @@ class Supply:
         )
 
         chosen = self._settings.registry
-        secret = self._project / chosen.password_file
         access = Access(
             user=chosen.user,
-            password=secret.read_text().strip() if chosen.password_file else "",
+            password=self._password(reference) if chosen.password_file else "",
             ca=str(self._project / chosen.ca_file) if chosen.ca_file else "",
             plain_http=chosen.plain_http,
             answer_s=chosen.timeout,
         )
         return Registry(reference, access)
+
+    def _password(self, reference: Reference) -> str:
+        file = self._project / self._settings.registry.password_file
+        try:
+            return plain_file.read(file, _MAX_PASSWORD).decode().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            why = str(error.strerror) if isinstance(error, OSError) else "it is no text"
+            raise RegistryDenied(str(reference), f"{file} cannot be read: {why}") from None
 
     def repository(self, reference: Reference) -> str:
         """What signatures of a bundle at that place have to name."""
@@ -234,7 +239,8 @@ class Supply:
             return "", (f"{AWAY}, the verified cache serves: {why}",)
         return now if now != digest and reference.tag else "", ()
 
-    def _laid_out(self, found: Verified, warnings: tuple[str, ...]) -> Resolved:
+    def laid_out(self, found: Verified, warnings: tuple[str, ...] = ()) -> Resolved:
+        """The bundle as folders."""
         tree = trees.lay_out(self._cache_root / "trees", found.listing, found.files)
         sources = replace(
             self.local,

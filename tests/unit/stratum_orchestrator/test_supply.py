@@ -1,3 +1,5 @@
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -5,8 +7,8 @@ import pytest
 
 from platform_nats.nkey import UserKey
 from stratum_graph.definitions.distribution.layout import Layout
-from stratum_graph.errors import NotPublished, Untrusted
-from stratum_orchestrator.config import Definitions, Settings
+from stratum_graph.errors import NotPublished, RegistryDenied, Untrusted
+from stratum_orchestrator.config import Definitions, Registry, Settings
 from stratum_orchestrator.distribution.supply import Supply
 from stratum_orchestrator.knowledge import Sources
 from support.bundles import FILES, attested, parcel, signed
@@ -40,7 +42,9 @@ def supply(tmp_path: Path, key: UserKey, **more: object) -> Supply:
         access=tmp_path / "access",
         subjects=("events.>",),
     )
-    return Supply(local, Settings(definitions=chosen), tmp_path, tmp_path / "home")
+    registry = Registry(password_file="password")  # noqa: S106 - a file's name
+    settings = Settings(definitions=chosen, registry=registry)
+    return Supply(local, settings, tmp_path, tmp_path / "home")
 
 
 def publish(origin: Layout, key: UserKey, **changed: bytes) -> str:
@@ -212,6 +216,24 @@ def test_where_provenance_is_asked_for_later_it_is_fetched_and_kept(
 
 
 @pytest.mark.usefixtures("origin")
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (lambda _: None, "No such file or directory"),
+        (os.mkfifo, "it is no plain file"),
+        (lambda x: x.write_bytes(b"\xff"), "it is no text"),
+    ],
+)
+def test_a_password_that_cannot_be_had_is_told(
+    tmp_path: Path, key: UserKey, make: Callable[[Path], object], why: str
+) -> None:
+    make(tmp_path / "password")
+    there = supply(tmp_path, key, source="oci://127.0.0.1:1/team/nodes:v1")
+
+    with pytest.raises(RegistryDenied, match=f"password cannot be read: {why}"):
+        there.resolve()
+
+
 def test_provenance_by_nobody_in_particular_is_asked_for_in_vain(tmp_path: Path) -> None:
     key = UserKey.generate()
     strict = supply(tmp_path, key, trust="digest", signers=(), provenance="required")
