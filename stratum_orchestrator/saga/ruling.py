@@ -54,7 +54,9 @@ class Rulings:
         is_view = matter.action == "view"
         level = logging.INFO if decision.allowed else logging.WARNING
         text = "command allowed" if decision.allowed else "command denied"
-        log.log(logging.DEBUG if is_view else level, text, extra=dict(told(entry)))
+        level = logging.DEBUG if is_view else level
+        if log.isEnabledFor(level):
+            log.log(level, text, extra=dict(told(entry)))
         if not is_view or (run is not None and not decision.allowed):
             self._docket.enter(entry, self._clock.now_ms())
             self._noted += 1

@@ -99,17 +99,20 @@ async def all_ended(daemon: Daemon, count: int) -> list[Answer]:
 
 def programs(daemon: Daemon) -> Iterator[str]:
     """What runs below the daemon, but for its own copy between fork and exec."""
+    its_own = command_line(daemon.pid)
     for pid in descendants(daemon.pid):
         with suppress(OSError):
-            if Path(f"/proc/{pid}/comm").read_text() != "spawn\n":
-                program = Path(f"/proc/{pid}/exe").readlink().name
-                yield command_line(pid) if program.startswith("python") else program
+            exe = Path(f"/proc/{pid}/exe")
+            program = exe.readlink().name
+            said = command_line(pid) if program.startswith("python") else program
+            if said not in {its_own, ""} and exe.readlink().name == program:
+                yield said
 
 
 def command_line(pid: int) -> str:
     """What a Python below the daemon does: reading definitions, unless something is wrong."""
     words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
-    return READER if f"{READER}.py" in words[-2] else " ".join(words)
+    return READER if f"{READER}.py" in "".join(words[-2:-1]) else " ".join(words)
 
 
 @asynccontextmanager

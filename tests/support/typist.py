@@ -11,6 +11,7 @@ from typing import NamedTuple, Self
 import pytest
 
 from support.daemon import REPOSITORY
+from support.vigil import Vigil
 
 STRATUM = REPOSITORY / ".venv" / "bin" / "stratum"
 needs_setup = pytest.mark.skipif(
@@ -86,6 +87,8 @@ class Terminal:
             start_new_session=True,
             text=True,
         )
+        self._vigil = Vigil(folder)
+        self._vigil.begin(self._shell.pid)
 
     def __enter__(self) -> Self:
         return self
@@ -95,6 +98,7 @@ class Terminal:
         with self._shell:
             if self._shell.poll() is None:
                 os.killpg(self._shell.pid, signal.SIGINT)
+        self._vigil.end()
 
     def type(self, commands: str) -> str:
         """What they print; AssertionError when one of them fails."""
@@ -105,6 +109,7 @@ class Terminal:
             said, mark, _ = line.partition(_MARK)
             printed += [said + "\n"] if mark and said else [] if mark else [line]
             if mark:
+                self._vigil.hear_typed(commands, "".join(printed))
                 return "".join(printed)
         raise AssertionError("".join((commands, *printed)))
 

@@ -67,6 +67,12 @@ class Vigil:
         self.hear(shlex.join(words))
         self.hear(said)
 
+    def hear_typed(self, commands: str, said: str) -> None:
+        """Likewise of what a page has its readers type."""
+        if not any(f"stratum {' '.join(each)}" in commands for each in _TELLING):
+            self.hear(commands)
+            self.hear(said)
+
     def sample(self) -> None:
         """Take note of the command lines of now."""
         for pid in (self.pid, *descendants(self.pid)) if self.pid else ():
