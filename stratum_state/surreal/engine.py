@@ -9,7 +9,9 @@ answered likewise; a marked answer is an error. This is run as a file, and takes
 without its package, whose import takes longer than opening a store.
 """
 
+import ctypes
 import os
+import resource
 import signal
 import socket
 import struct
@@ -26,6 +28,7 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 
 HEAD = struct.Struct(">II?")
 _LENGTH = struct.Struct(">I")
+_PR_SET_DUMPABLE = 4
 _ENDED = (anyio.EndOfStream, anyio.IncompleteRead, anyio.BrokenResourceError)
 
 
@@ -110,7 +113,15 @@ async def main(descriptor: int) -> None:
         await Desk(line).serve()
 
 
+def hide() -> None:
+    """Leave no dump, and let no other process of the user look in: as the daemon does."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
 if __name__ == "__main__":
+    hide()
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is for the daemon
     anyio.run(main, int(sys.argv[1]))
     os._exit(0)  # the interpreter's own way out may abort while the engine is at work

@@ -19,7 +19,8 @@ SEGMENT = 64 << 20
 
 _LOG = ".clog"
 _AT_ONCE = 1 << 20
-_ORPHAN_S = 2.0
+_ORPHAN_S = 30.0
+_STRANGER_S = 2.0
 _PAUSE_S = 0.02
 _LEASE_KEYS = b"*lease\x00*"
 MARK = "stratum.mark"
@@ -29,15 +30,16 @@ log = logging.getLogger(__name__)
 
 @asynccontextmanager
 async def kept(path: Path) -> AsyncIterator[int]:
-    """As `held`; the engine's process of a daemon that was killed has a moment to end."""
-    deadline = anyio.current_time() + _ORPHAN_S
+    """As `held`; the engine's process of a daemon that was killed has time to end."""
+    began = anyio.current_time()
     with ExitStack() as stack:
         lock = None
         while lock is None:
             try:
                 lock = stack.enter_context(held(path))
             except StoreInUse:
-                if anyio.current_time() > deadline:
+                patience = _STRANGER_S if _is_there(path) else _ORPHAN_S
+                if anyio.current_time() > began + patience:
                     raise
                 await anyio.sleep(_PAUSE_S)
         yield lock
@@ -53,7 +55,7 @@ def held(path: Path) -> Iterator[int]:
     try:
         with suppress(FileExistsError):  # a file, perhaps: what comes next says so
             path.parent.mkdir(parents=True, mode=0o700)
-        file = path.with_name(f"{path.name}.lock").open("w")
+        file = _lock_of(path).open("a")
     except OSError as error:
         raise DiskFailed(f"{path} cannot be used: {error.strerror}") from error  # noqa: TRY003
     with file as lock:
@@ -61,6 +63,9 @@ def held(path: Path) -> Iterator[int]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise StoreInUse(str(path)) from None
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
         if not path.exists() and copy_of(path).exists():  # a crash in the midst of `replace`
             replace(path)
         shutil.rmtree(snapshot_of(path), ignore_errors=True)
@@ -70,6 +75,23 @@ def held(path: Path) -> Iterator[int]:
         if cut:
             log.warning("torn transaction cut off", extra={"path": str(path), "bytes": cut})
         yield lock.fileno()
+
+
+def _lock_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.lock")
+
+
+def _is_there(path: Path) -> bool:
+    """Whether the process that took the lock may still be there, not only its engine."""
+    try:
+        pid = int(_lock_of(path).read_text())
+    except (OSError, ValueError):
+        return True
+    try:
+        state = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0]
+    except OSError:
+        return False
+    return state != b"Z"
 
 
 def mark(path: Path) -> Mapping[str, object]:

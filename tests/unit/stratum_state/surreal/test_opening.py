@@ -3,8 +3,10 @@
 import json
 import os
 import shutil
+import sys
 from pathlib import Path
 
+import anyio
 import pytest
 
 from stratum_state import journal
@@ -26,6 +28,26 @@ async def test_a_store_is_open_once(tmp_path: Path) -> None:
     async with engines.in_folder(tmp_path / "state"):
         with pytest.raises(StoreInUse, match="stop that one"):
             await write(tmp_path / "state")
+
+
+async def test_the_engine_of_a_killed_process_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder, "_STRANGER_S", 0)
+    killed = (
+        "import os, subprocess, sys\n"
+        "from pathlib import Path\n"
+        "from stratum_state.surreal import folder\n"
+        "with folder.held(Path(sys.argv[1])) as lock:\n"
+        "    subprocess.Popen(['sleep', '0.5'], pass_fds=[lock], stdout=subprocess.DEVNULL)\n"
+        "    os._exit(0)\n"
+    )
+    await anyio.run_process([sys.executable, "-c", killed, str(tmp_path / "state")])
+    with pytest.raises(StoreInUse), folder.held(tmp_path / "state"):
+        pass
+
+    async with folder.kept(tmp_path / "state"):
+        pass
 
 
 async def test_a_closed_store_can_be_opened_again(tmp_path: Path) -> None:

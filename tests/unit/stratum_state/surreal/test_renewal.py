@@ -127,6 +127,7 @@ async def test_the_end_of_the_engines_process_is_the_end_of_the_store(tmp_path: 
         await live(store, 1)
         await store.renew(0)
         [engine] = processes.children()
+        assert owner(engine) == 0  # nobody else looks in
         os.kill(engine, signal.SIGTERM)  # which is for the daemon
         await live(store, 0)
         os.kill(engine, signal.SIGKILL)
@@ -138,6 +139,11 @@ async def test_the_end_of_the_engines_process_is_the_end_of_the_store(tmp_path: 
 
     async with engines.in_folder(tmp_path / "state") as store:
         await live(store, 3)
+
+
+def owner(pid: int) -> int:
+    """Of what the system tells about the process: the root user, unless it may be dumped."""
+    return Path(f"/proc/{pid}/environ").stat().st_uid
 
 
 def threads() -> int:
