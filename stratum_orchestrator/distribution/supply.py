@@ -1,6 +1,6 @@
 """Where the definitions in force come from: folders, or a bundle that passed every check."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -89,7 +89,7 @@ class Supply:
         if self.reference is None or not self.is_bundle:
             return Resolved(sources=self.local)
         wanted = active or self.reference.wanted
-        known = self._cached(wanted)
+        known, refused = self._cached(wanted)
         if known is not None:
             newer, warnings = self._drift(known.digest)
             return replace(self.laid_out(known, warnings), newer=newer)
@@ -98,7 +98,7 @@ class Supply:
         except DistributionError as why:
             last = self._last_good() if not active else None
             if last is None:
-                raise
+                raise (why if isinstance(why, Untrusted) else refused or why) from None
             return self.laid_out(last, (f"the last verified bundle serves: {why}",))
 
     def fetch(self, wanted: str) -> Verified:
@@ -110,6 +110,7 @@ class Supply:
 
     def keep(self, found: Verified, reference: Reference) -> None:
         """Put a verified bundle into the cache, and remember what its tag stood for."""
+        self.cache.mend()
         whole, *proofs = found.parcels
         for proof in proofs:
             self.cache.put(proof)
@@ -121,7 +122,7 @@ class Supply:
         A tag is looked up first, and then it is a digest that somebody named.
         """
         digest = pull.resolve(self.origin(), self._reference().at(wanted).wanted)
-        known = self._cached(digest)
+        known, _ = self._cached(digest)
         return known if known is not None else self.fetch(digest)
 
     def standing(self) -> str:
@@ -191,7 +192,7 @@ class Supply:
 
     def collect(self, kept: frozenset[str]) -> int:
         """Remove all but these bundles from the cache; how many went."""
-        gone = [each for each in self.cache.digests() if each not in kept]
+        gone = [each for each in self.held() if each not in kept]
         if gone:
             self.cache.remove(gone)
             for each in gone:
@@ -203,30 +204,26 @@ class Supply:
             raise NotPublished("a bundle (definitions.source names none)")  # noqa: TRY003
         return self.reference
 
-    def _cached(self, wanted: str) -> Verified | None:
-        """A digest that is in the cache and passes; a tag is looked up where it comes from."""
-        if not wanted.startswith("sha256:"):
-            return None
-        with suppress(NotPublished):
-            return self._checked(lambda: self.cached(wanted))
-        return None
+    def _cached(self, wanted: str) -> tuple[Verified | None, Untrusted | None]:
+        """A digest that is in the cache and passes; or which check it fails there.
 
-    def _checked(self, read: Callable[[], Verified]) -> Verified | None:
-        """None where bytes were damaged, or provenance was not asked for when they came: they
-        are fetched again. Trust is never waived.
+        Whatever is wrong with it, it is fetched again then, and has to pass the same checks.
+        A tag is looked up where it comes from.
         """
+        if not wanted.startswith("sha256:"):
+            return None, None
         try:
-            return read()
+            return self.cached(wanted), None
+        except (NotPublished, OSError):
+            return None, None
         except Untrusted as why:
-            if why.check in {"signature", "trust"}:
-                raise
-            return None
+            return None, why
 
     def _last_good(self) -> Verified | None:
         reference = self._reference()
         if not reference.tag:
             return None
-        with suppress(DistributionError):
+        with suppress(DistributionError, OSError):
             return self.cached(pull.resolve(self.cache, _mark(reference)))
         return None
 
@@ -238,6 +235,12 @@ class Supply:
         except (DistributionError, OSError) as why:
             return "", (f"{AWAY}, the verified cache serves: {why}",)
         return now if now != digest and reference.tag else "", ()
+
+    def held(self) -> Sequence[str]:
+        """The bundles in the cache; none when nobody can tell, until one is fetched again."""
+        with suppress(Untrusted, OSError):
+            return self.cache.digests()
+        return ()
 
     def laid_out(self, found: Verified, warnings: tuple[str, ...] = ()) -> Resolved:
         """The bundle as folders."""

@@ -24,7 +24,7 @@ async def versions(supply: Supply, tracker: StateTracker) -> Sequence[Version]:
     found = await tracker.activations(limit=HISTORY)
     history = [each for each in found if each.source == supply.name]
     running = await _running(tracker)
-    cached = set(await anyio.to_thread.run_sync(supply.cache.digests))
+    cached = set(await anyio.to_thread.run_sync(supply.held))
     last = {each.digest: each for each in reversed(history)}
     known = [
         Version(

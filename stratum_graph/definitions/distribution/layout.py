@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -21,6 +22,8 @@ from stratum_graph.definitions.plain_file import NotPlain
 from stratum_graph.errors import NotPublished, Untrusted
 
 _MAX_INDEX = 16 << 20
+_MAX_BLOB = 16 << 20
+"""More than any part of a bundle has."""
 _PART = 1 << 16
 _LAYOUT = b'{"imageLayoutVersion": "1.0.0"}'
 
@@ -81,11 +84,22 @@ class Layout:
     def holds(self, digest: str) -> bool:
         """Whether the blob is there and whole; a damaged one is removed."""
         place = self._place(digest)
-        with suppress(FileNotFoundError):
-            if digest_of(place.read_bytes()) == digest:
+        try:
+            if digest_of(plain_file.read(place, _MAX_BLOB)) == digest:
                 return True
-            place.unlink(missing_ok=True)
+        except FileNotFoundError:
+            return False
+        except OSError:
+            pass  # a pipe, a folder, a link to itself
+        _drop(place)
         return False
+
+    def mend(self) -> None:
+        """Begin anew with an index that cannot be read. What it named has to be put again."""
+        try:
+            self._index()
+        except (Untrusted, OSError):
+            _drop(self.root / "index.json")
 
     def remove(self, digests: Iterable[str]) -> int:
         """Let go of manifests and of every blob that no other manifest names; how many went."""
@@ -203,6 +217,13 @@ class Layout:
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
+
+
+def _drop(place: Path) -> None:
+    if place.is_dir() and not place.is_symlink():
+        shutil.rmtree(place)
+    else:
+        place.unlink(missing_ok=True)
 
 
 def _opened(place: Path) -> BinaryIO:

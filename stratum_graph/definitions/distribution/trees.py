@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from stratum_graph.definitions import plain_file
 from stratum_graph.definitions.distribution import bundle
 from stratum_graph.definitions.distribution.verify import Listing
 
@@ -26,7 +27,7 @@ class Tree:
 def lay_out(root: Path, listing: Listing, files: Mapping[str, bytes]) -> Tree:
     """The folder below `root` with exactly these files, which are those of the listing."""
     place = root / listing.digest.removeprefix("sha256:")
-    if _found(place) != files:
+    if not _holds(place, files):
         _build(place, files)
     principals = listing.principals
     return Tree(
@@ -55,33 +56,40 @@ def _build(place: Path, files: Mapping[str, bytes]) -> None:
     try:
         fresh.rename(place)
     except OSError:
-        if _found(place) != files:  # else another process was faster
+        if not _holds(place, files):  # else another process was faster
             raise
         shutil.rmtree(fresh)
 
 
 def _discard(place: Path) -> None:
     """Move a damaged folder out of the way first: nobody sees half of one."""
-    if place.is_symlink() or place.is_file():
-        place.unlink()
-    elif place.is_dir():
+    if place.is_symlink() or not place.is_dir():
+        place.unlink(missing_ok=True)
+    else:
         trash = Path(tempfile.mkdtemp(prefix=".old-", dir=place.parent))
         place.rename(trash / "tree")
         shutil.rmtree(trash)
 
 
-def _found(place: Path) -> dict[str, bytes] | None:
-    """What the folder holds; None when it is absent or holds more than plain files."""
+def _holds(place: Path, files: Mapping[str, bytes]) -> bool:
+    """Whether it is a folder with exactly these files, and nothing else."""
     if place.is_symlink() or not place.is_dir():
-        return None
-    found: dict[str, bytes] = {}
+        return False
+    found = 0
     for folder, folders, names in os.walk(place):
-        inner = [Path(folder) / each for each in (*folders, *names)]
-        if any(each.is_symlink() for each in inner):
-            return None
+        if any((Path(folder) / each).is_symlink() for each in (*folders, *names)):
+            return False
         for name in names:
             file = Path(folder) / name
-            if not file.is_file():
-                return None
-            found[file.relative_to(place).as_posix()] = file.read_bytes()
-    return found
+            wanted = files.get(file.relative_to(place).as_posix())
+            if wanted is None or not _is(file, wanted):
+                return False
+            found += 1
+    return found == len(files)
+
+
+def _is(file: Path, content: bytes) -> bool:
+    try:
+        return plain_file.read(file, len(content)) == content
+    except OSError:
+        return False

@@ -240,3 +240,50 @@ def test_provenance_by_nobody_in_particular_is_asked_for_in_vain(tmp_path: Path)
 
     with pytest.raises(Untrusted, match=r"check of its provenance: .* names nobody"):
         strict.resolve(parcel().digest)
+
+
+def cut(file: Path) -> None:
+    file.write_bytes(b"{")
+
+
+def pipe(file: Path) -> None:
+    file.unlink()
+    os.mkfifo(file)
+
+
+def link_to_itself(file: Path) -> None:
+    file.unlink()
+    file.symlink_to(file.name)
+
+
+def folder(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+def terabyte(file: Path) -> None:
+    os.truncate(file, 1 << 40)  # sparse: it holds nothing
+
+
+def gone(file: Path) -> None:
+    file.unlink()
+
+
+@pytest.mark.usefixtures("origin")
+@pytest.mark.parametrize("place", ["index.json", "blobs/sha256/D", "trees/D/ncl/stratum.ncl"])
+@pytest.mark.parametrize("harm", [cut, pipe, link_to_itself, folder, terabyte, gone])
+def test_whatever_becomes_of_the_cache_it_is_made_anew(
+    tmp_path: Path, key: UserKey, place: str, harm: Callable[[Path], None]
+) -> None:
+    first = supply(tmp_path, key).resolve().digest
+    file = tmp_path / "home" / "bundles" / place.replace("D", first[7:])
+    file.chmod(0o644)
+    harm(file)
+
+    held = supply(tmp_path, key).held()
+    again = supply(tmp_path, key).resolve(first)
+
+    assert set(held) <= {first}
+    assert again.digest == first
+    assert (again.sources.library / "stratum.ncl").read_bytes() == FILES["ncl/stratum.ncl"]
+    assert supply(tmp_path, key).held() == [first]
