@@ -1,7 +1,7 @@
 """Where the definitions of a start come from: folders, or a verified bundle."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -76,13 +76,16 @@ class Provision:
             first = configured(self.resolved, self.supply.name, generation, now)
             await tracker.record(first)
 
+    @property
+    def troubles(self) -> Sequence[str]:
+        """What is wrong with the source, which keeps nothing out."""
+        return [*self.resolved.warnings, *filter(None, (self.trouble, self.outlook))]
+
     def look(self) -> tuple[bool, str]:
-        """For readiness: a degraded source keeps nothing out, and is said to be degraded."""
+        """For readiness."""
         found = self.resolved
-        troubles = [*found.warnings, *filter(None, (self.trouble, self.outlook))]
         newer = [f"{self.supply.name} is {found.newer} by now"] if found.newer else []
-        said = [found.digest, *newer, *(f"degraded: {each}" for each in troubles)]
-        return True, "; ".join(said)
+        return True, "; ".join([found.digest, *newer, *self.troubles])
 
 
 def open_supply(frame: Frame) -> Provision:
@@ -92,5 +95,5 @@ def open_supply(frame: Frame) -> Provision:
     supply = Supply(look(), frame.settings, home.project, home.folder)
     provision = Provision(supply, (lambda: supply.local) if supply.reference else look)
     if provision.supply.is_bundle:
-        frame.health.watch("bundle", provision.look)
+        frame.health.watch("bundle", provision.look, lambda: bool(provision.troubles))
     return provision

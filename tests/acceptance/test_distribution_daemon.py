@@ -270,7 +270,7 @@ def test_a_tag_is_followed_until_somebody_goes_back_and_a_start_keeps_to_that(
         shop.daemon.end()
 
     assert (followed, said) == (("two", "configuration"), "one")
-    assert f"ok: {first}; degraded: the source is away" in bundle
+    assert f"[!]bundle degraded: {first}; the source is away" in bundle
 
 
 def test_without_a_good_bundle_there_is_no_start(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from stratum_graph.definitions.distribution.access import Access
 from stratum_graph.definitions.web.cord import Cord
 from stratum_graph.definitions.web.host import is_inner, is_loopback
 from stratum_graph.definitions.web.reach import Reaching
+from stratum_graph.definitions.web.reason import reason
 from stratum_graph.definitions.web.session import Session
 from stratum_graph.errors import NotPublished, RegistryDenied, RegistryUnavailable, Untrusted
 
@@ -87,7 +88,7 @@ class Transport:
                 if time.monotonic() > give_up:
                     raise RegistryUnavailable(url, f"not sent within {self._access.body_s} s")
         except requests.RequestException as error:
-            raise RegistryUnavailable(url, self._late or str(error)) from None
+            raise RegistryUnavailable(url, self._late or reason(error)) from None
         if self._late:
             raise RegistryUnavailable(url, self._late)
 
@@ -118,7 +119,7 @@ class Transport:
             except requests.RequestException as error:
                 if self._late:
                     raise RegistryUnavailable(url, self._late) from None
-                why = str(error)
+                why = reason(error)
                 continue
             if response.status_code not in _AGAIN:
                 return response

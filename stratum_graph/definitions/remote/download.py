@@ -14,6 +14,7 @@ from stratum_graph.definitions.remote.refusal import NotFetched
 from stratum_graph.definitions.snapshot import MAX_SOURCE
 from stratum_graph.definitions.web.cord import Cord
 from stratum_graph.definitions.web.reach import OutOfReach, Reach
+from stratum_graph.definitions.web.reason import reason
 from stratum_graph.definitions.web.session import Session
 
 _TRIES = 3
@@ -53,7 +54,7 @@ class Download:
                 why = f"{host} has no certificate that is believed"
                 raise NotFetched(why, "see scripts.ca_file", away=host) from None
             except (requests.RequestException, _Again) as error:
-                why = _plain(error)
+                why = reason(error)
             if self._cord.is_cut:
                 why = f"not within {timeout_s:g} s"
                 break
@@ -143,13 +144,6 @@ def _check(answer: requests.Response) -> None:
     if status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
         raise NotFetched(f"{host} does not have it ({said})", "put it there, or correct `uri`")
     raise NotFetched(f"{host} answers {said}", "see what that server says to the same address")
-
-
-def _plain(error: Exception) -> str:
-    """What went wrong, without the objects that the client mentions."""
-    inner = error.args[0] if error.args else error
-    reason = getattr(inner, "reason", inner)
-    return str(reason).rpartition("): ")[2].rpartition(": ")[2][:200] or type(error).__name__
 
 
 def _bare(url: str) -> str:

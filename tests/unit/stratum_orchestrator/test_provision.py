@@ -41,5 +41,6 @@ def test_a_source_that_is_back_is_no_longer_away(tmp_path: Path) -> None:
     away = made.look()[1]
     made.noticed("sha256:a", "")
 
-    assert away.endswith(f"degraded: it is odd; degraded: {AWAY}: still")
-    assert made.look() == (True, "sha256:a; degraded: it is odd")
+    assert away.endswith(f"it is odd; {AWAY}: still")
+    assert made.look() == (True, "sha256:a; it is odd")
+    assert made.troubles == ["it is odd"]
