@@ -8,6 +8,7 @@ from hmac import compare_digest
 from stratum_graph.model import Principal
 from stratum_orchestrator.api.visitor import (
     HOME,
+    WANTED,
     Question,
     Stranger,
     Unanswerable,
@@ -74,8 +75,16 @@ class Receptionist:
         now = self.clock.now_ms()
         matter = Matter(action=action, pipeline=pipeline, now_ms=now, about=about)
         decision = decide(rules, asker, matter)
-        self.rulings.note(asker, matter, decision, run=run)
+        self._note(asker, matter, decision, run)
         return decision
+
+    def _note(self, asker: Asker, matter: Matter, decision: Decision, run: str | None) -> None:
+        """Note it; what somebody wants done about a run that is not shown counts as denied."""
+        wanted = WANTED.get() if run and matter.action == "view" else ""
+        if wanted and not decision.allowed:
+            matter = replace(matter, action=wanted)
+            decision = replace(decision, reason=f"may not view it: {decision.reason}")
+        self.rulings.note(asker, matter, decision, run=run)
 
     async def settle(self) -> None:
         await self.rulings.settle()

@@ -79,14 +79,14 @@ class Discreet:
 
     async def match(self, prefix: str, *, limit: int) -> Sequence[str]:
         found = await self._desk.match(prefix, limit=max(limit, _CANDIDATES))
-        return [each for each in found if await self.trail(each) is not None][:limit]
+        is_named = len(found) == 1  # what begins like several is none of them
+        return [each for each in found if await self._shown(each, named=is_named)][:limit]
 
     async def change(self, run_id: str, *, seen: int | None, within_s: float) -> int:
         return await self._desk.change(run_id, seen=seen, within_s=within_s)
 
     async def trail(self, run_id: str) -> Trail | None:
-        found = await self._desk.trail(run_id)
-        return found if found is not None and self._sight().run(found.run, named=True) else None
+        return await self._shown(run_id, named=True)
 
     async def plan(self, digest: str) -> Plan | None:
         return await self._desk.plan(digest)
@@ -163,6 +163,12 @@ class Discreet:
                 return sight.daemon
             case _:  # only told to who has seen its run, as long as they are anybody
                 return sight.is_welcome
+
+    async def _shown(self, run_id: str, *, named: bool) -> Trail | None:
+        found = await self._desk.trail(run_id)
+        if found is None or not self._sight().run(found.run, named=named):
+            return None
+        return found
 
     def _sight(self) -> "_Sight":
         return _Sight(self._reception, VISITOR.get())

@@ -19,6 +19,7 @@ from stratum_orchestrator.api.hands import Hands
 from stratum_orchestrator.api.problem import Problem
 from stratum_orchestrator.api.visitor import (
     VISITOR,
+    WANTED,
     Reception,
     Stranger,
     Visitor,
@@ -58,6 +59,9 @@ _CHANGES = {
 }
 """Paths by which the daemon is changed, and the actions of the policies; others are `admin`."""
 
+_RUNS = "/api/v1/runs/"
+_VERBS = {each: each for each in ("cancel", "abandon", "retry", "waive", "approve")}
+_VERBS |= {"reject": "approve"}
 _ALWAYS = frozenset({"/livez"})
 """What is answered however much is in hand: who gets no answer there would end the daemon."""
 _HOOKS = "/hooks/"
@@ -98,6 +102,7 @@ class Guard:
         self._check_host(request)
         self._check_origin(request)
         VISITOR.set(None)  # requests of one connection may share a context
+        WANTED.set(_wanted(request))
         if self._is_closed(request):
             self._check_visitor(request)
         else:
@@ -119,7 +124,7 @@ class Guard:
                     await self._settle(request)
                     return spare(request, await handler(request))
             except Exception as error:  # whatever it is, who asked is told of it
-                if isinstance(error, Problem) and error.status is HTTPStatus.FORBIDDEN:
+                if isinstance(error, Problem) and VISITOR.get() is not None:
                     await self._settle(request)
                 if request.writer.output_size > 0:
                     raise  # too late for another answer: the server ends the connection
@@ -197,6 +202,14 @@ def action_of(method: str, path: str) -> str | None:
     if path.startswith(_JUDGED_ONE_BY_ONE):
         return None
     return "view" if method in {"GET", "HEAD"} else _CHANGES.get(path, "admin")
+
+
+def _wanted(request: web.Request) -> str:
+    """What somebody wants done about a run, in the words of the policies."""
+    if request.method in {"GET", "HEAD"} or not request.path.startswith(_RUNS):
+        return ""
+    verb = request.path.rpartition("/")[2]
+    return _VERBS.get(verb, "")
 
 
 async def body(request: web.Request, within_s: float) -> bytes:

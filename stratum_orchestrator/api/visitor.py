@@ -105,6 +105,8 @@ class Reception(Protocol):
         ...
 
 
+WANTED: ContextVar[str] = ContextVar("wanted", default="")
+"""What the request in hand wants done about a run; empty for anything else."""
 VISITOR: ContextVar[Visitor | None] = ContextVar("visitor", default=None)
 """Of the request in hand: whatever a handler reads or has done, it does as this one."""
 

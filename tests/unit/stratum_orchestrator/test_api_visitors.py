@@ -222,6 +222,33 @@ async def test_looks_are_on_record_only_when_what_was_named_is_not_shown(
     } == {("vera", "view", run.id), ("vera", "view", None)}
 
 
+@pytest.mark.parametrize("digits", [25, 20])
+async def test_what_somebody_wants_of_a_run_that_is_not_shown_is_on_record(
+    office: Office, digits: int
+) -> None:
+    run = replace(a_run(), publisher=ADA.key)
+    await office.served.desk.write(run)
+
+    path = f"/api/v1/runs/{run.id[:digits]}/cancel"
+    answer = await office.post("vera", path, {"reason": "I want to"})
+    [kept] = listed(await office.get("olga", "/api/v1/decisions"), "decisions")
+
+    assert (answer.status, answer.json["code"]) == (404, "unknown-run")
+    assert (kept["action"], kept["answer"], kept["run"]) == ("cancel", "denied", run.id)
+    assert kept["authorization"]["reason"] == "may not view it: no permit matched"  # type: ignore[index]
+
+
+async def test_a_beginning_that_several_runs_share_names_none_of_them(office: Office) -> None:
+    for number in range(3):
+        run = replace(a_run(f"e{number}", at=NOW), publisher=ADA.key)
+        await office.served.desk.write(run)
+
+    await office.get("vera", f"/api/v1/runs/{run.id[:5]}")
+    await office.rulings.settle()
+
+    assert listed(await office.get("olga", "/api/v1/decisions"), "decisions") == []
+
+
 async def test_a_hostile_client_cannot_fill_the_database(office: Office) -> None:
     for number in range(3 * DETAILED):
         run = a_run(f"e{number}", at=NOW + number)
