@@ -21,7 +21,7 @@ import anyio
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from support.soak import Course, Sample, soak, soaked, wear
+from support.soak import FORGETS, Course, Sample, soak, soaked, wear
 from support.wear import judge, judge_plateau
 
 _MIB = 1 << 20
@@ -39,12 +39,7 @@ def main() -> None:
     wanted.add_argument("--seed", type=int, default=1)
     options = wanted.parse_args()
     logging.basicConfig(level=logging.CRITICAL)  # that the broker is killed is no news
-    forgets = {
-        "STRATUM_RETENTION__AGE": f"{options.forget}s",
-        "STRATUM_RETENTION__EVERY": "5s",
-        "STRATUM_RETENTION__WASTE": "8MiB",
-    }
-    more = forgets if options.forget else {}
+    more = FORGETS | {"STRATUM_RETENTION__AGE": f"{options.forget}s"} if options.forget else {}
     with tempfile.TemporaryDirectory() as folder, soaked(Path(folder), more) as daemon:
 
         async def run() -> Course:

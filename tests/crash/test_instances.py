@@ -14,6 +14,7 @@ import pytest
 
 from support.bridge import Bridge, running as run_bridge
 from support.broker import AUDIENCE, Broker, run_broker
+from support.chaos import Record, tell
 from support.daemon import Daemon, write_node
 from support.http import ask, pages
 
@@ -166,7 +167,7 @@ def paused(member: Daemon) -> Iterator[None]:
 
 
 async def test_killed_and_paused_instances_lose_and_strand_nothing(
-    cluster: tuple[Cluster, Broker],
+    cluster: tuple[Cluster, Broker], record_property: Record
 ) -> None:
     made, broker = cluster
     seed = int(os.environ.get("STRATUM_SEED", str(Random().randrange(10**6))))  # noqa: S311, TID251
@@ -186,11 +187,16 @@ async def test_killed_and_paused_instances_lose_and_strand_nothing(
         assert sorted(good) == ["one", "three", "two"]
     effects = made.effects()
     assert len(effects) == 3 * RUNS
-    print(f"{effects.total() - len(effects)} effects were repeated")  # noqa: T201
+    tell(
+        record_property,
+        runs=len(runs),
+        effects=len(effects),
+        repeated_effects=effects.total() - len(effects),
+    )
 
 
 async def test_the_runs_of_a_killed_instance_are_carried_on_by_another(
-    cluster: tuple[Cluster, Broker],
+    cluster: tuple[Cluster, Broker], record_property: Record
 ) -> None:
     made, broker = cluster
     killed, *_, witness = made.members
@@ -207,7 +213,7 @@ async def test_the_runs_of_a_killed_instance_are_carried_on_by_another(
     runs = await all_ended(made, witness, 24)
 
     assert {run["status"] for run in runs} == {"completed"}
-    print(f"taken over {took_s - TAKEOVER_S:+.1f} s after the {TAKEOVER_S} s of silence")  # noqa: T201
+    tell(record_property, taken_over_after_the_silence_s=round(took_s - TAKEOVER_S, 1))
 
 
 async def test_a_run_can_be_cancelled_from_any_instance(

@@ -16,7 +16,7 @@ from stratum_orchestrator.cli.chaos.load import Load
 from stratum_orchestrator.cli.chaos.quiet import until_quiet
 from stratum_orchestrator.crashpoints import POINTS, VARIABLE
 from support import chaos
-from support.chaos import order
+from support.chaos import Record, order, tell
 from support.daemon import Daemon, with_patience
 from support.http import pages
 from support.site import a_site_with_database
@@ -37,7 +37,7 @@ def named(prefix: str, *but: str) -> list[str]:
 
 
 async def test_killed_while_it_compacts_it_has_the_one_store_or_the_other(
-    tmp_path: Path,
+    tmp_path: Path, record_property: Record
 ) -> None:
     chaos.write_project(tmp_path)
     points = ROUNDS * named("compaction.")
@@ -65,9 +65,12 @@ async def test_killed_while_it_compacts_it_has_the_one_store_or_the_other(
     assert judgement.rest.why == ""
     assert [str(each) for each in judgement.violations] == []
     assert len(judgement.observed.trails) == KEPT + len(points)
+    tell(record_property, kills_while_compacting=2 * len(points) - ROUNDS + 1)
 
 
-async def test_killed_while_it_forgets_it_forgets_the_rest_later(tmp_path: Path) -> None:
+async def test_killed_while_it_forgets_it_forgets_the_rest_later(
+    tmp_path: Path, record_property: Record
+) -> None:
     chaos.write_project(tmp_path)
     async with cradle(chaos.variables()) as born, anyio.create_task_group() as publishers:
         household = Household(born, tmp_path / ".stratum", chaos.variables())
@@ -89,9 +92,12 @@ async def test_killed_while_it_forgets_it_forgets_the_rest_later(tmp_path: Path)
     assert judgement.rest.why == ""
     assert check(replace(judgement.observed, announced=())) == ()  # of the others there is news
     assert [each.run.event_id for each in judgement.observed.trails] == ["new"]
+    tell(record_property, kills_while_forgetting=number + 1)
 
 
-async def test_killed_while_it_takes_over_it_strands_no_run(tmp_path: Path) -> None:
+async def test_killed_while_it_takes_over_it_strands_no_run(
+    tmp_path: Path, record_property: Record
+) -> None:
     soon = {"STRATUM_RUNS__TAKEOVER": "1s"}
     async with a_site_with_database(tmp_path) as (site, _, _):
         first, second = site.member(soon), site.member(soon)
@@ -113,9 +119,12 @@ async def test_killed_while_it_takes_over_it_strands_no_run(tmp_path: Path) -> N
             await run_sync(second.stop)
             await run_sync(first.stop)
 
-        await run_sync(die_starting, third, "retention.lane")
+        for _ in range(ROUNDS):
+            await run_sync(die_starting, third, "retention.lane")
         await run_sync(third.start)
         await run_sync(until_forgotten, third)
+    kills = ROUNDS * (len(named("takeover.")) + 1)
+    tell(record_property, kills_while_taking_over=kills)
 
 
 async def die(household: Household, point: str, variables: dict[str, str]) -> None:

@@ -25,6 +25,13 @@ from support.vitals import Vitals, size_of, vitals
 
 MOODS = ("fine",) * 12 + ("fails", "fails", "flaky", "hangs", "strays", "long", "long")
 """What events ask of the node `work`: to fail, to fail once, to exceed its time, ..."""
+FORGETS = {
+    "STRATUM_RETENTION__AGE": "20s",
+    "STRATUM_RETENTION__EVERY": "5s",
+    "STRATUM_RETENTION__WASTE": "8MiB",
+    "STRATUM_NATS__DUPLICATE_WINDOW": "20s",
+}
+"""Settings of a daemon that keeps little, for not long."""
 _OUTSTANDING = 24
 _LOOK_S = 1.0
 _CANCEL_S = 2.0

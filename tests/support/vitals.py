@@ -10,10 +10,11 @@ class Vitals:
     """One look at a process."""
 
     rss: int
-    """Bytes of resident memory."""
+    """Bytes of resident memory, those of the database's engine among them."""
     descriptors: int
     threads: int
     children: int
+    """But the engine, if that has moved out."""
     zombies: int
     """Children that ended and that nobody has reaped."""
     cpu_s: float
@@ -29,9 +30,11 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 def vitals(pid: int) -> Vitals:
     """Look at a process; ProcessLookupError or FileNotFoundError when it is gone."""
     stat = _stat(pid)
-    children = _children(pid)
+    every = _children(pid)
+    engines = [child for child in every if _is_engine(child)]
+    children = [child for child in every if child not in engines]
     return Vitals(
-        rss=int(stat[21]) * _PAGE,
+        rss=(int(stat[21]) + sum(_resident(each) for each in engines)) * _PAGE,
         descriptors=_descriptors(pid),
         threads=int(stat[17]),
         children=len(children),
@@ -65,6 +68,20 @@ def _children(pid: int) -> list[int]:
         except FileNotFoundError:  # a thread that has ended meanwhile
             continue
     return found
+
+
+def _is_engine(pid: int) -> bool:
+    try:
+        return b"surreal/engine.py" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+def _resident(pid: int) -> int:
+    try:
+        return int(_stat(pid)[21])
+    except OSError:
+        return 0
 
 
 def _is_zombie(pid: int) -> bool:
