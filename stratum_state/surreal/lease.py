@@ -1,7 +1,8 @@
 """The lease row of a lane: who may write, how far it got, and when it was last heard of.
 
 Whoever raises the epoch has the lane, and fences whoever had it before. Ages are measured by
-the database's clock alone, so that the clocks of instances need not agree.
+the database's clock alone, so that the clocks of instances need not agree; since even that one
+can be set, owners are taken for silent by what was seen of them: see `silence`.
 """
 
 import random
@@ -25,15 +26,14 @@ INSERT IGNORE INTO lease { id: $lease, epoch: 0, seq: 0, mark: 0, last: 0, hash:
 # an owner that was heard of meanwhile keeps it.
 _TAKE = """
 UPDATE $lease SET epoch += 1, instance = $instance, free = false, at = time::now()
-  WHERE epoch = $epoch
-    AND (free = true OR time::millis(time::now()) - time::millis(at) >= $ttl_ms)
+  WHERE epoch = $epoch AND (free = true OR seq = $seq)
   RETURN AFTER;
 """
 _RELEASE = """
 UPDATE $lease SET free = true, at = time::now() WHERE epoch = $epoch RETURN NONE;
 """
 _SEEN = """
-SELECT id, epoch, instance, free, time::millis(time::now()) - time::millis(at) AS age_ms
+SELECT id, epoch, seq, instance, free, time::millis(time::now()) - time::millis(at) AS age_ms
   FROM lease;
 """
 _TRIES = 40
@@ -56,6 +56,7 @@ class Seen(NamedTuple):
 
     lane: str
     epoch: int
+    seq: int
     instance: str
     is_free: bool
     """Its owner gave it back."""
@@ -81,7 +82,9 @@ async def claim(transport: Transport, claimant: Claimant) -> Lease:
     for _ in range(_TRIES):
         lanes = await seen(transport)
         for each in lanes:
-            taken = await take(transport, each, claimant)
+            if not each.can_be_taken(claimant.ttl_s):
+                continue
+            taken = await take(transport, each, claimant.instance)
             if taken is not None:
                 return taken
         await _give_birth(
@@ -90,18 +93,16 @@ async def claim(transport: Transport, claimant: Claimant) -> Lease:
     raise replies.Lost("the lanes are fought over")  # noqa: TRY003
 
 
-async def take(transport: Transport, lane: Seen, claimant: Claimant) -> Lease | None:
-    """Take the lane, if it is as it was seen and can be taken; whoever had it is fenced.
+async def take(transport: Transport, lane: Seen, instance: str) -> Lease | None:
+    """Take the lane, if it is free, or as it was seen; whoever had it is fenced.
 
-    None when somebody else was faster. Raises BrokenChain.
+    None when somebody else was faster, or its owner was heard of. Raises BrokenChain.
     """
-    if not lane.can_be_taken(claimant.ttl_s):
-        return None
     params = {
         "lease": Id("lease", lane.lane),
         "epoch": lane.epoch,
-        "instance": claimant.instance,
-        "ttl_ms": _ms(claimant.ttl_s),
+        "seq": lane.seq,
+        "instance": instance,
     }
     try:
         found = replies.rows((await transport.call(_TAKE, params))[-1])
@@ -163,6 +164,7 @@ def _seen(row: dict[str, object]) -> Seen:
     return Seen(
         lane=str(cast("Id", row["id"]).key),
         epoch=cast("int", row["epoch"]),
+        seq=cast("int", row["seq"]),
         instance=str(row.get("instance") or ""),
         is_free=row.get("free") is True,
         age_ms=cast("int", row["age_ms"]),

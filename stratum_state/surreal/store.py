@@ -22,6 +22,7 @@ from stratum_state.surreal.lease import Claimant
 from stratum_state.surreal.reader import Kept, Reader
 from stratum_state.surreal.renewal import Renewable
 from stratum_state.surreal.retention import Collected, Collector, Terms
+from stratum_state.surreal.silence import Silence
 from stratum_state.surreal.transport import Transport
 
 _PROMPT = 4  # answers take no longer than this part of the time that one may be silent
@@ -56,6 +57,7 @@ class SurrealStore:
         self._reader = beside
         self._claimant = claimant
         self._passed = passed
+        self._silence = Silence()
         self._slow_at = -math.inf
         """When the database was last found to be slow, on the clock of the event loop."""
 
@@ -113,7 +115,7 @@ class SurrealStore:
         it is not among `lanes`.
         """
         seen = next((each for each in await self.seen() if each.lane == lane), None)
-        if seen is None or lane in self._lanes.held:
+        if seen is None or lane in self._lanes.held or not self._is_left(seen):
             return ()
         taken = await self._take(seen)
         if taken is None:
@@ -268,10 +270,14 @@ class SurrealStore:
         if now - asked > ttl_s / _PROMPT:
             self._slow_at = now
         is_known = now - max(self._connection.up_since, self._slow_at) >= ttl_s
+        self._silence.look(seen, now)
         others = [each for each in seen if each.lane not in self._lanes.held]
-        return [
-            each for each in others if each.is_free or (is_known and each.can_be_taken(ttl_s))
-        ]
+        return [each for each in others if each.is_free or (is_known and self._is_left(each))]
+
+    def _is_left(self, lane: lease.Seen) -> bool:
+        """Whether its owner gave it back, or was not heard of for too long."""
+        silent_s = self._silence.of(lane, anyio.current_time())
+        return lane.is_free or silent_s >= self._claimant.ttl_s
 
     @asynccontextmanager
     async def _borrowed(self, lane: lease.Seen) -> AsyncIterator[Held | None]:
@@ -292,7 +298,7 @@ class SurrealStore:
 
     async def _take(self, lane: lease.Seen) -> lease.Lease | None:
         try:
-            return await lease.take(self._connection, lane, self._claimant)
+            return await lease.take(self._connection, lane, self._claimant.instance)
         except replies.SurrealError as error:
             raise Unavailable(str(error)) from error
 
