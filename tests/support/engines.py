@@ -1,13 +1,13 @@
 """SurrealDB within the test, as it is or with faults put in front of it."""
 
 import math
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
 
 from stratum_state import journal
-from stratum_state.surreal import SurrealStore, opening, transport
+from stratum_state.surreal import SurrealStore, folder, opening, transport
 from stratum_state.surreal.batch import COMMIT
 from stratum_state.surreal.cbor import Id, Range
 from stratum_state.surreal.replies import Lost, SurrealError
@@ -56,14 +56,17 @@ async def in_memory() -> AsyncIterator[Faulty]:
 
 
 @asynccontextmanager
-async def in_folder(path: Path) -> AsyncIterator[SurrealStore]:
-    """The store in a folder."""
+async def in_folder(
+    path: Path, passed: Callable[[str], None] = folder.unwatched
+) -> AsyncIterator[SurrealStore]:
+    """The store in a folder; `passed` is told of boundaries."""
     async with opening.open_store(
         f"surrealkv://{path}",
         instance=INSTANCE,
         namespace="test",
         database="test",
         signer=signing.SIGNER,
+        passed=passed,
     ) as store:
         yield store
 

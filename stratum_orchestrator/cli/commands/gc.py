@@ -9,10 +9,12 @@ import click
 
 from stratum_graph.definitions.attic import Attic
 from stratum_graph.definitions.content import ContentStore
+from stratum_orchestrator import config
 from stratum_orchestrator.cli.exits import Exit, Stop
 from stratum_orchestrator.cli.ink import Span
 from stratum_orchestrator.cli.options import Face, faced
 from stratum_orchestrator.clock import WallClock
+from stratum_orchestrator.crashpoints import wanted
 from stratum_orchestrator.retention import Content, Retention
 from stratum_orchestrator.saga.plans import Plans
 from stratum_state.errors import StateError, StoreInUse
@@ -107,7 +109,8 @@ async def _collect(face: Face, days: float | None, dry_run: bool) -> Found:  # n
         raise NoStore(home.database)
     age_s = settings.retention.age if days is None else days * _DAY_S
     try:
-        async with storage.opening(settings, home) as store:
+        passed = wanted(config.environment()).passed
+        async with storage.opening(settings, home, passed=passed) as store:
             shared = settings.definitions.content
             kept = ContentStore(home.project / shared if shared else home.content)
             content = Content(disused=Attic(kept), store=store, trees_of=Plans(kept).trees)

@@ -14,6 +14,7 @@ from stratum_state.model import PipelineRun, RunStatus, Trail
 from stratum_state.store import RunFilter
 from stratum_state.surreal import SurrealStore, folder, record, renewal
 from support import engines, processes, records
+from support.disk import a_disk, fill
 from support.records import a_run, a_step, a_verdict
 
 LATER = 2**53
@@ -150,3 +151,24 @@ def threads() -> int:
     """Those of the engine, in this process."""
     every = Path("/proc/self/task").glob("*/comm")
     return sum(each.read_text().startswith("surreal") for each in every)
+
+
+async def test_a_disk_that_fills_up_meanwhile_ends_the_copy_and_not_the_store(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    fillers = []
+    with a_disk(tmp_path / "disk", "260m") as disk:
+        async with engines.in_folder(
+            disk / "state", lambda _: fillers.append(fill(disk))
+        ) as store:
+            await live(store, 1)
+            compacted = await store.renew(0)
+            fillers[0].unlink()
+            await live(store, 2)
+            kept = await everything(store)
+        left = sorted(each.name for each in disk.iterdir())
+
+    assert compacted is None
+    assert "store not compacted" in caplog.text
+    assert len(kept) == 2
+    assert left == ["state", "state.lock"]
