@@ -29,7 +29,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from platform_nats.publisher import Publisher, publisher
-from support.daemon import REPOSITORY, Daemon, descendants, running, write_node
+from support.daemon import REPOSITORY, Daemon, running, write_node
+from support.processes import descendants
 from support.vitals import vitals
 
 _PROBE = "def main [] { { probe: (date now | into int) } | to json --raw }"

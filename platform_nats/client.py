@@ -10,7 +10,10 @@ from contextlib import suppress
 
 from nats.aio.client import Client, Srv
 from nats.aio.msg import Msg
+from nats.errors import TimeoutError as NoAnswer
 from nats.protocol import parser
+
+from platform_nats.stray import answered
 
 # As nats-py has them, but with the white space of the protocol: blank and tab, nothing else.
 parser.MSG_RE = re.compile(
@@ -26,6 +29,12 @@ _ILLEGIBLE = re.compile(r"[\x00-\x1f\x7f]")
 class SturdyClient(Client):
     """A client that goes on reading whatever a publisher has sent, and gives legible text."""
 
+    connect = answered(Client.connect)
+    flush = answered(Client.flush)
+    publish = answered(Client.publish)
+    request = answered(Client.request)
+    subscribe = answered(Client.subscribe)
+
     async def _connect_to_server(self, s: Srv) -> None:
         self._abandon()  # a refused attempt leaves its socket open
         await super()._connect_to_server(s)
@@ -36,8 +45,8 @@ class SturdyClient(Client):
         ):  # nobody is there to send it to; nats-py would stumble over it
             self._pending.clear()
             self._pending_data_size = 0
-        with suppress(OSError):
-            await super().close()
+        with suppress(OSError, NoAnswer):
+            await answered(super().close)()
         self._abandon()  # a connection that was never complete keeps its socket, too
 
     def _abandon(self) -> None:

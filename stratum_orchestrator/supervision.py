@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 
 import anyio
+import anyio.lowlevel
 
 log = logging.getLogger(__name__)
 
@@ -14,11 +15,23 @@ log = logging.getLogger(__name__)
 async def background(
     task: Callable[[], Coroutine[object, object, object]],
 ) -> AsyncIterator[None]:
-    """Run the task beside the block, and end it with the block; its error ends the block."""
+    """Run the task beside the block, and end it with the block; its error ends the block.
+
+    Raises RuntimeError when the task is cancelled by nobody: a library's own cancellation that
+    got out would otherwise end the block as if it were done.
+    """
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(task)
+        tasks.start_soon(_noticed, task)
         yield
         tasks.cancel_scope.cancel()
+
+
+async def _noticed(task: Callable[[], Coroutine[object, object, object]]) -> None:
+    try:
+        await task()
+    except anyio.get_cancelled_exc_class() as stray:
+        await anyio.lowlevel.checkpoint_if_cancelled()
+        raise RuntimeError(f"{task!r} was cancelled by nobody") from stray  # noqa: TRY003
 
 
 async def until_asked_to_stop(stop: Callable[[], None], hurry: Callable[[], None]) -> None:

@@ -72,6 +72,23 @@ async def test_killing_the_server_in_mid_stream_loses_no_acknowledged_event(
     assert handled == stored == {f"e-{number}" for number in range(40)}
 
 
+async def test_a_connection_whose_end_was_given_up_before_closes_nevertheless(
+    broker: Broker,
+) -> None:
+    ended = False
+    async with anyio.create_task_group() as tasks:
+
+        async def close() -> None:
+            nonlocal ended
+            async with broker.connect() as connection:
+                writer = connection.client._transport._io_writer  # noqa: SLF001 - nats-py's
+                writer._protocol._get_close_waiter(writer).cancel()  # noqa: SLF001
+            ended = True
+
+        tasks.start_soon(close)
+    assert ended  # without that a task group would take it for its own end, and say nothing
+
+
 async def test_a_server_that_dies_under_a_handler_does_not_cancel_it(broker: Broker) -> None:
     async with broker.publish_as() as ours:
         await ours.publish("events.a", {})
