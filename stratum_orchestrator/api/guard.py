@@ -27,6 +27,7 @@ from stratum_orchestrator.api.visitor import (
     no_token,
 )
 from stratum_orchestrator.saga.grant import HEADER
+from stratum_orchestrator.seldom import Seldom
 
 _CONTENT_SECURITY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
@@ -68,7 +69,7 @@ _HOOKS = "/hooks/"
 _SAID = ("Authorization", "Forwarded", "X-Forwarded-For", "Via")
 """Headers that tell of somebody: a proxy on this machine speaks for others."""
 
-log = logging.getLogger(__name__)
+_told = Seldom(logging.getLogger(__name__))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +143,7 @@ class Guard:
         given = request.headers.get("Host", "")
         is_plain = request.raw_path.startswith("/")  # else it names a host by itself
         if not is_plain or _hostname(given) not in self._names:
-            log.warning("request for a foreign host", extra={"host": given[:100]})
+            _told(logging.WARNING, "request for a foreign host", {"host": given[:100]})
             raise Problem(
                 HTTPStatus.MISDIRECTED_REQUEST,
                 "foreign-host",
@@ -156,7 +157,8 @@ class Guard:
         same = origin is None or origin in {f"http://{host}", f"https://{host}"}
         site = request.headers.get("Sec-Fetch-Site", "none")
         if not same or site not in {"none", "same-origin"}:
-            log.warning("request from a foreign origin", extra={"origin": str(origin)[:100]})
+            said = {"origin": str(origin)[:100]}
+            _told(logging.WARNING, "request from a foreign origin", said)
             raise Problem(
                 HTTPStatus.FORBIDDEN,
                 "foreign-origin",

@@ -12,8 +12,9 @@ from aiohttp import web
 from stratum_orchestrator.api.failure import answer
 from stratum_orchestrator.api.guard import HEADERS
 from stratum_orchestrator.api.problem import Problem
+from stratum_orchestrator.seldom import Seldom
 
-log = logging.getLogger(__name__)
+_told = Seldom(logging.getLogger(__name__))
 
 
 class _Handler(web.RequestHandler):
@@ -28,7 +29,7 @@ class _Handler(web.RequestHandler):
     ) -> web.StreamResponse:
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR or request.writer.output_size > 0:
             return super().handle_error(request, status, exc, message)
-        log.info("request that is not HTTP", extra={"why": type(exc).__name__})
+        _told(logging.INFO, "request that is not HTTP", {"why": type(exc).__name__})
         problem = Problem(
             HTTPStatus(status),
             "malformed",

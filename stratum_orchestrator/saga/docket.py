@@ -67,8 +67,8 @@ class Docket:
         self._tallies: dict[_Key, _Tally] = {}
         self._spent: dict[tuple[str, Answer], list[int]] = {}
 
-    def enter(self, entry: Entry, now: int) -> None:
-        """Count it in."""
+    def enter(self, entry: Entry, now: int) -> bool:
+        """Count it in; whether it goes on record at once, and is not only counted."""
         key = _key(entry)
         tally = self._tallies.get(key)
         if (tally is None or not tally.count) and not self._charge(key, now):
@@ -80,6 +80,7 @@ class Docket:
         tally.first = tally.first if tally.count else now
         tally.count += 1
         tally.last, tally.latest = now, entry
+        return tally.count == 1 and tally.until <= now
 
     def due(self, now: int, *, all_of_it: bool = False) -> list[DecisionRecord]:
         """What is to be recorded by now; it is nobody else's any more."""

@@ -48,19 +48,21 @@ class Rulings:
 
         `run` is what it is about, empty for a pipeline or the daemon, and None where nobody
         named it: views are also asked for each line of a list. They are for the log's debug
-        level, and go on record when what was named is not shown.
+        level, and go on record when what was named is not shown. So is, in the log, what is
+        denied again and again.
         """
         entry = Entry(asker=asker, matter=matter, decision=decision, run=run or "")
-        is_view = matter.action == "view"
+        is_view, is_news = matter.action == "view", True
+        if not is_view or (run is not None and not decision.allowed):
+            is_news = self._docket.enter(entry, self._clock.now_ms())
+            self._noted += 1
+            self._news.set()
         level = logging.INFO if decision.allowed else logging.WARNING
+        level = level if decision.allowed or is_news else logging.DEBUG
         text = "command allowed" if decision.allowed else "command denied"
         level = logging.DEBUG if is_view else level
         if log.isEnabledFor(level):
             log.log(level, text, extra=dict(told(entry)))
-        if not is_view or (run is not None and not decision.allowed):
-            self._docket.enter(entry, self._clock.now_ms())
-            self._noted += 1
-            self._news.set()
 
     async def keep(self) -> None:
         """Write what is due, until cancelled."""

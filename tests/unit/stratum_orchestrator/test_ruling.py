@@ -49,9 +49,10 @@ async def rulings(book: Book) -> AsyncIterator[Rulings]:
         yield rulings
 
 
-def ask(rulings: Rulings, action: str = "reload") -> None:
-    matter = Matter(action=action, pipeline="", now_ms=0, about={})
-    decision = Everyone(but="").decide(VERA.principal, action, "", {})
+def ask(rulings: Rulings, action: str = "retry") -> None:
+    """Of somebody who may not."""
+    matter = Matter(action=action, pipeline="p", now_ms=0, about={})
+    decision = Everyone(but="p").decide(VERA.principal, action, "p", {})
     rulings.note(VERA, matter, decision)
 
 
@@ -75,11 +76,21 @@ async def test_a_store_that_is_away_keeps_nobody_waiting_and_gets_it_later(
     assert await book.count() == 1
 
 
+async def test_what_is_denied_again_and_again_is_in_the_log_once(
+    rulings: Rulings, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(100):
+        ask(rulings)
+        await rulings.settle()
+
+    assert caplog.messages.count("command denied") == 1
+
+
 async def test_what_the_store_refuses_stops_nothing_else(book: Book, rulings: Rulings) -> None:
     book.trouble.append(Rejected("a decision", "cannot be said"))
     ask(rulings)
     await rulings.settle()
-    ask(rulings, "activate")
+    ask(rulings, "cancel")
     await until(lambda: not book.trouble)
     await rulings.settle()
 
