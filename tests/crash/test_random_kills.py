@@ -50,6 +50,7 @@ async def test_killed_at_random_nothing_is_lost_or_left_behind(
         recovery_p95_s=round(tally.percentile(0.95), 2),
         violations=len(judgement.violations),
     )
+    assert tally.kills + tally.broker_kills == KILLS
     assert judgement.rest.why == ""
     assert [str(each) for each in judgement.violations] == []
 
