@@ -1,6 +1,7 @@
 """Scripts from elsewhere: had once, verified, from where they may be had, and in time."""
 
 import json
+import os
 import ssl
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -443,9 +444,15 @@ async def test_a_credential_is_not_shown_in_clear_text(desk: Desk) -> None:
 
 async def test_a_credential_that_is_not_there(there: Hostile, desk: Desk) -> None:
     desk.trust("docs", there.host)
-    (desk.folder / "docs.secret").unlink()
+    file = desk.folder / "docs.secret"
 
-    assert "`docs` cannot be read: No such file" in await desk.why(web(there.host, auth="docs"))
+    file.unlink()
+    gone = await desk.why(web(there.host, auth="docs"))
+    os.mkfifo(file)
+    endless = await desk.why(web(there.host, auth="docs"))
+
+    assert "`docs` cannot be read: No such file" in gone
+    assert "`docs` cannot be read: it is no plain file" in endless
     assert "names `dogs`, which is no credential / add it to scripts.credentials" in (
         await desk.why(web(there.host, auth="dogs"))
     )

@@ -3,6 +3,7 @@
 import base64
 from urllib.parse import SplitResult, urlsplit
 
+from stratum_graph.definitions import plain_file
 from stratum_graph.definitions.remote.places import Credential, Places
 from stratum_graph.definitions.remote.refusal import NotFetched
 from stratum_graph.definitions.web.reach import Reach
@@ -52,8 +53,7 @@ def _usual(url: SplitResult) -> int:
 def text(credential: Credential) -> str:
     """What its file holds; NotFetched."""
     try:
-        with credential.secret_file.open("rb") as file:
-            return file.read(_MAX_SECRET).decode("ascii").strip()
+        return plain_file.read(credential.secret_file, _MAX_SECRET).decode("ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is no text"
         raise NotFetched(
