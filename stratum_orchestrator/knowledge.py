@@ -1,11 +1,11 @@
 """Loading what is in force: definitions into a graph, principals, policies."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from stratum_graph.definitions import descriptor
+from stratum_graph.definitions import descriptor, snapshot
 from stratum_graph.definitions.content import ContentStore
 from stratum_graph.definitions.directory import DirectorySource
 from stratum_graph.definitions.remote.fetcher import Fetcher
@@ -40,6 +40,18 @@ class Sources:
     """Folders that take the place of `folders` when they appear."""
     scripts: Places = NOWHERE
     """Where scripts that definitions name may come from."""
+
+    def placed(self, found: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
+        """Findings about definitions with their files as seen from the working folder."""
+        roots = tuple(zip(snapshot.roots_of(self.folders), self.folders, strict=True))
+        here = Path.cwd()
+
+        def name(file: str) -> str:
+            root, folder = next((x for x in roots if file.startswith(x[0])), ("", Path()))
+            own = folder / file[len(root) :]
+            return str(own.relative_to(here) if own.is_relative_to(here) else own)
+
+        return tuple(each.placed(name) for each in found)
 
 
 class Read(NamedTuple):

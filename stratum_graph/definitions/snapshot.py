@@ -57,7 +57,7 @@ def take(folders: Sequence[Path], copies: Copies | None = None) -> Snapshot:
     Anything but a plain file of bearable size becomes a diagnostic; nothing waits on it.
     """
     copy = _Copy(copies or Copies())
-    roots = _roots(folders)
+    roots = roots_of(folders)
     for root, folder in zip(roots, folders, strict=True):
         if folder.is_dir():
             copy.add_folder(_current(Path(realpath(folder))), root)
@@ -265,7 +265,8 @@ def _current(folder: Path) -> Path:
     return target if target.parent == folder and target.is_dir() else folder
 
 
-def _roots(folders: Sequence[Path]) -> tuple[str, ...]:
+def roots_of(folders: Sequence[Path]) -> tuple[str, ...]:
+    """How the paths begin of what is copied from each of the folders."""
     if len(folders) == 1:
         return ("",)
     names: list[str] = []

@@ -118,12 +118,7 @@ class Workspace:
 
     def placed(self, found: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
         """The findings with their files as seen from the working folder."""
-        # sources name files below their only folder, or below the folders' own names
-        folders = self.sources.folders
-        only = folders[0] if len(folders) == 1 else Path()
-        here = Path.cwd()
-        root = only.relative_to(here) if only.is_relative_to(here) else only
-        return tuple(each.placed(lambda file: str(root / file)) for each in found)
+        return self.sources.placed(found)
 
 
 @asynccontextmanager

@@ -125,18 +125,9 @@ def _compile(parts: _Parts, scripts: Sequence[Diagnostic], evaluated: int) -> Fo
         principals=parts.principals,
         authorizer=authorizer,
         policies=parts.policies.digest if parts.policies else "",
-        diagnostics=(*_placed(below, sources), *parts.told),
+        diagnostics=(*sources.placed(below), *parts.told),
         evaluated=evaluated,
     )
-
-
-def _placed(found: Sequence[Diagnostic], sources: Sources) -> Sequence[Diagnostic]:
-    """Name the files as they are found from here: sources name them below their only folder."""
-    if len(sources.folders) != 1:
-        return found
-    folder, here = sources.folders[0], Path.cwd()
-    root = folder.relative_to(here) if folder.is_relative_to(here) else folder
-    return [each.placed(lambda file: str(root / file)) for each in found]
 
 
 class _Policies:

@@ -194,6 +194,18 @@ def test_a_consumer_that_would_break_is_named_with_its_producer(project: Path) -
     assert not (project / "bundles").exists()
 
 
+def test_with_several_folders_the_file_of_a_mistake_is_named(tmp_path: Path) -> None:
+    for side in ("left", "right"):
+        node = tmp_path / side / "nodes" / f"{side}.ncl"
+        node.parent.mkdir(parents=True)
+        node.write_text("{ name = 1 }" if side == "right" else "[]")
+    folders = '{ definitions.folders = ["left/nodes", "right/nodes"] }'
+    (tmp_path / "stratum.ncl").write_text(folders)
+
+    for words in (("lint",), ("publish", REFERENCE, "--unsigned")):
+        assert f"{tmp_path}/right/nodes/right.ncl:1:" in run(tmp_path, *words).output
+
+
 def test_a_line_that_is_marked_is_no_secret(project: Path) -> None:
     marked = "# password = " + '"correct horse"  stratum:not-a-secret\n'
     script(project).write_text(marked + script(project).read_text())
