@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from stratum_graph.definitions import plain_file
+from stratum_graph.definitions import author, plain_file
 from stratum_graph.definitions.content import digest_of
 from stratum_graph.definitions.distribution import bundle
 from stratum_graph.definitions.distribution.bundle import Parcel
@@ -25,6 +25,8 @@ _MAX_INDEX = 16 << 20
 _MAX_BLOB = 16 << 20
 """More than any part of a bundle has."""
 _PART = 1 << 16
+_NEW = ".new-"
+"""How files are called that are not whole yet."""
 _LAYOUT = b'{"imageLayoutVersion": "1.0.0"}'
 
 
@@ -192,6 +194,7 @@ class Layout:
 
     def _prepare(self) -> None:
         self._blobs.mkdir(parents=True, exist_ok=True)
+        author.clear(self.root, _NEW)
         if not (self.root / "oci-layout").exists():
             self._write(self.root / "oci-layout", _LAYOUT)
 
@@ -206,7 +209,8 @@ class Layout:
         return self._blobs / digest.removeprefix("sha256:")
 
     def _write(self, place: Path, content: bytes) -> None:
-        descriptor, name = tempfile.mkstemp(prefix=".new-", dir=self.root)
+        made_by = f"{_NEW}{author.tag()}-"
+        descriptor, name = tempfile.mkstemp(prefix=made_by, dir=self.root)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(content)

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from stratum_graph.definitions import plain_file
+from stratum_graph.definitions import author, plain_file
 from stratum_graph.definitions.distribution import bundle
 from stratum_graph.definitions.distribution.verify import Listing
 
 _READ_ONLY = 0o444
+_NEW, _OLD = ".new-", ".old-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +46,9 @@ def remove(root: Path, digest: str) -> None:
 
 def _build(place: Path, files: Mapping[str, bytes]) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(prefix=".new-", dir=place.parent))
+    for each in (_NEW, _OLD):
+        author.clear(place.parent, each)
+    fresh = Path(tempfile.mkdtemp(prefix=f"{_NEW}{author.tag()}-", dir=place.parent))
     for title, content in files.items():
         file = fresh / title
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -66,7 +69,7 @@ def _discard(place: Path) -> None:
     if place.is_symlink() or not place.is_dir():
         place.unlink(missing_ok=True)
     else:
-        trash = Path(tempfile.mkdtemp(prefix=".old-", dir=place.parent))
+        trash = Path(tempfile.mkdtemp(prefix=f"{_OLD}{author.tag()}-", dir=place.parent))
         place.rename(trash / "tree")
         shutil.rmtree(trash)
 

@@ -1,12 +1,15 @@
 """Bundles, references, trees and layouts: what holds whoever carries them."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import given, strategies as st
 
 from platform_nats.nkey import UserKey
+from stratum_graph.definitions import author
 from stratum_graph.definitions.distribution import (
     bundle,
     envelope,
@@ -207,3 +210,20 @@ def test_the_provenance_names_every_file_and_its_maker() -> None:
     assert told["subject"][0]["digest"]["sha256"] == parcel().digest[7:]
     files = told["predicate"]["buildDefinition"]["resolvedDependencies"]
     assert [each["name"] for each in files] == sorted(FILES)
+
+
+def test_what_a_killed_process_left_behind_goes(tmp_path: Path) -> None:
+    said = "from stratum_graph.definitions import author; print(author.tag())"
+    dead = subprocess.check_output([sys.executable, "-c", said], text=True).strip()
+    ours = author.tag()
+    layout, root = Layout(tmp_path / "layout"), tmp_path / "trees"
+    for folder in (layout.root, root):
+        folder.mkdir()
+        for name in (f".new-{dead}-a", f".new-{ours}-b"):
+            (folder / name).write_text("half")
+
+    layout.put(parcel(), "v1")
+    trees.lay_out(root, verify.examine(parcel().manifest, "v1"), FILES)
+
+    for folder in (layout.root, root):
+        assert [x.name for x in folder.glob(".new-*")] == [f".new-{ours}-b"]
