@@ -1,5 +1,6 @@
 """Files of a folder that others write to: read whole, if they are files and bearably large."""
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -14,8 +15,13 @@ class NotPlain(OSError):
 
 
 def opened(place: Path) -> BinaryIO:
-    """The file for reading. NotPlain: a pipe, a device or whatever might never end."""
-    descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    """The file for reading. NotPlain: a pipe, a device, a folder, or a link to itself."""
+    try:
+        descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise NotPlain(error.strerror or "") from None
+        raise
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
         return os.fdopen(descriptor, "rb")
     os.close(descriptor)

@@ -91,8 +91,8 @@ class Layout:
                 return True
         except FileNotFoundError:
             return False
-        except OSError:
-            pass  # a pipe, a folder, a link to itself
+        except NotPlain:
+            pass
         _drop(place)
         return False
 
@@ -100,7 +100,7 @@ class Layout:
         """Begin anew with an index that cannot be read. What it named has to be put again."""
         try:
             self._index()
-        except (Untrusted, OSError):
+        except Untrusted:
             _drop(self.root / "index.json")
 
     def remove(self, digests: Iterable[str]) -> int:
