@@ -1,6 +1,6 @@
 """What is wrong with a set of nodes taken together: every finding, each with its place."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
 import networkx as nx
@@ -8,7 +8,7 @@ import networkx as nx
 from stratum_graph import lifecycle
 from stratum_graph.compatibility import misfits
 from stratum_graph.diagnostics import Diagnostic, Severity
-from stratum_graph.model import Definition, JsonSchema
+from stratum_graph.model import Definition, JsonSchema, Plan
 from stratum_graph.plan import Wiring, make_plan
 from stratum_graph.schemas import SchemaInvalid, compile_schema
 from stratum_graph.subjects import SubjectTrie, covers
@@ -28,10 +28,11 @@ def inspect(
     found += _schemas(definitions)
     found += _contracts(definitions, providers)
     found += _cycles(definitions, providers)
+    asking: frozenset[str] = frozenset()
     if not any(each.severity == "error" for each in found):
         found += _idle(definitions, providers)
-    found += _not_undone(definitions)
-    found += _chains(definitions)
+        found += _not_undone(definitions)
+    found += _chains(definitions, asking)
     return providers, tuple(
         sorted(found, key=lambda each: (each.file, each.line, each.message))
     )
@@ -177,15 +178,9 @@ def _cycles(definitions: Sequence[Definition], providers: Providers) -> Iterator
 
 def _idle(definitions: Sequence[Definition], providers: Providers) -> Iterator[Diagnostic]:
     """Nodes that no event on any trigger would ever run."""
-    triggered: dict[str, set[int]] = {}
-    for index, each in enumerate(definitions):
-        if each.node.trigger:
-            triggered.setdefault(each.node.trigger.pipeline, set()).add(index)
     live: set[str] = set()
     why: dict[str, str] = {}
-    wiring = Wiring(definitions, providers)
-    for pipeline, matched in triggered.items():
-        plan = make_plan(pipeline, frozenset(matched), wiring)
+    for plan in _whole_plans(definitions, providers):
         live |= {planned.definition.node.name for planned in plan.nodes}
         why |= {pruned.node: pruned.why for pruned in plan.pruned}
     for each in definitions:
@@ -199,8 +194,8 @@ def _idle(definitions: Sequence[Definition], providers: Providers) -> Iterator[D
             )
 
 
-def _chains(definitions: Sequence[Definition]) -> Iterator[Diagnostic]:
-    """Pipelines that start themselves, by way of the events with which runs end."""
+def _chains(definitions: Sequence[Definition], asking: Collection[str]) -> Iterator[Diagnostic]:
+    """Pipelines that start themselves, by way of the events with which runs end, or ask."""
     follows: nx.DiGraph[str] = nx.DiGraph()
     starts = [
         (trigger, each) for each in definitions if (trigger := each.node.trigger) is not None
@@ -210,7 +205,8 @@ def _chains(definitions: Sequence[Definition]) -> Iterator[Diagnostic]:
         (subject, at) for at, (trigger, _) in enumerate(starts) for subject in trigger.subjects
     )
     for before in sorted({trigger.pipeline for trigger, _ in starts}):
-        ends = [trie.match(lifecycle.subject(end, before)) for end in lifecycle.ENDS]
+        words = (*lifecycle.ENDS, *((lifecycle.ASKED,) if before in asking else ()))
+        ends = [trie.match(lifecycle.subject(each, before)) for each in words]
         for at in sorted(frozenset[int]().union(*ends)):
             trigger, each = starts[at]
             follows.add_edge(before, trigger.pipeline, by=each)
@@ -226,6 +222,28 @@ def _chains(definitions: Sequence[Definition]) -> Iterator[Diagnostic]:
                 f"`{lifecycle.subject('completed', 'NAME')}`, and break the circle",
                 "warning",
             )
+
+
+def _asking(definitions: Sequence[Definition], providers: Providers) -> frozenset[str]:
+    """The pipelines that may ask people something."""
+    if all(each.node.question is None for each in definitions):
+        return frozenset()
+    return frozenset(
+        plan.pipeline
+        for plan in _whole_plans(definitions, providers)
+        if any(planned.definition.node.question is not None for planned in plan.nodes)
+    )
+
+
+def _whole_plans(definitions: Sequence[Definition], providers: Providers) -> Iterator[Plan]:
+    """The plan of each pipeline when all of its triggers match."""
+    triggered: dict[str, set[int]] = {}
+    for index, each in enumerate(definitions):
+        if each.node.trigger:
+            triggered.setdefault(each.node.trigger.pipeline, set()).add(index)
+    wiring = Wiring(definitions, providers)
+    for pipeline, matched in triggered.items():
+        yield make_plan(pipeline, frozenset(matched), wiring)
 
 
 def _not_undone(definitions: Sequence[Definition]) -> Iterator[Diagnostic]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 JsonSchema = Mapping[str, object]
 Condition = Mapping[str, object]
@@ -113,6 +113,18 @@ class Credential(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How long a dynamic one has to last, seconds; None is as long as its process may run."""
 
 
+class Ask(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A question to people: the node begins when they have approved."""
+
+    groups: tuple[str, ...]
+    """Members of any of them may answer."""
+    count: int = 1
+    """How many different people have to approve; one who rejects is enough."""
+    timeout: float = 86400
+    """How long they have, seconds."""
+    on_timeout: Literal["reject", "approve"] = "reject"
+
+
 class ActionNode(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One step that can run: what starts it, what it needs, what it gives, how to undo it."""
 
@@ -138,6 +150,13 @@ class ActionNode(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     retry: Retry = Retry()
     when: Condition | None = None
     credentials: tuple[Credential, ...] = ()
+    ask: Ask | UnsetType = UNSET
+    """Left out of plans that do not ask: they keep the digests that they had before."""
+
+    @property
+    def question(self) -> Ask | None:
+        """What people are asked before its first attempt."""
+        return self.ask if isinstance(self.ask, Ask) else None
 
 
 class Definition(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -19,12 +19,15 @@ VARIABLE = "STRATUM_CRASH_AT"
 
 _RECORDED = (
     *("verdict.accepted", "verdict.refused", "verdict.duplicate", "verdict.no-pipeline"),
-    *("run.accepted", "run.running", "run.completed"),
+    *("run.accepted", "run.running", "run.suspended", "run.completed"),
     *("run.compensating", "run.compensated", "run.abandoned"),
     *("step.started", "step.succeeded", "step.skipped", "step.failed"),
     *("step.timed-out", "step.cancelled", "step.lost"),
     *("compensation.started", "compensation.done"),
     *("compensation.failed", "compensation.waived"),
+    *("checkpoint.open", "checkpoint.approved", "checkpoint.rejected"),
+    *("checkpoint.timed-out", "checkpoint.withdrawn"),
+    *("answer.approved", "answer.rejected"),
     *("credential.requested", "credential.issued", "credential.revoked"),
     *("credential.expired", "credential.void"),
 )

@@ -181,6 +181,11 @@ class Service:
     async def needy(self, *, after: str | None, limit: int) -> Sequence[Needy]:
         return await self.watchlist.needy(after=after, limit=limit)
 
+    async def asking(self, *, after: str | None, limit: int) -> Sequence[Trail]:
+        runs = await self.tracker.asking(after=after, limit=limit)
+        found = [await self.tracker.find(each) for each in runs]
+        return [each for each in found if each is not None]
+
     def attention(self, trail: Trail) -> Attention | None:
         return self.watchlist.of(trail)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+from stratum_state.checkpoint import Answer, Checkpoint
 from stratum_state.model import CompensationRecord, Fact, PipelineRun, StepRecord
 
 Told = tuple[str, str, Mapping[str, object]]
@@ -17,6 +18,10 @@ def tell(fact: Fact) -> Told | None:
             return fact.run, f"step.{fact.status}", _attempt(fact)
         case CompensationRecord():
             return fact.run, f"compensation.{fact.status}", _attempt(fact)
+        case Checkpoint():
+            return fact.run, f"checkpoint.{fact.status}", _question(fact)
+        case Answer():
+            return fact.run, f"answer.{fact.status}", _answer(fact)
         case _:
             return None
 
@@ -43,6 +48,31 @@ def _attempt(record: StepRecord | CompensationRecord) -> Mapping[str, object]:
         "started": record.started,
         "ended": record.ended,
         "error_class": record.error_class,
+    }
+
+
+def _question(asked: Checkpoint) -> Mapping[str, object]:
+    return {
+        "run": asked.run,
+        "node": asked.node,
+        "stage": asked.stage,
+        "status": str(asked.status),
+        "groups": list(asked.groups),
+        "count": asked.count,
+        "asked": asked.asked,
+        "deadline": asked.deadline,
+        "ended": asked.ended,
+    }
+
+
+def _answer(given: Answer) -> Mapping[str, object]:
+    return {
+        "run": given.run,
+        "node": given.node,
+        "stage": given.stage,
+        "status": str(given.status),
+        "person": given.person,
+        "at": given.answered,
     }
 
 

@@ -3,13 +3,9 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from stratum_state.credential import CredentialLease
 from stratum_state.head import SignedHead
 from stratum_state.journal import Head
-from stratum_state.model import CompensationRecord, JournalLine, PipelineRun, StepRecord, Trail
-
-OfRun = PipelineRun | StepRecord | CompensationRecord | CredentialLease
-"""What a run consists of."""
+from stratum_state.model import JournalLine, OfRun, Trail
 
 
 class Marked(NamedTuple):

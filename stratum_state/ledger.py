@@ -1,37 +1,31 @@
 """What is on record of the runs that move, and what each new fact adds to it.
 
+Those that are over, or wait for people, are kept up to a number.
+
 Both stores judge facts here, when they are handed over and in that order, so that two moves
 of the same step cannot both pass. Nothing here reads or writes anything.
 """
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from stratum_state import journal, moves
+from stratum_state.account import Account, Row
+from stratum_state.checkpoint import Answer, Checkpoint
 from stratum_state.credential import CredentialLease
 from stratum_state.errors import IllegalMove, Rejected, Taken
-from stratum_state.evidence import Marked, OfRun
 from stratum_state.head import SignedHead, Signer
 from stratum_state.journal import Head
 from stratum_state.model import (
     CompensationRecord,
     Fact,
     JournalLine,
+    OfRun,
     PipelineRun,
     StepRecord,
     StepStatus,
-    Trail,
 )
-
-
-class Row(NamedTuple):
-    """The latest fact in its place, its last line, and the batches in which it moved."""
-
-    fact: Fact
-    head: Head
-    batches: tuple[int, ...]
 
 
 class Move(NamedTuple):
@@ -50,69 +44,18 @@ class Stamp(NamedTuple):
     at: int
 
 
-@dataclass(slots=True)
-class Account:
-    """Everything on record in one chain."""
-
-    rows: dict[moves.Place, Row] = field(default_factory=dict)
-    """In the order of their latest moves."""
-    head: Head = journal.EMPTY
-    succeeded: dict[tuple[int, str], int] = field(default_factory=dict)
-    """Stage and node to the attempt that succeeded."""
-    pending: int = 0
-    """Moves that are not durable yet."""
-
-    @property
-    def run(self) -> PipelineRun | None:
-        row = self.rows.get(("run",))
-        return row.fact if row and isinstance(row.fact, PipelineRun) else None
-
-    @property
-    def is_over(self) -> bool:
-        """Whether the run is: published if that is due, and nothing lent is left with it."""
-        run = self.run
-        return (run is None or (run.is_over and not run.is_due)) and not self.is_indebted
-
-    @property
-    def is_indebted(self) -> bool:
-        return any(not each.is_over for each in self.leases())
-
-    def leases(self) -> Iterator[CredentialLease]:
-        """What the processes of the run were lent."""
-        facts = (row.fact for row in self.rows.values())
-        return (each for each in facts if isinstance(each, CredentialLease))
-
-    def trail(self) -> Trail | None:
-        return Trail.of(row.fact for row in self.rows.values())
-
-    def marked(self) -> tuple[Marked, ...]:
-        """Its rows with the entries that they moved with last."""
-        return tuple(
-            Marked(row.fact, row.head)
-            for row in self.rows.values()
-            if isinstance(row.fact, OfRun)
-        )
-
-    def put(self, row: Row) -> None:
-        """Set the latest row in its place."""
-        where = moves.place(row.fact)
-        self.rows.pop(where, None)
-        self.rows[where] = row
-        self.head = max(self.head, row.head)
-        if isinstance(row.fact, StepRecord) and row.fact.status is StepStatus.SUCCEEDED:
-            self.succeeded[row.fact.stage, row.fact.node] = row.fact.attempt
-
-
 class Ledger:
     """The accounts of the runs that move; those that ended are kept up to a number."""
 
     def __init__(self, *, ended: int | None = None, signer: Signer | None = None) -> None:
-        """`ended` is how many runs that are over are kept, `signer` who signs their ends."""
+        """`ended` is how many runs that are at rest are kept, `signer` who signs their ends."""
         self._signer = signer
         self._accounts: dict[str, Account] = {}
         self._identities: dict[str, str] = {}
         self._ended: OrderedDict[str, None] = OrderedDict()
         self._keep = ended
+        self._away: set[str] = set()
+        """Runs that wait for people, and are read again when something moves in them."""
         self._condemned: set[str] = set()
         self.forgotten = 0
         """How many runs were removed: what was read before that may be of one of them."""
@@ -130,13 +73,23 @@ class Ledger:
         return [each for account in accounts for each in account.leases() if not each.is_over]
 
     def due(self) -> list[PipelineRun]:
-        """The runs whose end is still to be published."""
-        return [run for run in self.runs() if run.is_due]
+        """The runs whose end, or a question of which, is still to be published."""
+        return [
+            run
+            for each in self._accounts.values()
+            if (run := each.run) is not None
+            and (run.is_due or any(asked.is_due for asked in each.questions()))
+        ]
+
+    def asked(self) -> list[Checkpoint]:
+        """The questions that are open."""
+        accounts = self._accounts.values()
+        return [each for account in accounts for each in account.questions() if each.is_open]
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing moves any more."""
-        return all(each.is_over for each in self._accounts.values())
+        """Whether nothing moves any more, nor will."""
+        return not self._away and all(each.is_over for each in self._accounts.values())
 
     def holder(self, identity: str) -> str | None:
         """The run that has this identity, of those known here."""
@@ -219,7 +172,7 @@ class Ledger:
             chain = moves.chain(move.after.fact)
             account = self._accounts[chain]
             account.pending -= 1
-            if account.is_over:
+            if account.is_at_rest:
                 self._ended[chain] = None
                 self._ended.move_to_end(chain)
         self._trim()
@@ -246,20 +199,19 @@ class Ledger:
         if isinstance(fact, PipelineRun):
             if self._identities.get(fact.identity, fact.id) != fact.id:
                 raise Taken(fact.identity)
-        elif isinstance(fact, StepRecord | CompensationRecord | CredentialLease):
+        elif isinstance(fact, OfRun):
             if account is None or account.run is None:
                 raise Rejected(moves.name(fact), f"run {fact.run} is not on record")
-            if fact.status is StepStatus.SUCCEEDED:
-                attempt = account.succeeded.get((fact.stage, fact.node), fact.attempt)
-                if attempt != fact.attempt:
-                    raise IllegalMove(
-                        moves.name(fact), f"done by attempt {attempt}", fact.status
-                    )
+            if isinstance(fact, StepRecord):
+                _allow_step(fact, account)
+            elif isinstance(fact, Answer):
+                _allow_answer(fact, account)
 
     def _put(self, chain: str, row: Row) -> Account:
         account = self._accounts.get(chain)
         if account is None:
             account = self._accounts[chain] = Account()
+            self._away.discard(chain)
         account.put(row)
         if isinstance(row.fact, PipelineRun):
             self._identities[row.fact.identity] = row.fact.id
@@ -282,7 +234,9 @@ class Ledger:
         while len(self._ended) > self._keep:
             chain, _ = self._ended.popitem(last=False)
             account = self._accounts.get(chain)
-            if account is not None and account.is_over and not account.pending:
+            if account is not None and account.is_at_rest and not account.pending:
+                if not account.is_over:
+                    self._away.add(chain)
                 self._drop(chain)
 
     def _drop(self, chain: str) -> None:
@@ -294,8 +248,30 @@ class Ledger:
         return chain not in self._accounts and chain not in self._condemned
 
 
+def _allow_step(step: StepRecord, account: Account) -> None:
+    """A node succeeds once, and begins when its question, if it has one, is granted."""
+    if step.status is StepStatus.SUCCEEDED:
+        attempt = account.succeeded.get((step.stage, step.node), step.attempt)
+        if attempt != step.attempt:
+            raise IllegalMove(moves.name(step), f"done by attempt {attempt}", step.status)
+    if step.status is StepStatus.STARTED:
+        asked = account.question(step.stage, step.node)
+        if asked is not None and not asked.is_granted:
+            raise IllegalMove(moves.name(step), f"asked about, {asked.status}", step.status)
+
+
+def _allow_answer(answer: Answer, account: Account) -> None:
+    """An answer belongs to a question that is open."""
+    asked = account.question(answer.stage, answer.node)
+    state = asked.status if asked else "not asked about"
+    if asked is None or not asked.is_open:
+        raise IllegalMove(moves.name(answer), state, answer.status)
+
+
 def _named(fact: Fact) -> dict[str, object]:
-    """What names a step, a compensation or a lease within its run."""
+    """What names a part of a run within it."""
+    if isinstance(fact, Checkpoint):
+        return {"stage": fact.stage, "node": fact.node}
     if isinstance(fact, StepRecord | CompensationRecord | CredentialLease):
         named = {"stage": fact.stage, "node": fact.node, "attempt": fact.attempt}
         return named | ({"purpose": fact.purpose} if isinstance(fact, CredentialLease) else {})

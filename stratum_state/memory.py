@@ -100,6 +100,10 @@ class MemoryStore:
         trails = [await self.trail(each) for each in live]
         return [each for each in trails if each is not None]
 
+    async def asking(self, *, after: str | None, limit: int) -> Sequence[str]:
+        runs = sorted({each.run for each in self._ledger.asked()})
+        return [each for each in runs if after is None or each > after][:limit]
+
     async def due(self) -> Sequence[PipelineRun]:
         return self._ledger.due()
 

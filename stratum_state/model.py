@@ -11,6 +11,7 @@ from typing import Self
 
 from stratum_state import newest_first
 from stratum_state.activation import ActivationRecord
+from stratum_state.checkpoint import Answer, Checkpoint
 from stratum_state.credential import CredentialLease
 from stratum_state.decision import DecisionRecord
 from stratum_state.errors import IllegalMove
@@ -219,7 +220,8 @@ class PipelineRun:
     def is_unresolved(self) -> bool:
         """Whether it needs a person.
 
-        It is in trouble, or something of it was not undone and nobody has waived that.
+        It is in trouble, or something of it was not undone and nobody has waived that. One
+        that only waits for answers is as it should be.
         """
         if not self.is_over:
             return self.trouble is not None
@@ -324,10 +326,15 @@ Fact = (
     | CompensationRecord
     | VerdictRecord
     | CredentialLease
+    | Checkpoint
+    | Answer
     | ActivationRecord
     | StandingRecord
     | DecisionRecord
 )
+
+OfRun = PipelineRun | StepRecord | CompensationRecord | CredentialLease | Checkpoint | Answer
+"""What a run consists of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -341,11 +348,29 @@ class Trail:
     steps: tuple[StepRecord, ...] = ()
     compensations: tuple[CompensationRecord, ...] = ()
     leases: tuple[CredentialLease, ...] = ()
+    checkpoints: tuple[Checkpoint, ...] = ()
+    answers: tuple[Answer, ...] = ()
 
     @property
-    def facts(self) -> list[Fact]:
+    def facts(self) -> list[OfRun]:
         """All that it holds; what is of one kind in the order of its latest moves."""
-        return [self.run, *self.steps, *self.compensations, *self.leases]
+        return [
+            self.run,
+            *self.steps,
+            *self.compensations,
+            *self.leases,
+            *self.checkpoints,
+            *self.answers,
+        ]
+
+    @property
+    def open_checkpoints(self) -> tuple[Checkpoint, ...]:
+        """The questions that wait for answers."""
+        return tuple(each for each in self.checkpoints if each.is_open)
+
+    def answers_to(self, question: Checkpoint) -> tuple[Answer, ...]:
+        """What people said to one of its questions, in order."""
+        return tuple(each for each in self.answers if each.node == question.node)
 
     @classmethod
     def of(cls, facts: Iterable[Fact]) -> Self | None:
@@ -359,6 +384,8 @@ class Trail:
             steps=tuple(each for each in facts if isinstance(each, StepRecord)),
             compensations=tuple(each for each in facts if isinstance(each, CompensationRecord)),
             leases=tuple(each for each in facts if isinstance(each, CredentialLease)),
+            checkpoints=tuple(each for each in facts if isinstance(each, Checkpoint)),
+            answers=tuple(each for each in facts if isinstance(each, Answer)),
         )
 
 

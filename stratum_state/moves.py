@@ -4,6 +4,13 @@ from collections.abc import Mapping
 from dataclasses import fields
 
 from stratum_state.activation import ActivationRecord
+from stratum_state.checkpoint import (
+    ANSWER_BEGINNINGS,
+    CHECKPOINT_BEGINNINGS,
+    CHECKPOINT_MOVES,
+    Answer,
+    Checkpoint,
+)
 from stratum_state.credential import (
     CREDENTIAL_BEGINNINGS,
     CREDENTIAL_MOVES,
@@ -27,10 +34,21 @@ from stratum_state.model import (
 )
 from stratum_state.standing import StandingRecord
 
-Place = tuple[str, ...] | tuple[str, int, str, int] | tuple[str, int, str, int, str]
+Place = (
+    tuple[str, ...]
+    | tuple[str, int, str]
+    | tuple[str, int, str, str]
+    | tuple[str, int, str, int]
+    | tuple[str, int, str, int, str]
+)
 
 REMARKS = frozenset({"instruction", "published", "trouble", "waived"})
 """What can be said of a run without moving it."""
+ASIDES: Mapping[type[Fact], frozenset[str]] = {
+    PipelineRun: REMARKS,
+    Checkpoint: frozenset({"published"}),
+}
+"""The same, of everything of which something can be said so."""
 
 _MOVING: Mapping[type[Fact], set[str]] = {
     PipelineRun: {"status", "started", "ended", "cause", "compensation", "notice", *REMARKS},
@@ -49,6 +67,8 @@ _MOVING: Mapping[type[Fact], set[str]] = {
     CredentialLease: {
         *("status", "accessor", "policy", "issued", "expires", "ended", "detail"),
     },
+    Checkpoint: {"status", "ended", "detail", "published"},
+    Answer: set(),
 }
 _KINDS: Mapping[type[Fact], str] = {
     PipelineRun: "run",
@@ -59,6 +79,8 @@ _KINDS: Mapping[type[Fact], str] = {
     StandingRecord: "standing",
     DecisionRecord: "decision",
     CredentialLease: "credential",
+    Checkpoint: "checkpoint",
+    Answer: "answer",
 }
 LONELY = (VerdictRecord, ActivationRecord, StandingRecord, DecisionRecord)
 """What belongs to no run: each is a chain of its own, and never moves."""
@@ -85,6 +107,10 @@ def place(fact: Fact) -> Place:
         return ("compensation", fact.stage, fact.node, fact.attempt)
     if isinstance(fact, CredentialLease):
         return ("credential_lease", fact.stage, fact.node, fact.attempt, fact.purpose)
+    if isinstance(fact, Checkpoint):
+        return ("checkpoint", fact.stage, fact.node)
+    if isinstance(fact, Answer):
+        return ("answer", fact.stage, fact.node, fact.person)
     return (_KINDS[type(fact)],)
 
 
@@ -93,6 +119,10 @@ def name(fact: Fact) -> str:
     kind = _KINDS[type(fact)]
     if isinstance(fact, (PipelineRun, *LONELY)):
         return f"{kind} {fact.id}"
+    if isinstance(fact, Checkpoint):
+        return f"{kind} {fact.run}/{fact.node}"
+    if isinstance(fact, Answer):
+        return f"{kind} {fact.run}/{fact.node} of {fact.person}"
     return f"{kind} {fact.run}/{fact.node} (attempt {fact.attempt})"
 
 
@@ -113,7 +143,7 @@ def changes(before: Fact | None, after: Fact) -> dict[str, object]:
         return {field: value for field, value in every if value is not None}
     changed = _differences(before, after)
     if changed:
-        if not (isinstance(after, PipelineRun) and changed.keys() <= REMARKS):
+        if not changed.keys() <= ASIDES.get(type(after), frozenset()):
             _move(before, after)
         _keep(before, after, changed)
     return changed
@@ -135,6 +165,10 @@ def _begin(fact: Fact) -> None:
         legal = fact.status in STEP_BEGINNINGS
     elif isinstance(fact, CredentialLease):
         legal = fact.status in CREDENTIAL_BEGINNINGS
+    elif isinstance(fact, Checkpoint):
+        legal = fact.status in CHECKPOINT_BEGINNINGS
+    elif isinstance(fact, Answer):
+        legal = fact.status in ANSWER_BEGINNINGS
     else:
         legal = isinstance(fact, LONELY) or fact.status in COMPENSATION_BEGINNINGS
     if not legal:
@@ -151,6 +185,8 @@ def _move(before: Fact, after: Fact) -> None:
             legal = after.status in COMPENSATION_MOVES[before.status]
         case CredentialLease(), CredentialLease():
             legal = after.status in CREDENTIAL_MOVES[before.status]
+        case Checkpoint(), Checkpoint():
+            legal = after.status in CHECKPOINT_MOVES[before.status]
         case _:
             legal = False
     if not legal:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Set as AbstractSet
 from enum import StrEnum
 from typing import NamedTuple
 
+from stratum_state.checkpoint import CHECKPOINT_BEGINNINGS, CHECKPOINT_MOVES
 from stratum_state.credential import CREDENTIAL_BEGINNINGS, CREDENTIAL_MOVES
 from stratum_state.model import (
     COMPENSATION_BEGINNINGS,
@@ -43,7 +44,8 @@ _MACHINES = (
         "One event's journey through one pipeline. `compensated` always says how well:\n"
         "`clean` when everything was undone, `partial` when something was not; from there an\n"
         "operator can have it undone again. `abandoned` is an operator's decision, with the\n"
-        "operator's name: nothing is undone then.",
+        "operator's name: nothing is undone then.\n"
+        "`suspended` waits for people: nothing of it runs, and a question of it is open.",
         RUN_BEGINNINGS,
         RUN_MOVES,  # type: ignore[arg-type]
         RUN_ENDS,
@@ -71,6 +73,15 @@ _MACHINES = (
         "back is `issued` until it is `revoked`, or has `expired` by itself.",
         CREDENTIAL_BEGINNINGS,
         CREDENTIAL_MOVES,  # type: ignore[arg-type]
+    ),
+    Machine(
+        "Checkpoint",
+        "One question to people before a node's first attempt, with what they are asked about\n"
+        "and until when. `timed-out` comes to what the question says, `reject` or `approve`.\n"
+        "`withdrawn` is a question of a run that stopped going forward. What each person\n"
+        "answered is a fact of its own, `approved` or `rejected`, and never moves.",
+        CHECKPOINT_BEGINNINGS,
+        CHECKPOINT_MOVES,  # type: ignore[arg-type]
     ),
 )
 

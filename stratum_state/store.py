@@ -141,8 +141,15 @@ class Store(Protocol):
         """Every run of ours that is not over, oldest first."""
         ...
 
+    async def asking(self, *, after: str | None, limit: int) -> Sequence[str]:
+        """Runs of which a question is open, newest first, beginning behind the id `after`."""
+        ...
+
     async def due(self) -> Sequence[PipelineRun]:
-        """Our runs whose end is to be published, and is not known to be."""
+        """Our runs of which something is to be published, and is not known to be.
+
+        Their end, or a question that is open.
+        """
         ...
 
     async def owed(self) -> Sequence[CredentialLease]:

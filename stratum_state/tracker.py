@@ -11,6 +11,7 @@ import anyio
 
 from stratum_state import moves
 from stratum_state.activation import ActivationRecord
+from stratum_state.checkpoint import Checkpoint
 from stratum_state.credential import CredentialLease
 from stratum_state.decision import DecisionRecord
 from stratum_state.errors import IllegalMove, Rejected
@@ -27,7 +28,7 @@ from stratum_state.standing import StandingRecord
 from stratum_state.store import EVERY_VERDICT, DecisionFilter, RunFilter, Store, VerdictFilter
 
 _LOOK_S = 0.25  # between looks at a run that another instance carries
-_KEPT = 512  # runs that ended stay readable without a query
+_KEPT = 512  # runs that ended, or wait for people, stay readable without a query
 
 
 def _silent(_facts: Sequence[Fact]) -> None:
@@ -81,7 +82,7 @@ class _Wait:
 def _foreign(trail: Trail) -> _Known:
     """A run as it is in another instance's hands: its number is that of the state it is in."""
     facts = trail.facts
-    states = [(moves.place(each), str(each.status)) for each in facts]  # type: ignore[union-attr]
+    states = [(moves.place(each), str(each.status)) for each in facts]
     return _Known({moves.place(each): each for each in facts}, crc32(repr(states).encode()))
 
 
@@ -138,8 +139,12 @@ class StateTracker:
         """Record a verdict and the runs that it accepted, together."""
         await self.record(*runs, verdict)
 
+    def knows(self, run_id: str) -> bool:
+        """Whether the run is in the cache."""
+        return self._known(run_id) is not None
+
     def trail(self, run_id: str) -> Trail | None:
-        """The run as the cache knows it: every live one, and those that ended lately."""
+        """The run as the cache knows it: every live one, and those that came to rest lately."""
         known = self._known(run_id)
         return known.trail() if known else None
 
@@ -181,8 +186,12 @@ class StateTracker:
         self._live.pop(run_id, None)
         self._ended.pop(run_id, None)
 
+    async def asking(self, *, after: str | None, limit: int) -> Sequence[str]:
+        """Runs of which a question is open, newest first, beginning behind the id `after`."""
+        return await self._store.asking(after=after, limit=limit)
+
     async def due(self) -> Sequence[PipelineRun]:
-        """Our runs whose end is to be published, and is not known to be."""
+        """Our runs of which something is to be published, and is not known to be."""
         return await self._store.due()
 
     async def owed(self) -> Sequence[CredentialLease]:
@@ -251,10 +260,12 @@ class StateTracker:
                 wait.event = anyio.Event()
 
     def _is_remark(self, fact: Fact) -> bool:
-        """Whether it leaves the run where it is: nothing that listeners need to hear."""
-        known = self._known(fact.id) if isinstance(fact, PipelineRun) else None
-        before = known.facts.get(("run",)) if known else None
-        if not isinstance(before, PipelineRun) or not isinstance(fact, PipelineRun):
+        """Whether it leaves the thing where it is: nothing that listeners need to hear."""
+        if not isinstance(fact, PipelineRun | Checkpoint):
+            return False
+        known = self._known(moves.chain(fact))
+        before = known.facts.get(moves.place(fact)) if known else None
+        if not isinstance(before, PipelineRun | Checkpoint):
             return False
         return before != fact and before.status is fact.status
 
@@ -282,7 +293,10 @@ class StateTracker:
 
     def _file(self, run_id: str, known: _Known) -> None:
         run = known.facts.get(("run",))
-        if not isinstance(run, PipelineRun) or not run.is_over:
+        rests = isinstance(run, PipelineRun) and (
+            run.is_over or run.status is RunStatus.SUSPENDED
+        )
+        if not rests:
             self._live[run_id] = known
             return
         self._live.pop(run_id, None)

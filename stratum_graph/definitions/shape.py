@@ -13,7 +13,6 @@ from stratum_graph.model import ActionNode, Principal
 
 NOT_SUPPORTED_YET: Mapping[str, object] = {
     "for_each": None,
-    "ask": None,
     "on_failure": "compensate",
     "concurrency": None,
 }

@@ -11,6 +11,7 @@ class Board(Instruments):
         self.build = self.info("stratum_build", "What runs here.", "version", "commit")
         self._about_events()
         self._about_runs()
+        self._about_questions()
         self._about_steps()
         self._about_credentials()
         self._about_definitions()
@@ -42,7 +43,9 @@ class Board(Instruments):
             "pipeline",
         )
         self.in_progress = self.gauge(
-            "stratum_runs_in_progress", "Runs of this instance that are not over.", "pipeline"
+            "stratum_runs_in_progress",
+            "Runs of this instance that are neither over nor suspended.",
+            "pipeline",
         )
         self.run_time = self.histogram(
             "stratum_run_duration_seconds",
@@ -51,7 +54,8 @@ class Board(Instruments):
             "status",
         )
         self.oldest = self.asked(
-            "stratum_oldest_run_age_seconds", "Age of the oldest run of this instance."
+            "stratum_oldest_run_age_seconds",
+            "Age of the oldest run of this instance that is neither over nor suspended.",
         )
         self.unresolved = self.gauge(
             "stratum_runs_unresolved",
@@ -62,6 +66,19 @@ class Board(Instruments):
         )
         self.taken = self.counter(
             "stratum_taken_over_runs", "Unfinished runs taken over from other instances."
+        )
+
+    def _about_questions(self) -> None:
+        self.questions = self.asked(
+            "stratum_checkpoints_open", "Questions of this instance's runs that are open."
+        )
+        self.oldest_question = self.asked(
+            "stratum_oldest_checkpoint_age_seconds", "Age of the oldest of them."
+        )
+        self.answered = self.counter(
+            "stratum_checkpoints",
+            "Questions that were closed: `approved`, `rejected`, `timed-out`, `withdrawn`.",
+            "result",
         )
 
     def _about_steps(self) -> None:

@@ -35,7 +35,7 @@ class Commands:
     def table(self) -> Sequence[web.RouteDef]:
         """Every path by which something is changed."""
         run = "/api/v1/runs/{run}"
-        undo = f"{run}/compensations/{{node}}"
+        undo, asked = f"{run}/compensations/{{node}}", f"{run}/checkpoints/{{node}}"
         do = self._desk.operations
         return [
             self._post(f"{run}/cancel", lambda run, _, wish, __: do.cancel(run, wish)),
@@ -47,6 +47,12 @@ class Commands:
                 f"{undo}/retry", lambda run, node, wish, _: do.undo_again(run, node, wish)
             ),
             self._post(f"{undo}/waive", lambda run, node, wish, _: do.waive(run, node, wish)),
+            self._post(
+                f"{asked}/approve", lambda run, node, wish, _: do.approve(run, node, wish)
+            ),
+            self._post(
+                f"{asked}/reject", lambda run, node, wish, _: do.reject(run, node, wish)
+            ),
             web.post("/api/v1/reload", self._reload),
         ]
 
@@ -65,12 +71,13 @@ class Commands:
 
     def _post(self, path: str, command: Command) -> web.RouteDef:
         takes = {"reason", "again"} if path.endswith("{run}/retry") else {"reason"}
+        explains = reason_or_none if path.endswith("/approve") else reason_of
 
         async def handle(request: web.Request) -> web.Response:
             given = await body(request, self._read_s)
             asked = fields_of(given, takes)
             asker = visitor().asker
-            wish = Wish(by=asker.principal.name, reason=reason_of(asked), asker=asker)
+            wish = Wish(by=asker.principal.name, reason=explains(asked), asker=asker)
             run = await resolve(self._desk, request)
             node = request.match_info.get("node", "")
 
@@ -133,3 +140,8 @@ def reason_of(asked: dict[str, object]) -> str:
             f'send {{"reason": "…"}} with 1 to {_MAX_REASON} characters',
         )
     return reason.strip()
+
+
+def reason_or_none(asked: dict[str, object]) -> str:
+    """Why somebody wants it, if it is said: the thing speaks for itself."""
+    return reason_of(asked) if asked.get("reason") else ""

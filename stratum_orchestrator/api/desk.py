@@ -176,6 +176,10 @@ class Operations(Protocol):
 
     async def waive(self, run_id: str, node: str, wish: Wish) -> Obeyed: ...
 
+    async def approve(self, run_id: str, node: str, wish: Wish) -> Obeyed: ...
+
+    async def reject(self, run_id: str, node: str, wish: Wish) -> Obeyed: ...
+
 
 class Event(NamedTuple):
     """An event on its way to the broker."""
@@ -264,6 +268,10 @@ class Desk(Protocol):
 
     async def needy(self, *, after: str | None, limit: int) -> Sequence[Needy]:
         """Runs that need a person, newest first, beginning behind the id `after`."""
+        ...
+
+    async def asking(self, *, after: str | None, limit: int) -> Sequence[Trail]:
+        """Runs of which a question is open, newest first, beginning behind the id `after`."""
         ...
 
     def attention(self, trail: Trail) -> Attention | None:

@@ -126,6 +126,15 @@ class Discreet:
             limit,
         )
 
+    async def asking(self, *, after: str | None, limit: int) -> Sequence[Trail]:
+        sight = self._sight()
+        return await _sifted(
+            lambda after, limit: self._desk.asking(after=after, limit=limit),
+            (lambda each: sight.run(each.run), lambda each: each.run.id),
+            after,
+            limit,
+        )
+
     def attention(self, trail: Trail) -> Attention | None:
         return self._desk.attention(trail)
 

@@ -46,6 +46,7 @@ HEADERS = {
 _JUDGED_ONE_BY_ONE = (
     "/api/v1/runs",
     "/api/v1/verdicts",
+    "/api/v1/checkpoints",
     "/api/v1/events",
     "/api/v1/emit",
     "/api/v1/pipelines/",

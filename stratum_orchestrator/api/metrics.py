@@ -12,21 +12,21 @@ from stratum_orchestrator.api.desk import Outcome
 from stratum_orchestrator.api.instruments import Described
 from stratum_orchestrator.ports import Clock
 from stratum_state import moves
-from stratum_state.activation import ActivationRecord
+from stratum_state.checkpoint import Answer, Checkpoint
 from stratum_state.credential import CredentialLease, CredentialStatus
-from stratum_state.decision import DecisionRecord
 from stratum_state.model import (
     Compensation,
     CompensationRecord,
     Fact,
+    OfRun,
     PipelineRun,
+    RunStatus,
     StepRecord,
     StepStatus,
     Trail,
     VerdictKind,
     VerdictRecord,
 )
-from stratum_state.standing import StandingRecord
 
 MEDIA_TYPE = CONTENT_TYPE_LATEST
 _MAX_NAMES = 1000  # label values kept apart before the rest becomes `other`
@@ -56,10 +56,13 @@ class Metrics:
         self._pipeline, self._node, self._reason = Names(), Names(), Names(100)
         self._live: dict[str, PipelineRun] = {}
         self._lent: set[tuple[str, moves.Place]] = set()
+        self._asked: dict[tuple[str, str], int] = {}
         self._peak: dict[str, int] = {}
         self._on.build.info({"version": version, "commit": commit})
         self._on.oldest(self._oldest_age_s)
         self._on.lent(lambda: len(self._lent))
+        self._on.questions(lambda: len(self._asked))
+        self._on.oldest_question(self._oldest_asked_s)
 
     @property
     def described(self) -> Sequence[Described]:
@@ -73,19 +76,10 @@ class Metrics:
     def observe(self, facts: Sequence[Fact]) -> None:
         """Count what has just become durable."""
         for fact in facts:
-            match fact:
-                case PipelineRun():
-                    self._run(fact)
-                case StepRecord():
-                    self._step(fact)
-                case CompensationRecord():
-                    self._compensation(fact)
-                case VerdictRecord():
-                    self._verdict(fact)
-                case CredentialLease():
-                    self._lease(fact)
-                case ActivationRecord() | StandingRecord() | DecisionRecord():
-                    pass  # what they bring about is counted when it is
+            if isinstance(fact, VerdictRecord):
+                self._verdict(fact)
+            elif isinstance(fact, OfRun):
+                self._part(fact)
 
     def adopt(self, trails: Sequence[Trail]) -> None:
         """Runs that began elsewhere, or in another life, are this instance's from now on."""
@@ -94,6 +88,8 @@ class Metrics:
                 self._run(trail.run)
             for lease in trail.leases:
                 self._lease(lease)
+            for question in trail.open_checkpoints:
+                self._question(question)
 
     def generation(self, digest: str, nodes: int) -> None:
         """A generation of so many nodes took over."""
@@ -140,9 +136,28 @@ class Metrics:
         """Facts took so long to become durable."""
         self._on.writes.observe(seconds)
 
+    def _part(self, fact: OfRun) -> None:
+        match fact:
+            case PipelineRun():
+                self._run(fact)
+            case StepRecord():
+                self._step(fact)
+            case CompensationRecord():
+                self._compensation(fact)
+            case CredentialLease():
+                self._lease(fact)
+            case Checkpoint():
+                self._question(fact)
+            case Answer():
+                pass  # what it brings about is counted when it is
+
     def _run(self, run: PipelineRun) -> None:
         pipeline = self._pipeline(run.pipeline)
         was_live = run.id in self._live
+        if run.status is RunStatus.SUSPENDED:
+            if self._live.pop(run.id, None) is not None:
+                self._on.in_progress.labels(pipeline).dec()
+            return
         if not run.is_over:
             self._live[run.id] = run
             if not was_live:
@@ -184,6 +199,13 @@ class Metrics:
             self._peak[node] = peak
             self._on.rss.labels(node).set(peak)
 
+    def _question(self, question: Checkpoint) -> None:
+        key = question.run, question.node
+        if question.is_open:
+            self._asked[key] = question.asked
+        elif self._asked.pop(key, None) is not None:
+            self._on.answered.labels(question.status.value).inc()
+
     def _lease(self, lease: CredentialLease) -> None:
         key = lease.run, moves.place(lease)
         if lease.status is CredentialStatus.ISSUED:
@@ -204,6 +226,10 @@ class Metrics:
 
     def _oldest_age_s(self) -> float:
         oldest = min((run.accepted for run in self._live.values()), default=None)
+        return 0.0 if oldest is None else _seconds(oldest, self._clock.now_ms())
+
+    def _oldest_asked_s(self) -> float:
+        oldest = min(self._asked.values(), default=None)
         return 0.0 if oldest is None else _seconds(oldest, self._clock.now_ms())
 
 

@@ -12,15 +12,8 @@ from typing import NamedTuple
 import anyio
 
 from stratum_state.activation import ActivationRecord
-from stratum_state.credential import CredentialLease
 from stratum_state.decision import DecisionRecord
-from stratum_state.model import (
-    CompensationRecord,
-    Fact,
-    PipelineRun,
-    StepRecord,
-    VerdictRecord,
-)
+from stratum_state.model import Fact, PipelineRun, VerdictRecord
 from stratum_state.standing import StandingRecord
 
 KEPT = 4096
@@ -78,7 +71,7 @@ def about(fact: Fact) -> str | None:
     match fact:
         case PipelineRun():
             return fact.id
-        case StepRecord() | CompensationRecord() | CredentialLease():
-            return fact.run
         case VerdictRecord() | ActivationRecord() | StandingRecord() | DecisionRecord():
             return None
+        case _:
+            return fact.run

@@ -57,6 +57,7 @@ _PAGES = ("after", "limit")
 _RUN = "/api/v1/runs/{run}"
 _PIPELINE = "/api/v1/pipelines/{name}"
 _UNDO = f"{_RUN}/compensations/{{node}}"
+_ASKED = f"{_RUN}/checkpoints/{{node}}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +101,9 @@ CATALOG: Mapping[tuple[Method, str], Operation] = {
     ("GET", f"{_RUN}/logs"): _read("Its logs.", shapes.Logs, "node", fails=_OF_RUN),
     ("GET", f"{_RUN}/journal"): _read("Its audit.", shapes.Journal, fails=_OF_RUN),
     ("GET", f"{_RUN}/evidence"): _read("All of it.", shapes.Evidence, fails=_OF_RUN),
+    ("GET", "/api/v1/checkpoints"): _read(
+        "What people are asked now.", shapes.Checkpoints, *_PAGES
+    ),
     ("GET", "/api/v1/generations"): _read("Graphs, and who holds them.", shapes.Generations),
     ("GET", "/api/v1/versions"): _read("Bundles that were in force.", shapes.Versions),
     ("GET", "/api/v1/versions/difference"): _read(
@@ -151,6 +155,8 @@ CATALOG: Mapping[tuple[Method, str], Operation] = {
     ("POST", f"{_RUN}/retry"): _command("Take it up again.", shapes.RetryWish),
     ("POST", f"{_UNDO}/retry"): _command("Try a compensation again."),
     ("POST", f"{_UNDO}/waive"): _command("Accept that it was not undone."),
+    ("POST", f"{_ASKED}/approve"): _command("Let a node begin.", shapes.Approval),
+    ("POST", f"{_ASKED}/reject"): _command("Turn it back instead."),
 }
 _ALWAYS = (400, 401, 403, 421, 429, 500, 503)
 

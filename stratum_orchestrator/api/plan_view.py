@@ -1,6 +1,6 @@
 """A plan as JSON: what a run is made of, and what fed what."""
 
-from stratum_graph.model import Plan, PlannedNode
+from stratum_graph.model import ActionNode, Plan, PlannedNode
 from stratum_orchestrator.api.views import View, stages
 
 
@@ -43,4 +43,18 @@ def node(planned: PlannedNode) -> View:
         "compensated": its.compensate is not None,
         "timeout_s": its.timeout,
         "attempts": its.retry.attempts,
+        "asks": asks(its),
+    }
+
+
+def asks(node: ActionNode) -> View | None:
+    """Who is asked before the node begins, if anybody is."""
+    ask = node.question
+    if ask is None:
+        return None
+    return {
+        "groups": list(ask.groups),
+        "count": ask.count,
+        "timeout_s": ask.timeout,
+        "on_timeout": ask.on_timeout,
     }

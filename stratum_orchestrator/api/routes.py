@@ -52,6 +52,7 @@ class Routes:
             web.get(run, self.run),
             web.get(f"{run}/journal", self.journal),
             web.get(f"{run}/evidence", self.evidence),
+            web.get("/api/v1/checkpoints", self.checkpoints),
             web.get("/api/v1/verdicts", self.verdicts),
             web.get("/api/v1/verdicts/{sequence}", self.verdict),
             web.get("/api/v1/decisions", self.decisions),
@@ -173,6 +174,16 @@ class Routes:
             raise unknown(run_id)
         text = dossier.write(run_id, evidence)
         return web.Response(text=text, content_type="application/json")
+
+    async def checkpoints(self, request: web.Request) -> web.Response:
+        """What people are asked now, newest runs first, so many runs at a time."""
+        question = Question(request.query, {"after", "limit"})
+        limit = question.limit()
+        found = await self._desk.asking(after=question.after(), limit=limit + 1)
+        page = found[:limit]
+        following = page[-1].run.id if len(found) > limit else None
+        asked = [each for trail in page for each in views.asking(trail)]
+        return web.json_response({"checkpoints": asked, "next": following})
 
     async def verdicts(self, request: web.Request) -> web.Response:
         """What became of events, newest first, a page at a time."""

@@ -60,6 +60,9 @@ class RunReads:
                 views.compensation(each) for each in trail.compensations if each.node == name
             ],
             "credentials": [views.lease(each) for each in trail.leases if each.node == name],
+            "checkpoints": [
+                views.inquiry(trail, each) for each in trail.checkpoints if each.node == name
+            ],
         }
         return web.json_response(told)
 

@@ -16,11 +16,13 @@ from stratum_orchestrator.api.problem import Problem
 from stratum_orchestrator.api.question import Question
 from stratum_orchestrator.api.visitor import visitor
 from stratum_state.activation import ActivationRecord
+from stratum_state.checkpoint import Answer, Checkpoint
 from stratum_state.credential import CredentialLease
 from stratum_state.decision import DecisionRecord
 from stratum_state.model import (
     CompensationRecord,
     Fact,
+    OfRun,
     PipelineRun,
     StepRecord,
     VerdictRecord,
@@ -132,22 +134,38 @@ def _packet(items: Sequence[Item], boot: int, run: str | None) -> Iterator[bytes
 
 
 def _told(fact: Fact, number: str) -> tuple[str, str, views.View]:
+    kind, told = _of_run(fact) if isinstance(fact, OfRun) else _by_itself(fact)
+    return kind, number, told
+
+
+def _by_itself(
+    fact: VerdictRecord | ActivationRecord | StandingRecord | DecisionRecord,
+) -> tuple[str, views.View]:
+    match fact:
+        case VerdictRecord():
+            return "verdict", views.verdict(fact)
+        case ActivationRecord():
+            return "activation", views.activation(fact)
+        case StandingRecord():
+            return "standing", views.standing(fact)
+        case DecisionRecord():
+            return "decision", views.decision(fact)
+
+
+def _of_run(fact: OfRun) -> tuple[str, views.View]:
     match fact:
         case PipelineRun():
-            return "run", number, views.head(fact)
-        case StepRecord() | CompensationRecord():
-            kind = "step" if isinstance(fact, StepRecord) else "compensation"
-            return kind, number, views.attempt(fact)
-        case VerdictRecord():
-            return "verdict", number, views.verdict(fact)
+            return "run", views.head(fact)
+        case StepRecord():
+            return "step", views.attempt(fact)
+        case CompensationRecord():
+            return "compensation", views.attempt(fact)
         case CredentialLease():
-            return "credential", number, views.lease(fact)
-        case ActivationRecord():
-            return "activation", number, views.activation(fact)
-        case StandingRecord():
-            return "standing", number, views.standing(fact)
-        case DecisionRecord():
-            return "decision", number, views.decision(fact)
+            return "credential", views.lease(fact)
+        case Checkpoint():
+            return "checkpoint", views.checkpoint(fact)
+        case Answer():
+            return "answer", views.answer(fact)
 
 
 def _reset(boot: int, place: int) -> bytes:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Self
 
 from stratum_state import journal
+from stratum_state.checkpoint import AnswerStatus, CheckpointStatus
 from stratum_state.credential import CredentialStatus
 from stratum_state.errors import BrokenChain
 from stratum_state.model import (
@@ -21,7 +22,11 @@ _STATUSES: Mapping[str, frozenset[str]] = {
     "step": frozenset(StepStatus),
     "compensation": frozenset(CompensationStatus),
     "credential": frozenset(CredentialStatus),
+    "checkpoint": frozenset(CheckpointStatus),
+    "answer": frozenset(AnswerStatus),
 }
+_ONCE = frozenset({"checkpoint", "answer"})
+"""What is a matter of a node, whatever its attempts."""
 FRAME = frozenset({"run", "n", "at", "kind", "prev"})
 """What every line says beside its facts."""
 
@@ -31,7 +36,7 @@ class Entry(NamedTuple):
 
     n: int
     subject: str
-    """`run`, `step`, `compensation` or `credential`."""
+    """`run`, `step`, `compensation`, `credential`, `checkpoint` or `answer`."""
     status: str
     said: Mapping[str, object]
     """The facts that it sets."""
@@ -86,6 +91,9 @@ class Chronicle:
     def steps(self) -> Iterator[Entry]:
         return (each for each in self.entries if each.subject == "step")
 
+    def answers(self) -> Iterator[Entry]:
+        return (each for each in self.entries if each.subject == "answer")
+
     def compensations(self) -> Iterator[Entry]:
         return (each for each in self.entries if each.subject == "compensation")
 
@@ -108,5 +116,7 @@ def _entry(line: JournalLine) -> Entry:
     match said:
         case {"node": str(node), "stage": int(stage), "attempt": int(attempt)}:
             return Entry(line.n, subject, status, said, node, stage, attempt)
+        case {"node": str(node), "stage": int(stage)} if subject in _ONCE:
+            return Entry(line.n, subject, status, said, node, stage)
         case _:
             raise BrokenChain(line.run, line.n, "it does not name node, stage and attempt")

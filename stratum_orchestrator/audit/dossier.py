@@ -14,12 +14,19 @@ import msgspec
 
 from stratum_orchestrator.audit.observed import Violation
 from stratum_state import canonical, journal
+from stratum_state.checkpoint import Answer, Checkpoint
 from stratum_state.credential import CredentialLease
 from stratum_state.errors import BrokenChain
-from stratum_state.evidence import Evidence, Marked, OfRun
+from stratum_state.evidence import Evidence, Marked
 from stratum_state.head import SignedHead
 from stratum_state.journal import Head
-from stratum_state.model import CompensationRecord, JournalLine, PipelineRun, StepRecord
+from stratum_state.model import (
+    CompensationRecord,
+    JournalLine,
+    OfRun,
+    PipelineRun,
+    StepRecord,
+)
 
 FORMAT = "stratum-trail-v1"
 _END = "]}"
@@ -29,6 +36,8 @@ _KINDS: Mapping[str, type[OfRun]] = {
     "step": StepRecord,
     "compensation": CompensationRecord,
     "credential": CredentialLease,
+    "checkpoint": Checkpoint,
+    "answer": Answer,
 }
 _NAMES: Mapping[type, str] = {kind: name for name, kind in _KINDS.items()}
 

@@ -9,6 +9,12 @@ from dataclasses import dataclass, field
 from stratum_orchestrator.audit.chronicle import Chronicle, Entry
 from stratum_orchestrator.audit.observed import Violation
 from stratum_state import canonical, moves
+from stratum_state.checkpoint import (
+    ANSWER_BEGINNINGS,
+    CHECKPOINT_BEGINNINGS,
+    CHECKPOINT_MOVES,
+    Checkpoint,
+)
 from stratum_state.credential import CREDENTIAL_BEGINNINGS, CREDENTIAL_MOVES
 from stratum_state.model import (
     COMPENSATION_BEGINNINGS,
@@ -31,6 +37,8 @@ _BEGINNINGS: Mapping[str, frozenset[str]] = {
     "step": frozenset(STEP_BEGINNINGS),
     "compensation": frozenset(COMPENSATION_BEGINNINGS),
     "credential": frozenset(CREDENTIAL_BEGINNINGS),
+    "checkpoint": frozenset(CHECKPOINT_BEGINNINGS),
+    "answer": frozenset(ANSWER_BEGINNINGS),
 }
 _MOVES: Mapping[str, Mapping[str, frozenset[str]]] = {
     "run": {str(status): frozenset(ahead) for status, ahead in RUN_MOVES.items()},
@@ -39,7 +47,14 @@ _MOVES: Mapping[str, Mapping[str, frozenset[str]]] = {
         str(status): frozenset(ahead) for status, ahead in COMPENSATION_MOVES.items()
     },
     "credential": {str(status): frozenset(ahead) for status, ahead in CREDENTIAL_MOVES.items()},
+    "checkpoint": {str(status): frozenset(ahead) for status, ahead in CHECKPOINT_MOVES.items()},
+    "answer": {str(status): frozenset() for status in ANSWER_BEGINNINGS},
 }
+_ASIDES: Mapping[str, frozenset[str]] = {
+    "run": moves.REMARKS,
+    "checkpoint": moves.ASIDES[Checkpoint],
+}
+_NAMED = frozenset({"stage", "node"})
 
 
 @dataclass(slots=True)
@@ -69,6 +84,10 @@ def check_fold(chronicle: Chronicle, said: Said) -> Iterator[Violation]:
 def _place(entry: Entry) -> moves.Place:
     if entry.subject == "run":
         return ("run",)
+    if entry.subject == "checkpoint":
+        return (entry.subject, entry.stage, entry.node)
+    if entry.subject == "answer":
+        return (entry.subject, entry.stage, entry.node, str(entry.said.get("person")))
     where = (entry.stage, entry.node, entry.attempt)
     if entry.subject == "credential":
         return ("credential_lease", *where, str(entry.said.get("purpose")))
@@ -95,9 +114,11 @@ def _take(run: str, entry: Entry, folded: dict[moves.Place, _Folded]) -> Iterato
 
 
 def _is_remark(entry: Entry, before: str) -> bool:
-    """Whether it says what an operator told a run, and leaves it where it is."""
-    stays = entry.subject == "run" and entry.status == before
-    return stays and entry.said.keys() <= moves.REMARKS
+    """Whether it says something of a thing, and leaves it where it is."""
+    known = _ASIDES.get(entry.subject)
+    if known is None or entry.status != before:
+        return False
+    return entry.said.keys() - (_NAMED if entry.node else frozenset()) <= known
 
 
 def _compare(
@@ -125,7 +146,7 @@ def _compare(
 def _compare_order(
     run: str, folded: Mapping[moves.Place, _Folded], said: Said
 ) -> Iterator[Violation]:
-    for subject in ("step", "compensation", "credential_lease"):
+    for subject in ("step", "compensation", "credential_lease", "checkpoint", "answer"):
         order = [folded[each].latest for each in said if each[0] == subject and each in folded]
         if order != sorted(order):
             yield Violation("I17", run, f"{subject}s are on record in another order")
@@ -147,6 +168,10 @@ def _digested(name: str, value: object) -> object:
 
 def _named(place: moves.Place) -> str:
     match place:
+        case ("checkpoint", stage, node):
+            return f"the question about {node} (stage {stage})"
+        case ("answer", stage, node, person):
+            return f"the answer of {person} about {node} (stage {stage})"
         case (subject, stage, node, attempt):
             return f"{subject} {node} (stage {stage}, attempt {attempt})"
         case (_, stage, node, attempt, purpose):

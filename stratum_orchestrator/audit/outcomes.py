@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from stratum_graph.model import ActionNode, Plan
 from stratum_orchestrator.audit.chronicle import Chronicle, Entry
 from stratum_orchestrator.audit.observed import Violation
-from stratum_state.model import Trail
+from stratum_state.model import RunStatus, Trail
 
 _INTERRUPTED = frozenset({"cancelled", "lost", "timed-out", "started"})
 
@@ -25,8 +25,9 @@ def check_success(chronicle: Chronicle) -> Iterator[Violation]:
 
 
 def check_rest(trail: Trail) -> Iterator[Violation]:
-    """I7: at rest every run is over, and published if that is due."""
-    if not trail.run.is_over:
+    """I7: at rest every run is over, or waits for people; its end is published if it is due."""
+    waits = trail.run.status is RunStatus.SUSPENDED and trail.open_checkpoints
+    if not trail.run.is_over and not waits:
         yield Violation("I7", trail.run.id, f"it is {trail.run.status} and nobody carries it")
     if trail.run.is_due:
         yield Violation("I7", trail.run.id, "its end is to be published, and is not")

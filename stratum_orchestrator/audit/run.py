@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence, Set as AbstractSet
 
 from stratum_graph.model import Plan
-from stratum_orchestrator.audit import fold, lending, order, outcomes, warrant
+from stratum_orchestrator.audit import approval, fold, lending, order, outcomes, warrant
 from stratum_orchestrator.audit.chronicle import Chronicle
 from stratum_orchestrator.audit.fold import Said
 from stratum_orchestrator.audit.observed import Violation
@@ -73,6 +73,7 @@ def check_chronicle(chronicle: Chronicle, said: Said, plan: Plan | None) -> Iter
     yield from order.check_fail_fast(chronicle, plan)
     yield from order.check_backward(chronicle)
     yield from lending.check_leases(chronicle)
+    yield from approval.check_questions(chronicle, plan)
     yield from outcomes.check_success(chronicle)
     yield from outcomes.check_loose_ends(chronicle)
     yield from outcomes.check_ends(chronicle, plan)

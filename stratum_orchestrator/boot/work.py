@@ -25,6 +25,8 @@ from stratum_orchestrator.knowledge import SERVICES
 from stratum_orchestrator.ports import Runner
 from stratum_orchestrator.retention import Backlog, Content, Retention, slim
 from stratum_orchestrator.saga.compensation import Compensator
+from stratum_orchestrator.saga.deadlines import Deadlines
+from stratum_orchestrator.saga.herald import Herald
 from stratum_orchestrator.saga.lending import Lender
 from stratum_orchestrator.saga.live import LiveRuns, live_runs
 from stratum_orchestrator.saga.operations import Operations
@@ -118,10 +120,11 @@ async def take_up_work(  # noqa: PLR0913, PLR0917 - what the earlier steps made
         patience_s=_TAKEOVERS * runs.takeover,
         turn=herald.turn,
     )
+    await _ask_people(frame, herald, operations)
     await _keep_house(frame, records, workshop, in_force, plans, broker)
     serving = partial(control.serve, broker.connection, voice, operations.overhear)
     await frame.beside(serving)
-    frame.health.watch("runs", lambda: (True, f"{len(live)} under way"))
+    frame.health.watch("runs", lambda: (True, _number_of(live)))
     restraint = Restraint(
         operator=operations.operator,
         rules=operations.rules,
@@ -136,6 +139,19 @@ async def take_up_work(  # noqa: PLR0913, PLR0917 - what the earlier steps made
     return Work(
         plans=plans, live=live, credit=credit, operations=operations, restraint=restraint
     )
+
+
+async def _ask_people(frame: Frame, herald: Herald, operations: Operations) -> None:
+    """Tell people what runs ask, and close what nobody answers in time."""
+    herald.heard = operations.live.heard
+    deadlines = Deadlines(
+        tracker=operations.tracker,
+        live=operations.live,
+        clock=frame.clock,
+        custody=operations.custody,
+        turn=operations.turn,
+    )
+    await frame.beside(deadlines.watch)
 
 
 async def _restrain(frame: Frame, broker: Broker, restraint: Restraint) -> None:
@@ -186,6 +202,11 @@ async def _keep_house(  # noqa: PLR0913, PLR0917 - what the earlier steps made
         )
         retention = Retention(records.store, frame.clock, kept.age, backlog)
         await frame.beside(partial(retention.watch, kept.every, content))
+
+
+def _number_of(live: LiveRuns) -> str:
+    waiting = f", {len(live.recess)} wait for people" if len(live.recess) else ""
+    return f"{len(live)} under way{waiting}"
 
 
 def _traced(workshop: Workshop, traces: Traces) -> Runner:

@@ -1,10 +1,13 @@
 """A plan as people and programs see it: stages, what flows, and what is left out."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 from stratum_graph.model import Plan, PlannedNode
+from stratum_orchestrator.api.plan_view import asks
 from stratum_orchestrator.api.views import stages
 from stratum_orchestrator.cli.ink import Line, Span
+from stratum_orchestrator.cli.moment import spent
 from stratum_orchestrator.cli.rail import rail
 
 
@@ -27,6 +30,7 @@ def picture(plan: Plan, *, unicode: bool = True) -> Iterator[Line]:
                 Span(f"{_needs(planned):<{needs}}  ", "dim"),
                 Span(_gives(planned, unicode=unicode)),
                 Span("  undo" if node.compensate else f"  {node.effect}", "undo"),
+                Span(_asks(planned), "warn"),
             ]
     for pruned in plan.pruned:
         yield [Span("     . ", "dim"), Span(f"{pruned.node} does not run: {pruned.why}", "dim")]
@@ -48,6 +52,7 @@ def view(plan: Plan) -> dict[str, object]:
                 "produces": list(each.definition.node.produces),
                 "effect": each.definition.node.effect,
                 "compensated": each.definition.node.compensate is not None,
+                "asks": asks(each.definition.node),
                 "file": each.definition.file,
                 "tree": each.definition.tree,
             }
@@ -66,6 +71,14 @@ def _needs(planned: PlannedNode) -> str:
 def _gives(planned: PlannedNode, *, unicode: bool) -> str:
     arrow = "→" if unicode else "->"
     return f"{arrow} {' + '.join(planned.definition.node.produces) or 'nothing'}"
+
+
+def _asks(planned: PlannedNode) -> str:
+    ask = planned.definition.node.question
+    if ask is None:
+        return ""
+    number = f"{ask.count} of " if ask.count > 1 else ""
+    return f"  asks {number}{' or '.join(ask.groups)}, {spent(timedelta(seconds=ask.timeout))}"
 
 
 def _count(number: int, what: str) -> str:

@@ -9,7 +9,15 @@ from stratum_orchestrator.cli.ink import Line, Span, compact
 from stratum_orchestrator.cli.marks import mark, sign, word
 from stratum_orchestrator.cli.moment import between, spent
 from stratum_orchestrator.cli.rail import rail
-from stratum_orchestrator.client.answers import Attention, Failure, Run, Step, Undo, Used
+from stratum_orchestrator.client.answers import (
+    Attention,
+    Checkpoint,
+    Failure,
+    Run,
+    Step,
+    Undo,
+    Used,
+)
 
 _WORD = len("not reached") + 2
 _TIME = len("59m 59s") + 2
@@ -37,6 +45,8 @@ class Painter:
             back = "↩ " if self.unicode else "< "
             lines += [[], [Span(f"  {back}undone, last stage first", "undo")]]
             lines += self._undone(run)
+        if run.checkpoints:
+            lines += [[], [Span("  asked before they begin", "dim")], *self._asked(run)]
         if run.credentials:
             lines += [[], [Span("  lent, and taken back", "dim")], *self._lent(run)]
         if run.is_over:
@@ -80,12 +90,14 @@ class Painter:
     def _stages(self, run: Run) -> Iterator[Line]:
         latest = _latest(run.steps)
         columns = _name_columns(run)
+        asked = {each.node for each in run.checkpoints if each.status == "open"}
         for number, stage in enumerate(run.stages):
             for at, node in enumerate(stage):
                 step = latest.get((number, node))
                 rail = self._rail(number, at, len(stage))
                 if step is None:
                     status = "not reached" if run.is_over or run.cause else "waiting"
+                    status = "asked" if node in asked else status
                     yield [*rail, *self._named(node, status, columns)]
                 else:
                     yield [*rail, *self._attempted(step, columns), *_gave(step)]
@@ -101,6 +113,20 @@ class Painter:
                 rail = self._rail(number, at, len(by_stage[number]))
                 yield [*rail, *self._attempted(undo, columns), *_undid(undo)]
                 yield from self._log(undo)
+
+    def _asked(self, run: Run) -> Iterator[Line]:
+        columns = _name_columns(run)
+        for each in run.checkpoints:
+            yield [
+                Span("  "),
+                self._sign(each.status),
+                Span(f" {each.node:<{columns}}  "),
+                word(each.status, _WORD),
+                Span(asked(each, self.now), "dim"),
+            ]
+            for answer in each.answers:
+                said = f": {answer.reason}" if answer.reason else ""
+                yield [Span("       "), word(answer.status), Span(f" by {answer.person}{said}")]
 
     def _lent(self, run: Run) -> Iterator[Line]:
         columns = _name_columns(run)
@@ -162,6 +188,16 @@ def needs(attention: Attention) -> list[Line]:
     """Why a run needs a person, and the commands that help."""
     why = [Span("  needs a person  ", "warn"), Span(f"{attention.code}: {attention.reason}")]
     return [why, *([Span(f"    {command}", "dim")] for command in attention.commands)]
+
+
+def asked(question: Checkpoint, now: datetime) -> str:
+    """Who is asked, how many have to agree, and until when."""
+    number = f"{question.count} of " if question.count > 1 else ""
+    told = f"{number}{' or '.join(question.groups)}"
+    if question.status != "open":
+        return f"{told}  {question.detail}" if question.detail else told
+    left = spent(between(now.isoformat(), question.deadline, now))
+    return f"{told}, {left} left, then: {question.on_timeout}"
 
 
 def summary(outputs: Mapping[str, object] | None) -> str:

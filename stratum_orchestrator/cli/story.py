@@ -7,7 +7,7 @@ from stratum_orchestrator.cli.ink import Line, Span
 from stratum_orchestrator.cli.marks import sign, word
 from stratum_orchestrator.cli.moment import Times, between, clock, parse, spent
 from stratum_orchestrator.cli.portrait import complaint, summary, undid
-from stratum_orchestrator.client.answers import Run, Step, Undo
+from stratum_orchestrator.client.answers import Checkpoint, Run, Step, Undo
 
 
 class Beat(NamedTuple):
@@ -23,6 +23,7 @@ def story(run: Run, *, unicode: bool = True, times: Times = "utc") -> list[Beat]
     beats = [
         *_beginning(run),
         *(beat for step in run.steps for beat in _step(step)),
+        *(beat for each in run.checkpoints for beat in _question(each)),
         *_turning(run),
         *(beat for undo in run.compensations for beat in _undo(undo)),
     ]
@@ -79,6 +80,19 @@ def _step(step: Step) -> Iterator[_Told]:
     if step.status != "started":
         what = complaint(step.error) if step.error else summary(step.outputs)
         yield _ended(f"{key} ended", name, step, what)
+
+
+def _question(question: Checkpoint) -> Iterator[_Told]:
+    key, name = f"question {question.node}", question.node
+    groups = f"  {' or '.join(question.groups)}"
+    yield _Told(f"{key} open", question.asked, "asked", _node(name, "asked", groups))
+    for answer in question.answers:
+        said = f"  {answer.person}: {answer.reason}"
+        line = _node(name, answer.status, said)
+        yield _Told(f"{key} {answer.person}", answer.at, answer.status, line)
+    if question.ended and question.status in {"timed-out", "withdrawn"}:
+        line = _node(name, question.status, f"  {question.detail or ''}")
+        yield _Told(f"{key} closed", question.ended, question.status, line)
 
 
 def _undo(undo: Undo) -> Iterator[_Told]:

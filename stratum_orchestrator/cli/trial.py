@@ -26,6 +26,8 @@ from stratum_orchestrator.execution.settings import ExecutionSettings
 from stratum_orchestrator.saga import case as cases, trial
 from stratum_orchestrator.saga.case import Case, CaseError
 from stratum_orchestrator.saga.compensation import Compensator
+from stratum_orchestrator.saga.instruction import Instruction
+from stratum_orchestrator.saga.journey import Journey
 from stratum_orchestrator.saga.lending import Lender
 from stratum_orchestrator.saga.pipeline import Pipeline
 from stratum_orchestrator.saga.rehearsal import Places, filled, make
@@ -75,6 +77,8 @@ class Wanted:
     subject: str | None = None
     data: object = UNKNOWN
     fails: str | None = None
+    rejects: str | None = None
+    """The node about which people say no; they approve all others that they are asked about."""
     live: bool = False
 
 
@@ -110,11 +114,11 @@ async def _play(place: Workspace, generation: Generation, wanted: Wanted, stage:
     )
     data = filled(opening.event if wanted.data is UNKNOWN else wanted.data, places)
     plan, subject = _opened(generation, wanted, data)
-    _check_failing(plan, wanted.fails)
+    _check_named(plan, wanted)
     made = _staged(plan, known, wanted, places)
     runner = StandIns(_runner(place, settings), made.answers, {wanted.fails or ""})
     run = _run(plan, subject, data, generation.digest)
-    trail = await _carry(place, stage, made.plan, run, runner, live=wanted.live)
+    trail = await _carry(place, stage, made.plan, run, runner, wanted)
     view = views.run(trail, made.plan)
     acted = {command.node for command in runner.stood_in}
     return Tried(run=msgspec.convert(view, Run), raw=view, stood_in=tuple(sorted(acted)))
@@ -130,10 +134,14 @@ def _opened(generation: Generation, wanted: Wanted, data: object) -> tuple[Plan,
     return plans[wanted.pipeline], subject
 
 
-def _check_failing(plan: Plan, fails: str | None) -> None:
-    names = tuple(each.definition.node.name for each in plan.nodes)
-    if fails is not None and fails not in names:
-        raise NoNode(fails, names)
+def _check_named(plan: Plan, wanted: Wanted) -> None:
+    nodes = [each.definition.node for each in plan.nodes]
+    names = tuple(each.name for each in nodes)
+    if wanted.fails is not None and wanted.fails not in names:
+        raise NoNode(wanted.fails, names)
+    asking = tuple(each.name for each in nodes if each.question is not None)
+    if wanted.rejects is not None and wanted.rejects not in asking:
+        raise NoNode(wanted.rejects, asking)
 
 
 def _staged(plan: Plan, known: CasesOf, wanted: Wanted, places: Places) -> Trial:
@@ -171,14 +179,19 @@ def _runner(place: Workspace, settings: ExecutionSettings) -> NushellRunner:
         raise Stop(str(error), code=Exit.UNAVAILABLE) from None
 
 
-async def _carry(  # noqa: PLR0913 - its parts
-    place: Workspace, stage: Path, plan: Plan, run: PipelineRun, runner: StandIns, *, live: bool
+async def _carry(  # noqa: PLR0913, PLR0917 - its parts
+    place: Workspace,
+    stage: Path,
+    plan: Plan,
+    run: PipelineRun,
+    runner: StandIns,
+    wanted: Wanted,
 ) -> Trail:
     lent = lenders.Place(
         settings=place.settings.credentials,
         project=place.project,
         folder=stage / "vault",
-        dev=not live,
+        dev=not wanted.live,
     )
     store, clock, chance = MemoryStore(), WallClock(), SystemRandom()
     tracker = StateTracker(store)
@@ -193,11 +206,37 @@ async def _carry(  # noqa: PLR0913 - its parts
                 limit_s=place.settings.runs.limit,
             )
             await tracker.record(run)
-            await pipeline.carry(pipeline.depart(Trail(run=run), plan))
+            trail = Trail(run=run)
+            while not trail.run.is_over:
+                journey = pipeline.depart(trail, plan)
+                await _answer(journey, wanted, clock)
+                await pipeline.carry(journey)
+                trail = await store.trail(run.id) or trail
     except BadProvider as bad:
         raise Stop(str(bad), code=Exit.CONFIG) from None
-    found = await store.trail(run.id)
-    return found or Trail(run=run)
+    return trail
+
+
+async def _answer(journey: Journey, wanted: Wanted, clock: WallClock) -> None:
+    """Say what people would to all that is asked now."""
+    for question in journey.inquiry.open:
+        no = question.node == wanted.rejects
+        for number in range(1 if no else question.count):
+            name = f"person-{number + 1}"
+            told = Instruction(
+                action="reject" if no else "approve",
+                by=name,
+                reason="a trial",
+                at=clock.now_ms(),
+                policies=("trial",),
+                policy_set="trial",
+                node=question.node,
+                person=name,
+                key=name,
+            )
+            await journey.answer(told)
+        if no:
+            return
 
 
 def _run(plan: Plan, subject: str, data: object, generation: str) -> PipelineRun:

@@ -80,6 +80,42 @@ class Receipt(Struct, frozen=True):
     detail: str | None = None
 
 
+class Answer(Struct, frozen=True):
+    """What one person said to a question."""
+
+    person: str
+    status: str
+    at: str
+    reason: str = ""
+
+
+class Checkpoint(Struct, frozen=True):
+    """A question to people before a node begins."""
+
+    run: str
+    node: str
+    status: str
+    groups: tuple[str, ...]
+    count: int
+    on_timeout: str
+    deadline: str
+    plan: str
+    inputs: str
+    asked: str
+    ended: str | None = None
+    detail: str | None = None
+    answers: tuple[Answer, ...] = ()
+    pipeline: str = ""
+    """In a list of what is asked in many runs."""
+
+
+class Checkpoints(Struct, frozen=True):
+    """What people are asked, page by page."""
+
+    checkpoints: tuple[Checkpoint, ...]
+    next: str | None = None
+
+
 class Event(Struct, frozen=True):
     """The event that opened a run."""
 
@@ -131,6 +167,7 @@ class Run(Struct, frozen=True):
     steps: tuple[Step, ...] = ()
     compensations: tuple[Undo, ...] = ()
     credentials: tuple[Receipt, ...] = ()
+    checkpoints: tuple[Checkpoint, ...] = ()
     change: int = 0
 
     @property

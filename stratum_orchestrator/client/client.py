@@ -97,6 +97,15 @@ class Client:
         """The run's hash-chained audit."""
         return self.ask(f"/runs/{_part(run)}/journal", answers.Journal).journal
 
+    def checkpoints(self) -> Iterator[answers.Checkpoint]:
+        """What people are asked now, of the newest runs first, read page by page."""
+        after: str | None = None
+        while True:
+            page = self.ask("/checkpoints", answers.Checkpoints, {"after": after})
+            yield from page.checkpoints
+            if (after := page.next) is None:
+                return
+
     def verdicts(self, **filters: str | int | None) -> Iterator[answers.Verdict]:
         """What became of events, newest first: `kind=`, `text=`."""
         after: str | None = None
@@ -155,6 +164,14 @@ class Client:
     def waive(self, run: str, node: str, reason: str) -> answers.Obeyed:
         """Accept that the node was not undone."""
         return self._of_run(run, f"compensations/{_part(node)}/waive", {"reason": reason})
+
+    def approve(self, run: str, node: str, reason: str = "") -> answers.Obeyed:
+        """Say yes to what is asked about the node."""
+        return self._of_run(run, f"checkpoints/{_part(node)}/approve", {"reason": reason})
+
+    def reject(self, run: str, node: str, reason: str) -> answers.Obeyed:
+        """Say no to what is asked about the node: what the run did is undone."""
+        return self._of_run(run, f"checkpoints/{_part(node)}/reject", {"reason": reason})
 
     def stand(
         self, pipeline: str, verb: Literal["pause", "disable", "resume"], reason: str

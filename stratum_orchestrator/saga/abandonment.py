@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from stratum_orchestrator.saga import instruction
+from stratum_orchestrator.saga.inquiry import withdraw
 from stratum_orchestrator.saga.sequel import Sequel, unheard
 from stratum_state.model import (
     CompensationStatus,
@@ -30,5 +31,6 @@ def ending(trail: Trail, now_ms: int, sequel: Sequel = unheard) -> Sequence[Fact
         for each in trail.compensations
         if not each.is_over
     ]
+    questions = withdraw(trail.checkpoints, now_ms, cause)
     run = trail.run.to(RunStatus.ABANDONED, ended=now_ms, cause=cause)
-    return [*steps, *undoing, sequel(run)]
+    return [*steps, *undoing, *questions, sequel(run)]

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Literal
 
 import anyio
@@ -10,15 +11,17 @@ import anyio
 from stratum_orchestrator.saga.compensation import last_attempts
 from stratum_orchestrator.saga.live import LiveRuns
 from stratum_orchestrator.saga.trouble import Code as TroubleCode, Trouble
+from stratum_state.checkpoint import Checkpoint
 from stratum_state.errors import Unavailable
 from stratum_state.model import CompensationStatus, PipelineRun, Trail
 from stratum_state.store import RunFilter
 from stratum_state.tracker import StateTracker
 
-Code = TroubleCode | Literal["partial"]
+Code = TroubleCode | Literal["partial", "asked"]
 
 _LOOK_S = 30.0
 _EITHER = tuple(f"stratum run {each} {{}} --reason TEXT" for each in ("retry", "abandon"))
+_COMES_TO = {"reject": "rejected", "approve": "approved"}
 _PATIENCE = (
     "stratum run show {}",
     *(f"stratum run {each} {{}} --reason TEXT" for each in ("cancel", "abandon")),
@@ -39,7 +42,7 @@ class Attention:
 
     code: Code
     """That of its trouble; `partial`: something of it was not undone, and nobody has waived
-    that."""
+    that; `asked`: it waits for people to answer."""
     reason: str
     commands: tuple[str, ...]
     """Each helps; the likeliest first."""
@@ -89,11 +92,16 @@ class Watchlist:
             self._told(len(await self._tracker.runs(wanted, after=None, limit=MOST_COUNTED)))
 
     async def needy(self, *, after: str | None, limit: int) -> Sequence[Needy]:
-        """Newest first, beginning behind the id `after`. Raises Unavailable."""
+        """Newest first, beginning behind the id `after`. Raises Unavailable.
+
+        Those that wait for answers among them.
+        """
         wanted = RunFilter(unresolved=True)
+        unresolved = await self._tracker.runs(wanted, after=after, limit=limit)
+        asking = await self._tracker.asking(after=after, limit=limit)
         found: list[Needy] = []
-        for run in await self._tracker.runs(wanted, after=after, limit=limit):
-            trail = await self._tracker.find(run.id)
+        for run_id in sorted({*asking, *(run.id for run in unresolved)})[:limit]:
+            trail = await self._tracker.find(run_id)
             attention = self.of(trail) if trail else None
             if trail and attention:
                 found.append(Needy(run=trail.run, attention=attention))
@@ -109,7 +117,36 @@ class Watchlist:
                 reason=trouble.why,
                 commands=tuple(each.format(run.id) for each in commands),
             )
+        if trail.open_checkpoints:
+            return _asked(trail)
         return _partial(trail) if run.is_unresolved else None
+
+
+def _asked(trail: Trail) -> Attention:
+    asked = trail.open_checkpoints
+    said = "; ".join(
+        f"{each.node} asks {' or '.join(each.groups)} until {_moment(each.deadline)}"
+        f"{_agreed(trail, each)}, then it is {_COMES_TO[each.on_timeout]}"
+        for each in asked
+    )
+    commands = tuple(
+        command
+        for each in asked
+        for command in (
+            f"stratum run approve {trail.run.id} {each.node}",
+            f"stratum run reject {trail.run.id} {each.node} --reason TEXT",
+        )
+    )
+    return Attention(code="asked", reason=said, commands=commands)
+
+
+def _agreed(trail: Trail, question: Checkpoint) -> str:
+    given = len(trail.answers_to(question))
+    return f" ({given} of {question.count} have approved)" if question.count > 1 else ""
+
+
+def _moment(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="seconds")[:19] + "Z"
 
 
 def _partial(trail: Trail) -> Attention:

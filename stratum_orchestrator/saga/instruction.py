@@ -10,12 +10,14 @@ from stratum_orchestrator.saga.delegation import Asker
 from stratum_state import canonical
 from stratum_state.model import PipelineRun
 
-Action = Literal["abandon", "cancel", "retry", "waive"]
-"""The words of the policies."""
+Action = Literal["abandon", "approve", "cancel", "reject", "retry", "waive"]
+"""The words of the policies, but `reject`: who may `approve` may do that."""
 
 _DONE: Mapping[Action, str] = {
     "abandon": "abandoned",
+    "approve": "approved",
     "cancel": "cancelled",
+    "reject": "rejected",
     "retry": "retried",
     "waive": "waived",
 }
@@ -72,11 +74,15 @@ class Instruction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     policy_set: str
     """Digest."""
     node: str | None = None
-    """Whose compensation is meant; None means the run."""
+    """Whose compensation, or question, is meant; None means the run."""
     attempts: int = 0
     """Of that compensation, on record when it was asked for."""
     mandate: Mandate | None = None
     """On whose behalf, when an agent asked for it."""
+    person: str = ""
+    """Of an answer: whose it is, the name of the principal."""
+    key: str = ""
+    """And that one's public key."""
 
     @classmethod
     def of(cls, action: Action, wish: Wish, decision: Decision, at: int) -> Self:

@@ -17,6 +17,7 @@ from stratum_orchestrator.saga.instruction import Instruction, is_to_be_abandone
 from stratum_orchestrator.saga.journey import Journey
 from stratum_orchestrator.saga.pipeline import Pipeline
 from stratum_orchestrator.saga.plans import Plans
+from stratum_orchestrator.saga.recess import Recess
 from stratum_orchestrator.saga.sequel import Sequel
 from stratum_orchestrator.saga.standings import Standings
 from stratum_orchestrator.saga.trouble import Trouble
@@ -58,13 +59,14 @@ class LiveRuns:
         self._aside: set[str] = set()
         self.standings = standings
         self.anteroom = Anteroom()
+        self.recess = Recess()
 
     def __len__(self) -> int:
         return len(self._journeys)
 
     def is_aside(self, run_id: str) -> bool:
         """Whether the run is not over, ours, and carried by nobody."""
-        is_known = run_id in self._aside or run_id in self.anteroom
+        is_known = any(run_id in each for each in (self._aside, self.anteroom, self.recess))
         return is_known and run_id not in self._journeys
 
     @property
@@ -91,6 +93,7 @@ class LiveRuns:
         """Somebody has decided about the run."""
         self._aside.discard(run_id)
         self.anteroom.leave(run_id)
+        self.recess.leave(run_id)
 
     def keep(self, plan: Plan) -> None:
         """Make the plan durable, before the run that needs it is on record."""
@@ -113,16 +116,27 @@ class LiveRuns:
     def start(self, trail: Trail, plan: Plan) -> None:
         """Carry the run from where its trail ends; at once, and only once in this process.
 
-        One that has not begun waits for as long as its pipeline is held back.
+        One that has not begun waits for as long as its pipeline is held back, one that is
+        suspended until people have answered.
         """
         run = trail.run
         if run.status is RunStatus.ACCEPTED and self.standings.holds(run.pipeline):
             self.anteroom.seat(run.id, run.pipeline)
+        elif run.status is RunStatus.SUSPENDED and run.id not in self._journeys:
+            self.recess.seat(run.id, min(each.deadline for each in trail.open_checkpoints))
         elif run.id not in self._journeys:
             self._begin(trail, plan)
 
     def _begin(self, trail: Trail, plan: Plan) -> None:
         self._enter(self._pipeline.depart(trail, plan))
+
+    def _onward(self, journey: Journey) -> None:
+        """Let the run go on if somebody has answered, else wait for that."""
+        if journey.is_suspended:
+            self.recess.seat(journey.run.id, journey.inquiry.deadline or 0)
+        else:
+            self.recess.leave(journey.run.id)
+            self._enter(journey)
 
     def _enter(self, journey: Journey) -> None:
         self._journeys[journey.run.id] = journey
@@ -139,11 +153,44 @@ class LiveRuns:
         return journey is not None and await journey.turn_back(cause, told)
 
     async def dismiss(self, trail: Trail, cause: str, told: Instruction) -> None:
-        """Turn back a run that waits: it goes the whole way back, where nothing is to undo."""
+        """Turn back a run that waits: to begin, or for people."""
         journey = self._pipeline.depart(trail, self.plan_of(trail.run))
-        self.anteroom.leave(trail.run.id)
         await journey.turn_back(cause, told)
-        self._enter(journey)
+        self.anteroom.leave(trail.run.id)
+        self._onward(journey)
+
+    async def answer(self, run_id: str, told: Instruction) -> str | None:
+        """Record what somebody answered about a run; None when it is not carried here.
+
+        Impossible when nothing follows from it.
+        """
+        journey = self._journeys.get(run_id)
+        return None if journey is None else await journey.answer(told)
+
+    async def recall(self, trail: Trail, told: Instruction) -> str | None:
+        """Likewise, about a run that is suspended here. Raises what the plans raise."""
+        journey = self._pipeline.depart(trail, self.plan_of(trail.run))
+        said = await journey.answer(told)
+        self._onward(journey)
+        return said
+
+    async def lapse(self, trail: Trail) -> None:
+        """Close the questions of a suspended run that nobody has answered in time."""
+        journey = self._pipeline.depart(trail, self.plan_of(trail.run))
+        if await journey.lapse() or journey.is_suspended:
+            self._onward(journey)
+        else:
+            self.recess.leave(trail.run.id)
+
+    async def lapse_under_way(self) -> None:
+        """Likewise, of all that are carried here."""
+        for journey in tuple(self._journeys.values()):
+            await journey.lapse()
+
+    async def heard(self, run_id: str, node: str, sequence: int) -> bool:
+        """Record that a question is published; False when the run is not carried here."""
+        journey = self._journeys.get(run_id)
+        return journey is not None and await journey.heard(node, sequence)
 
     async def abandon(self, run_id: str, told: Instruction) -> bool:
         """Stop the run and undo nothing; False when it is not carried here.
@@ -173,6 +220,8 @@ class LiveRuns:
                 log.warning("run abandoned", extra=_place(journey))
         finally:
             del self._journeys[journey.run.id]
+            if journey.has_left:
+                self._onward(journey)
             self.entrance.look_again()
             self._room.set(self._capacity - len(self))
 

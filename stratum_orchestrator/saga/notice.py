@@ -1,13 +1,15 @@
-"""What the event says with which the end of a run is published. Pure."""
+"""What the events say with which the end of a run, or a question of it, is published. Pure."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import msgspec
 
 from stratum_orchestrator.saga.depth import HEADER
 from stratum_orchestrator.strict_json import NotStrictJson, decode
 from stratum_orchestrator.trace import HEADER as TRACE
+from stratum_state.checkpoint import Checkpoint
 from stratum_state.model import RunStatus, StepStatus, Trail
 
 _VALUE, _ALL = 8 << 10, 64 << 10
@@ -33,7 +35,7 @@ def notice(trail: Trail, trace: str = "") -> Notice:
     return Notice(
         subject=run.notice or "",
         event_id=f"{run.id}.{run.status}",
-        headers={HEADER: str((run.depth or 0) + 1), **({TRACE: trace} if trace else {})},
+        headers=_headers(trail, trace),
         data={
             "run": run.id,
             "pipeline": run.pipeline,
@@ -45,6 +47,41 @@ def notice(trail: Trail, trace: str = "") -> Notice:
             "omitted": omitted,
         },
     )
+
+
+def inquiry(trail: Trail, question: Checkpoint, trace: str = "") -> Notice:
+    """The event of a question that is due, with the trace context that it goes on in.
+
+    What the step is given stays with the run: whoever may view it can ask for that.
+    """
+    run = trail.run
+    return Notice(
+        subject=question.notice or "",
+        event_id=f"{run.id}.{question.node}.asked",
+        headers=_headers(trail, trace),
+        data={
+            "run": run.id,
+            "pipeline": run.pipeline,
+            "status": "asked",
+            "node": question.node,
+            "groups": list(question.groups),
+            "count": question.count,
+            "deadline": _moment(question.deadline),
+            "on_timeout": question.on_timeout,
+            "plan": question.plan,
+            "inputs": question.inputs,
+            "event": {"id": run.event_id, "subject": run.subject},
+        },
+    )
+
+
+def _headers(trail: Trail, trace: str) -> Mapping[str, str]:
+    return {HEADER: str((trail.run.depth or 0) + 1), **({TRACE: trace} if trace else {})}
+
+
+def _moment(at_ms: int) -> str:
+    stamp = datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")
+    return stamp.replace("+00:00", "Z")
 
 
 def _outputs(trail: Trail) -> tuple[Mapping[str, object], list[str]]:

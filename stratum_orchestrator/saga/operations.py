@@ -2,17 +2,18 @@
 
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import anyio
 import msgspec
 
 from stratum_graph.model import Principal
 from stratum_orchestrator.errors import Denied, Impossible, OrchestratorError, UnknownRun
-from stratum_orchestrator.ports import Clock
+from stratum_orchestrator.ports import Clock, Decision, Mandate
+from stratum_orchestrator.saga import inquiry
+from stratum_orchestrator.saga.custody import Custody
 from stratum_orchestrator.saga.delegation import Asker, Matter, about, decide
 from stratum_orchestrator.saga.instruction import (
     Action,
@@ -29,7 +30,7 @@ from stratum_orchestrator.saga.renewal import Renewal
 from stratum_orchestrator.saga.rules import Rules
 from stratum_orchestrator.saga.ruling import Rulings
 from stratum_state.errors import NotOurs, StateError
-from stratum_state.model import PipelineRun
+from stratum_state.model import PipelineRun, Trail
 from stratum_state.tracker import StateTracker
 
 T = TypeVar("T")
@@ -40,17 +41,6 @@ _PAUSE_S = 0.2
 _ELSEWHERE = "the instance that has the run does it"
 Elsewhere = Callable[[str, str], Awaitable[str | None]]
 """Passes a run's instruction on to the other instances; the outcome where the run is."""
-
-
-class Custody(Protocol):
-    """Whose runs are whose."""
-
-    def holding(self, run_id: str, *, adopt: bool) -> AbstractAsyncContextManager[bool]:
-        """Whether the run is ours, and stays so within the block.
-
-        With `adopt`, a run that nobody has becomes ours.
-        """
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +93,43 @@ class Operations:
         told = self._allow("waive", run, wish)
         return await self._pass_on(run, msgspec.structs.replace(told, node=node))
 
+    async def approve(self, run_id: str, node: str, wish: Wish) -> Obeyed:
+        """Say yes to what is asked about a node: it begins when enough people do."""
+        return await self._answer("approve", run_id, node, wish)
+
+    async def reject(self, run_id: str, node: str, wish: Wish) -> Obeyed:
+        """Say no to what is asked about a node: what the run did is undone."""
+        return await self._answer("reject", run_id, node, wish)
+
+    async def _answer(self, action: Action, run_id: str, node: str, wish: Wish) -> Obeyed:
+        trail = await self._trail(run_id)
+
+        def judged(decision: Decision) -> Decision:
+            person = self._person(decision.mandate, wish)
+            why = inquiry.outside(trail.checkpoints, node, person)
+            return (
+                replace(decision, allowed=False, policies=(), reason=why) if why else decision
+            )
+
+        told = self._allow(action, trail.run, wish, judged)
+        inquiry.find(trail.checkpoints, node)
+        if action == "approve":
+            self._check_defined(trail.run)
+        person = self._person(told.mandate, wish)
+        voice = {"node": node, "person": person.name, "key": person.key}
+        return await self._pass_on(trail.run, msgspec.structs.replace(told, **voice))
+
+    def _check_defined(self, run: PipelineRun) -> None:
+        """Impossible when nobody can tell any more who may not approve."""
+        if run.pipeline not in self.rules().generation.pipelines:
+            why = f"{run.pipeline} is not defined any more, so nobody can tell who may approve"
+            raise Impossible("no-pipeline", why, f"stratum run reject {run.id} NODE")
+
+    def _person(self, mandate: Mandate | None, wish: Wish) -> Principal:
+        """Whose answer it is: that of who asks, or of whom an agent asks for."""
+        asker = (wish.asker or Asker(principal=self.operator)).principal
+        return self.rules().principals.get(mandate.key, asker) if mandate else asker
+
     async def overhear(self, run_id: str, text: str) -> str | None:
         """Obey what another instance allowed; the outcome, None when the run is not ours."""
         try:
@@ -130,8 +157,7 @@ class Operations:
         """What another instance did; None when no one who has the run has answered."""
         answer = await self.elsewhere(run_id, told.text())
         if answer is None:
-            last = latest(await self._run(run_id))
-            is_done = last is not None and (last.at, last.by) == (told.at, told.by)
+            is_done = _is_on_record(await self._trail(run_id), told)
             return Obeyed(run=run_id, detail=_ELSEWHERE) if is_done else None
         outcome = Outcome.read(answer)
         if outcome.code:
@@ -175,26 +201,45 @@ class Operations:
 
         return await self.live.apart(alone)
 
-    def _allow(self, action: Action, run: PipelineRun, wish: Wish) -> Instruction:
+    def _allow(
+        self,
+        action: Action,
+        run: PipelineRun,
+        wish: Wish,
+        judged: Callable[[Decision], Decision] = lambda decision: decision,
+    ) -> Instruction:
+        """The instruction, if the policies let who asks do it, and so does what judges them."""
         now, rules = self.clock.now_ms(), self.rules()
         asker = wish.asker or Asker(principal=self.operator)
         matter = Matter(
-            action=action,
+            action="approve" if action == "reject" else action,
             pipeline=run.pipeline,
             now_ms=now,
             about=about(run, rules.principals),
         )
         decision = decide(rules, asker, matter)
+        decision = judged(decision) if decision.allowed else decision
         self.rulings.note(asker, matter, decision, run=run.id)
         if not decision.allowed:
             raise Denied(action, run.pipeline, decision.reason)
         return Instruction.of(action, wish, decision, now)
 
     async def _run(self, run_id: str) -> PipelineRun:
+        return (await self._trail(run_id)).run
+
+    async def _trail(self, run_id: str) -> Trail:
         trail = await self.tracker.find(run_id)
         if trail is None:
             raise UnknownRun(run_id)
-        return trail.run
+        return trail
+
+
+def _is_on_record(trail: Trail, told: Instruction) -> bool:
+    """Whether what a run was told is the latest of its kind."""
+    if told.person:
+        return any(each.instruction == told.text() for each in trail.answers)
+    last = latest(trail.run)
+    return last is not None and (last.at, last.by) == (told.at, told.by)
 
 
 def _note(run_id: str, told: Instruction) -> None:

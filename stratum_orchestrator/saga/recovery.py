@@ -7,7 +7,7 @@ from dataclasses import replace
 from stratum_orchestrator.crashpoints import UNARMED, Passed
 from stratum_orchestrator.saga.instruction import is_to_be_abandoned
 from stratum_orchestrator.saga.live import LiveRuns
-from stratum_orchestrator.saga.trouble import Trouble
+from stratum_orchestrator.saga.trouble import unrecovered
 from stratum_state.model import PipelineRun, Trail
 from stratum_state.tracker import StateTracker
 
@@ -39,7 +39,7 @@ async def resume_all(
         if not is_to_be_abandoned(run) and (why := obstacle(run, live)):
             left[run.id] = why
             live.set_aside(run.id)
-            await tracker.record(run.noted(Trouble("unrecovered", why).text()))
+            await tracker.record(run.noted(unrecovered(why).text()))
             continue
         if run.trouble is not None:
             run = run.noted(None)

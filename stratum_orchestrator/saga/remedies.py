@@ -45,6 +45,8 @@ class Remedies:
                 return await self._cancel(trail.run, told)
             case Instruction(action="abandon"):
                 return await self._abandon(trail, told)
+            case Instruction(action="approve" | "reject"):
+                return await self._answer(trail, told)
             case Instruction(action="waive", node=str(node)):
                 return await self._waive(trail, node, told)
             case Instruction(action="retry", node=str(node)):
@@ -55,9 +57,9 @@ class Remedies:
     async def _cancel(self, run: PipelineRun, told: Instruction) -> str:
         if await self.live.cancel(run.id, told.cause, told):
             return "what runs is stopped, what succeeded is undone"
-        if run.id in self.live.anteroom:
-            await self.live.dismiss(await self._trail(run.id), told.cause, told)
-            return "it had not begun"
+        if run.id in self.live.anteroom or run.id in self.live.recess:
+            await self._dismiss(run, told)
+            return f"it was {run.status}, what succeeded is undone"
         run = (await self._trail(run.id)).run
         if run.is_over or run.status is RunStatus.COMPENSATING:
             raise _over(run, "cancel")
@@ -68,6 +70,30 @@ class Remedies:
                 f"stratum run retry {run.id} takes it up again, stratum run abandon ends it",
             )
         raise not_here(run)
+
+    async def _dismiss(self, run: PipelineRun, told: Instruction) -> None:
+        if why := obstacle(run, self.live):
+            raise _unreadable(run, why)
+        await self.live.dismiss(await self._trail(run.id), told.cause, told)
+
+    async def _answer(self, trail: Trail, told: Instruction) -> str:
+        said = await self.live.answer(trail.run.id, told)
+        if said is None and trail.run.id in self.live.recess:
+            said = await self._recall(await self._trail(trail.run.id), told)
+        if said is not None:
+            return said
+        if self._is_set_aside(trail.run):
+            raise Impossible(
+                "stuck",
+                "nobody carries it, so nothing would follow from an answer",
+                f"stratum run retry {trail.run.id} takes it up again",
+            )
+        raise not_here(trail.run)
+
+    async def _recall(self, trail: Trail, told: Instruction) -> str | None:
+        if why := obstacle(trail.run, self.live):
+            raise _unreadable(trail.run, why)
+        return await self.live.recall(trail, told)
 
     async def _abandon(self, trail: Trail, told: Instruction) -> str:
         if await self.live.abandon(trail.run.id, told):
@@ -90,6 +116,10 @@ class Remedies:
         if run.id in self.live.anteroom:
             why = f"it waits, as {run.pipeline} is held back"
             raise Impossible("held-back", why, f"stratum pipeline resume {run.pipeline}")
+        if run.id in self.live.recess:
+            asked = ", ".join(each.node for each in trail.open_checkpoints)
+            why = f"it waits for people, who are asked about {asked}"
+            raise Impossible("asked", why, f"stratum run approve {run.id} NODE")
         if not self._is_set_aside(run):
             if run.is_over:
                 raise _over(run, "take up")

@@ -61,7 +61,7 @@ class StepRunner:
         Those are over. A success among them is returned as it is.
         """
         attempts = list(before)
-        if not attempts and (why := _skips(planned.definition.node, context)):
+        if not attempts and (why := skips(planned.definition.node, context)):
             return await self._skip(planned, context, why)
         while not attempts or is_worth_another(planned.definition.node, attempts):
             if attempts and attempts[-1].status is not StepStatus.LOST:
@@ -195,7 +195,8 @@ def _used(resources: Resources) -> dict[str, object]:
     return {**asdict(resources), "max_rss": resources.max_rss or None}
 
 
-def _skips(node: ActionNode, context: RunContext) -> str:
+def skips(node: ActionNode, context: RunContext) -> str:
+    """Why the node does not run at all; empty when it does."""
     absent = sorted(set(node.consumes) - set(context.values))
     if absent:
         return f"`{absent[0]}` is absent, because the node that produces it was skipped"

@@ -28,3 +28,8 @@ class Trouble(msgspec.Struct, frozen=True):
         if run.trouble is None or run.is_over:
             return None
         return msgspec.json.decode(run.trouble, type=cls)
+
+
+def unrecovered(why: str) -> Trouble:
+    """The trouble of a run that cannot be taken up again."""
+    return Trouble("unrecovered", why)

@@ -10,12 +10,14 @@ from stratum_orchestrator.telemetry.spans import Span
 from stratum_orchestrator.trace import VARIABLE, TraceContext, of_attempt, of_run, passed_on
 from stratum_state import moves
 from stratum_state.activation import ActivationRecord
+from stratum_state.checkpoint import Answer, Checkpoint
 from stratum_state.credential import CredentialLease
 from stratum_state.decision import DecisionRecord
 from stratum_state.model import (
     CompensationRecord,
     Fact,
     PipelineRun,
+    RunStatus,
     StepRecord,
     Trail,
     VerdictKind,
@@ -75,6 +77,8 @@ class Tracing:
                     self._verdict(fact)
                 case ActivationRecord() | StandingRecord() | DecisionRecord():
                     pass
+                case Checkpoint() | Answer():
+                    pass
                 case _:
                     self._part(fact)
 
@@ -82,6 +86,8 @@ class Tracing:
         going = self._going.get(run.id)
         if going is None:
             going = self._going[run.id] = _Going(self._own(run.id, run.trace), set())
+        if run.status is RunStatus.SUSPENDED:
+            del self._going[run.id]  # it may be for days; found again when it goes on
         if not run.is_over:
             return
         del self._going[run.id]

@@ -10,7 +10,7 @@ from stratum_state.surreal.ticket import Ticket
 
 _TABLES = (
     *("blob", "inbox", "run", "verdict", "activation", "standing", "decision"),
-    *("step", "compensation", "credential_lease", "head", "anchor"),
+    *("step", "compensation", "credential_lease", "checkpoint", "answer", "head", "anchor"),
 )
 _MOST_TICKETS = 200
 _MOST_BYTES = 8 << 20  # a transaction must fit into one file of the log, and into one message
@@ -36,6 +36,8 @@ IF array::len($compensation) > 0 {{ INSERT INTO compensation $compensation RETUR
 IF array::len($credential_lease) > 0 {{
   INSERT INTO credential_lease $credential_lease RETURN NONE
 }};
+IF array::len($checkpoint) > 0 {{ INSERT INTO checkpoint $checkpoint RETURN NONE }};
+IF array::len($answer) > 0 {{ INSERT INTO answer $answer RETURN NONE }};
 FOR $each IN $moved {{ UPDATE $each.id MERGE $each.m RETURN NONE }};
 IF array::len($head) > 0 {{ INSERT INTO head $head RETURN NONE }};
 IF array::len($journal) > 0 {{ INSERT INTO journal $journal RETURN NONE }};

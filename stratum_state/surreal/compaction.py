@@ -44,6 +44,8 @@ _TABLES = (
     _Table("step", keys_are_arrays=True),
     _Table("compensation", keys_are_arrays=True),
     _Table("credential_lease", keys_are_arrays=True),
+    _Table("checkpoint", keys_are_arrays=True),
+    _Table("answer", keys_are_arrays=True),
     _Table("head", keys_are_arrays=True),
     _Table("blob", page=4, keys_are_arrays=True),
     _Table("journal", page=20, keys_are_arrays=True),

@@ -6,10 +6,10 @@ from hashlib import sha256
 from typing import NamedTuple, cast
 
 from stratum_state import journal
+from stratum_state.account import Row
 from stratum_state.errors import BrokenChain
-from stratum_state.evidence import Evidence, Marked, OfRun
-from stratum_state.ledger import Row
-from stratum_state.model import JournalLine
+from stratum_state.evidence import Evidence, Marked
+from stratum_state.model import JournalLine, OfRun
 from stratum_state.surreal import rows
 from stratum_state.surreal.cbor import Id
 
@@ -109,6 +109,10 @@ def _place(said: Mapping[str, object]) -> tuple[object, ...]:
     where = (said.get("stage"), said.get("node"), said.get("attempt"))
     if subject == "credential":
         return ("credential_lease", *where, said.get("purpose"))
+    if subject == "checkpoint":
+        return (subject, *where[:2])
+    if subject == "answer":
+        return (subject, *where[:2], said.get("person"))
     return (subject,) if subject == "run" else (subject, *where)
 
 

@@ -13,8 +13,9 @@ from collections.abc import Awaitable, Callable, Sequence
 import anyio
 import anyio.lowlevel
 
+from stratum_state.account import Row
 from stratum_state.errors import Rejected, StateError, Unavailable
-from stratum_state.ledger import Ledger, Row, Stamp
+from stratum_state.ledger import Ledger, Stamp
 from stratum_state.model import Fact
 from stratum_state.surreal import replies
 from stratum_state.surreal.batch import Batch

@@ -3,8 +3,8 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import cast
 
+from stratum_state.account import Row
 from stratum_state.decision import DecisionRecord
-from stratum_state.ledger import Row
 from stratum_state.model import RUN_ENDS, Fact, PipelineRun, VerdictRecord, first_id
 from stratum_state.store import DecisionFilter, RunFilter, VerdictFilter
 from stratum_state.surreal.cbor import Id, Range

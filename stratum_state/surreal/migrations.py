@@ -16,6 +16,7 @@ STEPS: Sequence[str] = (
     "schema-7.surql",
     "schema-8.surql",
     "schema-9.surql",
+    "schema-10.surql",
 )
 """The files that lead from each version to the next; each can be run again after a crash."""
 
@@ -24,6 +25,7 @@ _INDEXES: Mapping[str, str] = {
     "run_due": "run",
     "run_unresolved": "run",
     "credential_lease_open": "credential_lease",
+    "checkpoint_open": "checkpoint",
 }
 
 

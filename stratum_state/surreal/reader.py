@@ -6,10 +6,10 @@ from typing import NamedTuple, cast
 import anyio
 
 from stratum_state import journal, moves
+from stratum_state.account import Account, Row
 from stratum_state.activation import ActivationRecord
 from stratum_state.errors import Rejected, Taken, Unavailable
 from stratum_state.evidence import Evidence
-from stratum_state.ledger import Account, Row
 from stratum_state.model import Fact, JournalLine, PipelineRun, Trail, VerdictRecord
 from stratum_state.standing import StandingRecord, latest
 from stratum_state.surreal import evidence, replies, rows
@@ -28,13 +28,15 @@ _QUESTION = "a question"
 
 _RUN = """
 RETURN array::flatten([
-  (SELECT * FROM $run), (SELECT * FROM $steps), (SELECT * FROM $undone), (SELECT * FROM $lent)
+  (SELECT * FROM $run), (SELECT * FROM $steps), (SELECT * FROM $undone), (SELECT * FROM $lent),
+  (SELECT * FROM $asked), (SELECT * FROM $answered)
 ])
 """
 _EVIDENCE = """
 RETURN {
   rows: array::flatten([
-    (SELECT * FROM $run), (SELECT * FROM $steps), (SELECT * FROM $undone), (SELECT * FROM $lent)
+    (SELECT * FROM $run), (SELECT * FROM $steps), (SELECT * FROM $undone),
+    (SELECT * FROM $lent), (SELECT * FROM $asked), (SELECT * FROM $answered)
   ]),
   heads: (SELECT * FROM $heads)
 }
@@ -43,6 +45,10 @@ _ACTIVE = "SELECT VALUE id FROM run WHERE active = true AND lane = $lane LIMIT $
 _DUE = "SELECT VALUE id FROM run WHERE due = true AND lane = $lane LIMIT $limit"
 _OPEN = """
 SELECT VALUE id FROM credential_lease WHERE open = true AND lane = $lane LIMIT $limit
+"""
+_ASKING = "SELECT VALUE id FROM checkpoint WHERE open = true"
+_UNTOLD = """
+SELECT VALUE id FROM checkpoint WHERE open = true AND lane = $lane AND due = true
 """
 _PLANS = """
 SELECT id, plan FROM $range
@@ -131,15 +137,20 @@ class Reader:
         return [each for each in kept if each is not None]
 
     async def due(self, lane: str) -> list[Kept]:
-        """Every run of the lane whose end is still to be published, oldest first."""
-        found = await self.keys(_DUE, {"lane": lane, "limit": _MOST})
-        kept = [await self.kept(run) for run in sorted(map(str, found), reverse=True)]
+        """Every run of the lane of which something is still to be published, oldest first."""
+        found = {*map(str, await self.keys(_DUE, {"lane": lane, "limit": _MOST}))}
+        found |= await self._runs_of(_UNTOLD, {"lane": lane})
+        kept = [await self.kept(run) for run in sorted(found, reverse=True)]
         return [each for each in kept if each is not None]
+
+    async def asking(self, after: str, limit: int) -> list[str]:
+        """The runs with an open question, newest first, beginning behind the id `after`."""
+        found = await self._runs_of(_ASKING, {})
+        return sorted(run for run in found if run > after)[:limit]
 
     async def indebted(self, lane: str) -> list[Kept]:
         """Every run of the lane to which something is lent."""
-        keys = await self.keys(_OPEN, {"lane": lane, "limit": _MOST})
-        runs = sorted({cast("list[str]", each)[0] for each in keys}, reverse=True)
+        runs = sorted(await self._runs_of(_OPEN, {"lane": lane, "limit": _MOST}), reverse=True)
         kept = [await self.kept(run) for run in runs]
         return [each for each in kept if each is not None]
 
@@ -225,6 +236,10 @@ class Reader:
         found = cast("list[Id | None]", await self._call(query, params))
         return [each.key for each in found if each is not None]
 
+    async def _runs_of(self, query: str, params: Mapping[str, object]) -> set[str]:
+        """The runs that the parts belong to whose ids a query finds."""
+        return {cast("list[str]", each)[0] for each in await self.keys(query, params)}
+
     async def _rows(self, query: str, params: Mapping[str, object]) -> list[Row]:
         return await self._decoded(await self.query(query, params))
 
@@ -271,6 +286,8 @@ def _whole(run_id: str) -> dict[str, object]:
         "steps": Id("step", whole),
         "undone": Id("compensation", whole),
         "lent": Id("credential_lease", whole),
+        "asked": Id("checkpoint", whole),
+        "answered": Id("answer", whole),
     }
 
 

@@ -5,17 +5,20 @@ from collections.abc import Callable, Mapping
 from typing import cast
 
 from stratum_state import canonical, moves
+from stratum_state.account import Row
 from stratum_state.activation import ActivationKind, ActivationRecord
+from stratum_state.checkpoint import Answer, AnswerStatus, Checkpoint, CheckpointStatus
 from stratum_state.credential import CredentialLease, CredentialStatus
-from stratum_state.decision import Answer, DecisionRecord
+from stratum_state.decision import Answer as Ruled, DecisionRecord
 from stratum_state.head import SignedHead
 from stratum_state.journal import Head
-from stratum_state.ledger import Move, Row
+from stratum_state.ledger import Move
 from stratum_state.model import (
     Compensation,
     CompensationRecord,
     CompensationStatus,
     Fact,
+    OfRun,
     PipelineRun,
     RunStatus,
     StepRecord,
@@ -32,7 +35,9 @@ INLINE = 64 << 10
 _TEXTS = frozenset({"cause", "detail", "error", "stderr", "reason"})
 _PAYLOADS = frozenset({"data", "outputs"})
 _KEYS = ("run", "stage", "node", "attempt", "purpose")
-"""What a row's id says, in this order; not every row has the last."""
+"""What a row's id says, in this order; not every row has the last ones."""
+_VOICES = ("run", "stage", "node", "person")
+"""Likewise, of an answer."""
 _SIGNED = ("hash", "at", "instance", "signer", "signature")
 _WORDS: Mapping[tuple[str, str], Callable[[str], object]] = {
     ("run", "status"): RunStatus,
@@ -40,10 +45,12 @@ _WORDS: Mapping[tuple[str, str], Callable[[str], object]] = {
     ("step", "status"): StepStatus,
     ("compensation", "status"): CompensationStatus,
     ("credential_lease", "status"): CredentialStatus,
+    ("checkpoint", "status"): CheckpointStatus,
+    ("answer", "status"): AnswerStatus,
     ("verdict", "kind"): VerdictKind,
     ("activation", "kind"): ActivationKind,
     ("standing", "kind"): Standing,
-    ("decision", "kind"): Answer,
+    ("decision", "kind"): Ruled,
 }
 
 _TABLES: Mapping[str, type[Fact]] = {
@@ -55,6 +62,8 @@ _TABLES: Mapping[str, type[Fact]] = {
     "step": StepRecord,
     "compensation": CompensationRecord,
     "credential_lease": CredentialLease,
+    "checkpoint": Checkpoint,
+    "answer": Answer,
 }
 
 Found = Mapping[str, object]
@@ -63,9 +72,9 @@ Found = Mapping[str, object]
 def row_id(fact: Fact) -> Id:
     """The id of the fact's row."""
     where = moves.place(fact)
-    if isinstance(fact, StepRecord | CompensationRecord | CredentialLease):
-        return Id(str(where[0]), [fact.run, *where[1:]])
-    return Id(where[0], fact.id)
+    if isinstance(fact, PipelineRun) or not isinstance(fact, OfRun):
+        return Id(str(where[0]), fact.id)
+    return Id(str(where[0]), [fact.run, *where[1:]])
 
 
 def blobs(move: Move) -> dict[str, str]:
@@ -80,12 +89,12 @@ def encode(move: Move, lane: str) -> Raw:
     fact, head, batches = move.after
     said: dict[str, object] = {"n": head.n, "head": head.hash, "batches": batches}
     for name, value in move.changed.items():
-        if name not in (*_KEYS, "id"):
+        if name not in (*_KEYS, "person", "id"):
             _say(said, name, value)
     said |= filed(fact)
     if move.before is not None:
         return dumps({"id": row_id(fact), "m": said})
-    if isinstance(fact, PipelineRun | CredentialLease):
+    if isinstance(fact, PipelineRun | CredentialLease | Checkpoint):
         said["lane"] = lane
     return dumps({"id": row_id(fact), **said})
 
@@ -98,6 +107,8 @@ def filed(fact: Fact) -> dict[str, object]:
             "due": fact.is_due or None,
             "unresolved": fact.is_unresolved or None,
         }
+    if isinstance(fact, Checkpoint):
+        return {"open": fact.is_open, "due": fact.is_due or None}
     return {"open": not fact.is_over} if isinstance(fact, CredentialLease) else {}
 
 
@@ -146,7 +157,7 @@ def fact(found: Found, texts: Mapping[str, str]) -> Fact:
         if value is not None:
             said[name] = _heard(table, name, value)
     if isinstance(key, list):
-        said |= dict(zip(_KEYS, key, strict=False))
+        said |= dict(zip(_VOICES if table == "answer" else _KEYS, key, strict=False))
     else:
         said["id"] = key
     return kind(**said)  # type: ignore[arg-type]

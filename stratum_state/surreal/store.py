@@ -215,8 +215,11 @@ class SurrealStore:
                 held.ledger.enter(kept.rows)
         return sorted(_trails(found), key=lambda each: each.run.id, reverse=True)
 
+    async def asking(self, *, after: str | None, limit: int) -> Sequence[str]:
+        return await self._reader.asking(after or "", limit)
+
     async def due(self) -> Sequence[PipelineRun]:
-        """The runs of our lanes whose end is still to be published."""
+        """The runs of our lanes of which something is still to be published."""
         found: list[PipelineRun] = []
         for lane in self.lanes:
             for kept in await self._reader.due(lane):
@@ -225,7 +228,7 @@ class SurrealStore:
                     held.ledger.enter(kept.rows)
                 runs = (row.fact for row in kept.rows)
                 found += [each for each in runs if isinstance(each, PipelineRun)]
-        return [each for each in found if each.is_due]
+        return found
 
     async def _left(self, lane: str) -> Sequence[Kept]:
         """What is left to be done for runs of the lane that are over."""

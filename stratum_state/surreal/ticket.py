@@ -177,6 +177,14 @@ class Removal(Ticket):
 def _all_of(run: str, identity: str) -> list[Id]:
     """Every record of a run but those of the journal, which it shares with others."""
     whole = Range([run, None], [run, []])
-    tables = ("step", "compensation", "credential_lease", "blob", "head")
+    tables = (
+        "step",
+        "compensation",
+        "credential_lease",
+        "checkpoint",
+        "answer",
+        "blob",
+        "head",
+    )
     parts = [Id(table, whole) for table in tables]
     return [*parts, Id("inbox", identity), Id("run", run)]

@@ -62,6 +62,13 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
         'handler.script = "run.nu", effect = \'pure',
         run=NAP,
     )
+    write_node(
+        project,
+        "permit",
+        'trigger = { pipeline = "permit", subjects = ["events.permit"] }, '
+        'produces = ["permit"], handler.script = "run.nu", effect = \'pure, '
+        'ask = { groups = ["operators"] }',
+    )
     up = Daemon(project)
     key = up.answer("keys", "new", "developer")["public"]
     (project / "stratum.ncl").write_text(
@@ -102,6 +109,22 @@ def run_of(told: dict[str, object]) -> str:
     verdict = told["verdict"]
     assert isinstance(verdict, dict)
     return str(verdict["runs"][0])
+
+
+async def test_who_is_asked_sees_it_and_approves_by_a_button(daemon: Daemon, tab: Tab) -> None:
+    run = run_of(emit(daemon, "events.permit"))
+
+    await tab.click(f"a[href='/runs/{run}']")
+    await tab.sees("permit asks operators until")
+    await tab.until("document.querySelector('[data-node=permit].warn')")
+    await tab.ask("document.querySelector('.actions button').id = 'first'")
+    await tab.click("#first")
+    await tab.sees("Approve permit?")
+    await tab.press("Enter")
+
+    await tab.until("document.querySelector('[data-node=permit].good')")
+    await tab.click("[data-node=permit]")
+    await tab.sees("operator")
 
 
 async def test_the_link_lets_in_and_leaves_no_token_in_the_address(tab: Tab) -> None:

@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180), needs_setup]
 
 
 EXAMPLES = REPOSITORY / "examples"
-TYPED = ("agent", "booking", "chaining", "fan-out")
+TYPED = ("agent", "approval", "booking", "chaining", "fan-out")
 PORT = "8930"
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from platform_nats.nkey import verify
 from stratum_state import canonical, journal
+from stratum_state.checkpoint import AnswerStatus, CheckpointStatus
 from stratum_state.credential import CredentialStatus
 from stratum_state.decision import Answer
 from stratum_state.errors import IllegalMove, Rejected, Taken
@@ -29,7 +30,16 @@ from stratum_state.store import DecisionFilter, RunFilter, Store, VerdictFilter
 from stratum_state.surreal import open_store
 from support import bridge, engines, records, signing
 from support.bridge import Bridge
-from support.records import a_compensation, a_lease, a_run, a_step, a_verdict, an_activation
+from support.records import (
+    a_compensation,
+    a_lease,
+    a_question,
+    a_run,
+    a_step,
+    a_verdict,
+    an_activation,
+    an_answer,
+)
 
 EVERY = RunFilter()
 
@@ -573,6 +583,80 @@ async def test_a_lease_does_not_come_back(store: Store) -> None:
 
     with pytest.raises(IllegalMove):
         await store.write([records.issued(a_lease(run), "another")])
+
+
+async def test_what_people_are_asked_and_answer_is_read_back_with_its_run(
+    store: Store,
+) -> None:
+    run, question = records.running(a_run()), a_question(a_run(), count=2)
+    answers = [an_answer(question), an_answer(question, "ben; DELETE run")]
+    await store.write([a_run(), run, question])
+    await store.write([records.suspended(run)])
+    await store.write([answers[0]])
+    told = question.heard_of(7)
+    await store.write([told])
+
+    await store.write([answers[1], records.closed(told), run])
+
+    trail = await store.trail(run.id)
+    assert trail is not None
+    assert trail.run == run
+    assert trail.checkpoints == (records.closed(told),)
+    assert trail.answers == tuple(answers)
+    assert journal.verify(await store.journal(run.id)) is None
+
+
+async def test_a_question_is_open_until_it_is_closed(store: Store) -> None:
+    first, second = a_run("e1"), a_run("e2", at=records.NOW + 1)
+    questions = [a_question(first), a_question(second), a_question(second, "fmt")]
+    await store.write([first, second, *questions])
+    await store.write([records.closed(questions[1])])
+
+    assert await store.asking(after=None, limit=9) == [second.id, first.id]
+    assert await store.asking(after=None, limit=1) == [second.id]
+    assert await store.asking(after=second.id, limit=9) == [first.id]
+    await store.write([records.closed(questions[2], CheckpointStatus.WITHDRAWN)])
+    assert await store.asking(after=None, limit=9) == [first.id]
+
+
+async def test_a_question_is_due_until_it_is_published_or_closed(store: Store) -> None:
+    runs = [records.running(a_run(each, at=records.NOW + int(each))) for each in "123"]
+    asked = [a_question(run) for run in runs]
+    await store.write([a_run(each, at=records.NOW + int(each)) for each in "123"])
+    await store.write([*runs, *asked])
+    assert {run.id for run in await store.due()} == {run.id for run in runs}
+
+    await store.write([asked[0].heard_of(1), records.closed(asked[1])])
+
+    assert [run.id for run in await store.due()] == [runs[2].id]
+
+
+async def test_a_step_begins_when_its_question_is_granted(store: Store) -> None:
+    run, question = a_run(), a_question(a_run())
+    late = records.closed(question, CheckpointStatus.TIMED_OUT)
+    await store.write([run, question])
+
+    with pytest.raises(IllegalMove, match="asked about, open"):
+        await store.write([a_step(run)])
+    with pytest.raises(IllegalMove):
+        await store.write([late, a_step(run)])
+    await store.write([an_answer(question), records.closed(question), a_step(run)])
+
+
+async def test_an_answer_is_final_and_to_a_question_that_is_open(store: Store) -> None:
+    run, question = a_run(), a_question(a_run(), count=2)
+    answer = an_answer(question)
+    await store.write([run])
+    with pytest.raises(IllegalMove):
+        await store.write([answer])
+    await store.write([question, answer])
+    await store.write([answer])
+
+    with pytest.raises(IllegalMove):
+        await store.write([an_answer(question, status=AnswerStatus.REJECTED)])
+    await store.write([records.closed(question)])
+    with pytest.raises(IllegalMove):
+        await store.write([an_answer(question, "ben")])
 
 
 async def test_activations_are_listed_newest_first_and_never_change(store: Store) -> None:

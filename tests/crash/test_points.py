@@ -44,10 +44,19 @@ MODES = {
     "compensation.waived": "stuck",
     "compensation": "race",
     "run.abandoned": "slow",
+    "checkpoint.timed-out": "hasty",
+    "checkpoint": "ask",
+    "answer": "ask",
+    "run.suspended": "ask",
 }
 COMMANDS = {
     "run.abandoned": ("running", "abandon"),
     "compensation.waived": ("compensated", "compensations/reserve/waive"),
+    "answer.approved": ("suspended", "checkpoints/permit/approve"),
+    "checkpoint.approved": ("suspended", "checkpoints/permit/approve"),
+    "answer.rejected": ("suspended", "checkpoints/permit/reject"),
+    "checkpoint.rejected": ("suspended", "checkpoints/permit/reject"),
+    "checkpoint.withdrawn": ("suspended", "cancel"),
 }
 """What an operator has to do: the status of the runs, and the command."""
 

@@ -25,6 +25,8 @@ _SOMETIMES = (
     *("operator: cancel", "operator: abandon", "operator: retry"),
     *("operator: undo again", "operator: waive"),
     *("process cancelled", "process timed out"),
+    *("people: approve", "people: reject", "people: approve refused"),
+    *("question approved", "question rejected", "question timed-out", "question withdrawn"),
     *("run completed", "run clean", "run partial", "run abandoned"),
 )
 

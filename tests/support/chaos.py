@@ -67,15 +67,33 @@ _NODES: Sequence[tuple[str, str, str, str]] = (
         "sleep 30sec",
         "",
     ),
+    (
+        "permit",
+        'consumes = ["reserve"], produces = ["permit"], '
+        'when = { op = "eq", path = "event.mode", value = "ask" }, '
+        'ask = { groups = ["operators"], timeout = "1h" }',
+        "",
+        "",
+    ),
+    (
+        "hasten",
+        'consumes = ["reserve"], produces = ["hasten"], '
+        'when = { op = "eq", path = "event.mode", value = "hasty" }, '
+        'ask = { groups = ["operators"], timeout = "1s" }',
+        "",
+        "",
+    ),
 )
 
 
 def write_project(project: Path) -> None:
-    """Three nodes in two stages. An event's `mode` says how its run goes.
+    """Five nodes in two stages. An event's `mode` says how its run goes.
 
-    `good` completes, and skips `greet`; in a `race`, `charge` fails while `greet` runs, and the
-    first attempt at undoing `reserve` fails; when it is `slow`, `charge` times out; when it is
-    `stuck`, `charge` fails and nothing undoes `reserve`.
+    `good` completes, and skips all but `reserve` and `charge`; in a `race`, `charge` fails
+    while `greet` runs, and the first attempt at undoing `reserve` fails; when it is `slow`,
+    `charge` times out; when it is `stuck`, `charge` fails and nothing undoes `reserve`. When it
+    is to `ask`, operators are asked about `permit`; when it is `hasty`, nobody has the time to
+    answer about `hasten`.
     """
     for name, declared, does, undoes in _NODES:
         write_node(

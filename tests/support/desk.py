@@ -110,6 +110,12 @@ class Notebook:
     async def waive(self, run_id: str, node: str, wish: Wish) -> Obeyed:
         return self._take(f"waive {node}", run_id, wish)
 
+    async def approve(self, run_id: str, node: str, wish: Wish) -> Obeyed:
+        return self._take(f"approve {node}", run_id, wish)
+
+    async def reject(self, run_id: str, node: str, wish: Wish) -> Obeyed:
+        return self._take(f"reject {node}", run_id, wish)
+
     def _take(self, what: str, run_id: str, wish: Wish) -> Obeyed:
         if self.refusal is not None:
             raise self.refusal
@@ -278,6 +284,11 @@ class MemoryDesk:
             for run in found
             if run.id in self.attentions
         ][:limit]
+
+    async def asking(self, *, after: str | None, limit: int) -> Sequence[Trail]:
+        runs = await self.store.asking(after=after, limit=limit)
+        found = [await self.store.trail(each) for each in runs]
+        return [each for each in found if each is not None]
 
     def attention(self, trail: Trail) -> Attention | None:
         return self.attentions.get(trail.run.id)

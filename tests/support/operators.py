@@ -1,6 +1,6 @@
 """An operator at a desk in front of a saga in memory."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -9,6 +9,7 @@ import anyio
 from stratum_graph.model import Principal
 from stratum_orchestrator.ports import Authorizer
 from stratum_orchestrator.saga.attention import Watchlist
+from stratum_orchestrator.saga.deadlines import Deadlines
 from stratum_orchestrator.saga.instruction import Wish
 from stratum_orchestrator.saga.live import LiveRuns
 from stratum_orchestrator.saga.operations import Elsewhere, Operations
@@ -41,6 +42,7 @@ class Desk:
     operations: Operations
     watchlist: Watchlist
     restraint: Restraint
+    deadlines: Deadlines
     needing: list[int]
     """How many runs needed a person, at each look."""
 
@@ -67,12 +69,13 @@ async def desk(
     authorizer: Authorizer | None = None,
     elsewhere: Elsewhere = nobody,
     overdue_s: float = 60,
+    people: Sequence[Principal] = (),
 ) -> AsyncIterator[Desk]:
     """One life of the daemon, from its recovery on; leaving it lets the runs end."""
     async with world.daemon() as (tracker, live):
         rules = Rules(
             generation=world.generation,
-            principals={},
+            principals={each.key: each for each in people},
             authorizer=authorizer or Everyone(),
             standing=live.standings.of,
         )
@@ -99,6 +102,13 @@ async def desk(
             tell=silence,
             turn=operations.turn,
         )
+        deadlines = Deadlines(
+            tracker=tracker,
+            live=live,
+            clock=world.clock,
+            custody=operations.custody,
+            turn=operations.turn,
+        )
         needing: list[int] = []
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(restraint.release)
@@ -110,6 +120,7 @@ async def desk(
                 operations=operations,
                 watchlist=Watchlist(tracker, live, overdue_s, needing.append),
                 restraint=restraint,
+                deadlines=deadlines,
                 needing=needing,
             )
             tasks.cancel_scope.cancel()

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 from stratum_state import model
 from stratum_state.activation import ActivationKind, ActivationRecord, activation_id
+from stratum_state.checkpoint import Answer, AnswerStatus, Checkpoint, CheckpointStatus
 from stratum_state.credential import CredentialLease, CredentialStatus, Purpose
-from stratum_state.decision import Answer, DecisionRecord, decision_id
+from stratum_state.decision import Answer as Ruled, DecisionRecord, decision_id
 from stratum_state.model import (
     Compensation,
     CompensationRecord,
@@ -89,6 +90,49 @@ def a_lease(
     )
 
 
+def a_question(
+    run: PipelineRun, node: str = "lint", *, stage: int = 0, count: int = 1
+) -> Checkpoint:
+    """A question that is open."""
+    return Checkpoint(
+        run=run.id,
+        node=node,
+        stage=stage,
+        groups=("release", "security"),
+        count=count,
+        on_timeout="reject",
+        plan=run.plan,
+        inputs="sha256:inputs",
+        asked=run.accepted + 10,
+        deadline=run.accepted + 60_010,
+        notice="events.stratum.run.asked.build",
+    )
+
+
+def an_answer(
+    question: Checkpoint, person: str = "ada", status: AnswerStatus = AnswerStatus.APPROVED
+) -> Answer:
+    """What somebody says to it."""
+    return Answer(
+        run=question.run,
+        node=question.node,
+        stage=question.stage,
+        person=person,
+        key=f"U{person.upper()}",
+        status=status,
+        plan=question.plan,
+        reason="a “reason”",
+        instruction="{}",
+        answered=question.asked + 5,
+    )
+
+
+def closed(
+    question: Checkpoint, status: CheckpointStatus = CheckpointStatus.APPROVED
+) -> Checkpoint:
+    return question.to(status, ended=question.asked + 5)
+
+
 def issued(lease: CredentialLease, accessor: str = "an-accessor") -> CredentialLease:
     return lease.to(
         CredentialStatus.ISSUED,
@@ -125,6 +169,10 @@ def a_verdict(
 
 def running(run: PipelineRun) -> PipelineRun:
     return run.to(RunStatus.RUNNING, started=run.accepted + 1)
+
+
+def suspended(run: PipelineRun) -> PipelineRun:
+    return run.to(RunStatus.SUSPENDED)
 
 
 def completed(run: PipelineRun) -> PipelineRun:
@@ -203,7 +251,7 @@ def a_standing(
 
 def a_decision(
     principal: str = "vera",
-    kind: Answer = Answer.DENIED,
+    kind: Ruled = Ruled.DENIED,
     action: str = "cancel",
     last: int = 1_000,
     **more: object,

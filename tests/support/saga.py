@@ -18,8 +18,10 @@ from stratum_orchestrator.saga.lending import Lender
 from stratum_orchestrator.saga.live import LiveRuns, live_runs
 from stratum_orchestrator.saga.pipeline import Lapsed, Pipeline
 from stratum_orchestrator.saga.plans import Plans
+from stratum_orchestrator.saga.sequel import Sequel, unheard
 from stratum_orchestrator.saga.standings import Standings
 from stratum_orchestrator.saga.step import StepRunner
+from stratum_state.checkpoint import Answer, Checkpoint
 from stratum_state.memory import MemoryStore
 from stratum_state.model import (
     CompensationRecord,
@@ -112,6 +114,7 @@ class World:
     room: RecordingRoom = field(default_factory=RecordingRoom)
     capacity: int = 8
     lapsed: Lapsed = lambda _: None
+    sequel: Sequel = unheard
     broker: CredentialBroker = field(default_factory=lambda: NoBroker("there is no provider"))
     lender: Lender = field(init=False)
 
@@ -133,6 +136,7 @@ class World:
             self.clock,
             limit_s=self.limit_s,
             lapsed=self.lapsed,
+            sequel=self.sequel,
         )
         plans = Plans(self.blobs, lambda _: ())
         standings = Standings()
@@ -195,6 +199,10 @@ def told(facts: Sequence[Fact]) -> list[str]:
             words.append(f"{fact.node} {fact.status}")
         elif isinstance(fact, CompensationRecord):
             words.append(f"undo {fact.node} {fact.status}")
+        elif isinstance(fact, Checkpoint):
+            words.append(f"ask {fact.node} {fact.status}")
+        elif isinstance(fact, Answer):
+            words.append(f"{fact.person} {fact.status} {fact.node}")
     return words
 
 

@@ -24,6 +24,7 @@ _JAIL = (
     f"{GRAPH}/test_nickel_evaluation.py::test_the_jail_holds_when_the_text_was_not_looked_at"
 )
 _HOSTILE_FILES = "acceptance/test_definitions_hostile.py::"
+_APPROVALS = f"{ORCHESTRATOR}/test_approvals.py::"
 _GUARD = f"{ORCHESTRATOR}/test_api_guard.py::"
 _REGISTRY = "contract/test_distribution_hostile.py::"
 _ENDINGS = "acceptance/test_execution_endings.py::"
@@ -226,6 +227,17 @@ WHERE: dict[str, tuple[str, ...]] = {
         f"{_GUARD}test_a_form_cannot_command_anything",
         f"{_GUARD}test_a_browser_that_says_cross_site_is_turned_away",
     ),
+    "an approval that comes twice, too late, or to another run or node changes nothing": (
+        f"{_APPROVALS}test_as_many_different_people_have_to_approve_as_are_asked_for",
+        f"{_APPROVALS}test_the_time_to_answer_ends_and_with_it_the_run",
+        f"{_APPROVALS}test_an_answer_to_something_else_changes_nothing",
+        "contract/test_store.py::test_an_answer_is_final_and_to_a_question_that_is_open",
+        "acceptance/test_approvals.py::"
+        "test_two_who_are_asked_let_a_step_begin_and_nobody_else_does",
+    ),
+    "whoever only looks at a link approves nothing": (
+        f"{_APPROVALS}test_reading_never_answers",
+    ),
     # ---------------------------------------------------------------- records and files
     "a name in the query language is a name": (
         f"{_STORE}test_a_name_in_the_query_language_is_a_name",
@@ -242,7 +254,6 @@ WHERE: dict[str, tuple[str, ...]] = {
 
 
 ABSENT = {
-    "an approval that is used twice, too late, or by whoever scans mail": "approv",
     "a schedule that never comes or means nothing": "cron",
 }
 """What else is often tried, on features that are not there, by the word for them."""
@@ -273,4 +284,4 @@ def test_what_is_not_there_cannot_be_attacked(claim: str) -> None:
     fields = set(ActionNode.__struct_fields__) | set(Trigger.__struct_fields__)
 
     assert not [path for _, path in CATALOG if ABSENT[claim] in path]
-    assert not {"ask", "cron", "schedule", "every"} & fields
+    assert not {"cron", "schedule", "every"} & fields

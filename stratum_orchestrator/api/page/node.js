@@ -42,6 +42,15 @@ function attempt(each, kind, lent) {
   ];
 }
 
+function question(asked) {
+  return h("dl", { class: "facts" },
+    pair("Asked", asked.groups.join(" or "), asked.count > 1 ? `, ${asked.count} people` : ""), pair("Now", word(asked.status)),
+    pair(asked.status === "open" ? "Until" : "Closed", clock(asked.ended ?? asked.deadline)),
+    asked.answers.map((each) => pair(each.person, word(each.status), " ", each.reason)),
+    asked.detail ? pair("Note", asked.detail) : null,
+    pair("About inputs", h("code", { class: "hash", title: asked.inputs }, asked.inputs.slice(0, 19))));
+}
+
 function used({ cpu_ms: cpu, max_rss: rss }) {
   const parts = [cpu === null ? "" : `${cpu} ms of processor time`, rss ? `${Math.round(rss / 1048576)} MiB` : ""];
   return parts.filter(Boolean).join(", ");
@@ -64,10 +73,11 @@ export async function node(root, run, name, signal) {
       shown.replaceChildren(...attempt(each, kind, told.credentials.filter((lease) => (lease.purpose === "do" ? "run" : "undo") === kind && lease.attempt === each.attempt)).filter(Boolean));
     },
   }, `${kind === "undo" ? "undo" : "attempt"} ${each.attempt} `, word(each.status)));
-  root.replaceChildren(
+  root.replaceChildren(...[
     h("h3", {}, name),
     its.description ? h("p", { class: "dim" }, its.description) : "",
     all.length ? h("div", { class: "tabs", role: "group", "aria-label": "Attempts" }, tabs) : h("p", { class: "dim" }, "It has not begun."),
+    told.checkpoints.map(question),
     shown,
     has(told.inputs) ? value("Inputs", told.inputs) : block("Inputs", h("p", { class: "dim" }, its.consumes.length ? "None are there yet." : "It needs the event alone.")),
     block("Definition", h("dl", { class: "facts" },
@@ -76,7 +86,9 @@ export async function node(root, run, name, signal) {
       its.produces.length ? pair("Gives", its.produces.join(", ")) : null,
       pair("Compensation", its.compensated ? "declared" : "none"),
       pair("Content", h("code", { class: "hash", title: its.tree }, its.tree.slice(0, 19)), " ", copy(its.tree)),
-      pair("Idempotency key", h("code", {}, told.idempotency_key)))));
+      its.asks ? pair("Asks", `${its.asks.groups.join(" or ")}, ${its.asks.count} of them`) : null,
+      pair("Idempotency key", h("code", {}, told.idempotency_key)))),
+  ].flat());
   const wanted = all.findIndex(([each, kind]) => root.chosenTry === `${kind} ${each.attempt}` && root.chosenNode === name);
   root.chosenNode = name;
   tabs.at(wanted >= 0 ? wanted : -1)?.click();

@@ -5,12 +5,22 @@ const key = (each) => `${each.node} ${each.attempt}`;
 /** The run with one attempt moved on; what its script gave and said is read when asked for. */
 export function heard(run, kind, told) {
   if (kind === "run") return { ...run, ...told, event: run.event };
+  if (kind === "checkpoint") return asked(run, told);
+  if (kind === "answer") return { ...run, checkpoints: run.checkpoints.map((each) => (each.node === told.node ? { ...each, answers: [...each.answers.filter((one) => one.person !== told.person), told] } : each)) };
   if (kind !== "step" && kind !== "compensation") return run;
   const list = kind === "step" ? "steps" : "compensations";
   const old = run[list].find((each) => key(each) === key(told));
   const rest = run[list].filter((each) => each !== old);
   return { ...run, [list]: [...rest, { ...old, ...told }] };
 }
+
+function asked(run, told) {
+  const old = run.checkpoints.find((each) => each.node === told.node);
+  return { ...run, checkpoints: [...run.checkpoints.filter((each) => each !== old), { answers: [], ...old, ...told }] };
+}
+
+/** The questions that wait for answers. */
+export const open = (run) => (run.checkpoints ?? []).filter((each) => each.status === "open");
 
 /** Name to `{status, attempt, attempts, started, ended, error}`: where each node is. */
 export function standing(run, list) {

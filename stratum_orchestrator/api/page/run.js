@@ -94,7 +94,7 @@ export async function show({ root, argument, query, signal, go, linked, failed }
 
   function draw() {
     head.replaceChildren(...headline(run));
-    const said = JSON.stringify([run.status, run.attention, run.cause, run.compensation, run.waived, run.instruction]);
+    const said = JSON.stringify([run.status, run.attention, run.cause, run.compensation, run.waived, run.instruction, run.checkpoints]);
     if (notes.said !== said) {
       notes.said = said;
       notes.replaceChildren(...banner(run));
@@ -134,7 +134,7 @@ export async function show({ root, argument, query, signal, go, linked, failed }
     run = heard(run, kind, told);
     redraw();
     if (told.node === chosen) readNode();
-    if (kind === "run" || kind === "credential") readSoon();
+    if (["run", "credential", "checkpoint", "answer"].includes(kind)) readSoon();
   }, linked);
   const tick = setInterval(() => isOver(run) || redraw(), 1000);
   const again = setInterval(() => isOver(run) || readSoon(), AGAIN_MS);

@@ -2,7 +2,7 @@
 
 import { h, s } from "/page/dom.js";
 import { back, BOX, curve, layout } from "/page/layout.js";
-import { standing, tally } from "/page/record.js";
+import { open, standing, tally } from "/page/record.js";
 import { mark, span, took, word } from "/page/words.js";
 
 const HEAD = 30;
@@ -91,7 +91,8 @@ export function stages(root, plan, pick) {
       const over = ["completed", "compensated", "abandoned"].includes(run.status);
       const steps = standing(run, "steps");
       const undos = standing(run, "compensations");
-      for (const [name, drawn] of forth) tell(drawn, steps.get(name), over ? "not reached" : "waiting");
+      const asked = new Set(open(run).map((each) => each.node));
+      for (const [name, drawn] of forth) tell(drawn, steps.get(name), over ? "not reached" : asked.has(name) ? "asked" : "waiting");
       reflect(undos);
       for (const [name, drawn] of undone) tell(drawn, undos.get(name), "waiting");
       const waiting = placed.nodes.size - steps.size;

@@ -8,6 +8,7 @@ const MARKS = {
   compensating: ["↩", "undo"], compensated: ["↩", "undo"], clean: ["↩", "undo"], partial: ["✖", "bad"],
   failed: ["✖", "bad"], "timed-out": ["✖", "bad"], abandoned: ["✖", "bad"], refused: ["✖", "bad"],
   cancelled: ["■", "warn"], lost: ["■", "warn"], waived: ["■", "warn"],
+  asked: ["?", "warn"], open: ["?", "warn"], approved: ["✔", "good"], rejected: ["✖", "bad"], withdrawn: ["◌", "dim"],
   skipped: ["◌", "dim"], waiting: ["·", "dim"], "not reached": ["·", "dim"],
   requested: ["○", "busy"], issued: ["●", "busy"], revoked: ["✔", "good"], expired: ["■", "warn"], void: ["◌", "dim"],
   duplicate: ["=", "dim"], "no-pipeline": ["∅", "warn"],

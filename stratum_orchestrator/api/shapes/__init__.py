@@ -3,7 +3,13 @@
 Tests hold every answer against its shape, in both directions.
 """
 
-from stratum_orchestrator.api.shapes.command import ActivationWish, Obeyed, RetryWish, Wish
+from stratum_orchestrator.api.shapes.command import (
+    ActivationWish,
+    Approval,
+    Obeyed,
+    RetryWish,
+    Wish,
+)
 from stratum_orchestrator.api.shapes.daemon import (
     Check,
     Finding,
@@ -29,12 +35,16 @@ from stratum_orchestrator.api.shapes.graph import (
 from stratum_orchestrator.api.shapes.ground import Json, Moment, Open, Problem, RunId, Shape
 from stratum_orchestrator.api.shapes.part import Entry, Evidence, Journal, Log, Logs, NodeOfRun
 from stratum_orchestrator.api.shapes.run import (
+    Answer,
     Attention,
+    Checkpoint,
+    Checkpoints,
     Credential,
     Error,
     Event,
     Head,
     Listed,
+    OpenCheckpoint,
     Run,
     Runs,
     Source,
@@ -55,9 +65,13 @@ from stratum_orchestrator.api.shapes.version import (
 __all__ = [
     "Activation",
     "ActivationWish",
+    "Answer",
+    "Approval",
     "Attention",
     "Change",
     "Check",
+    "Checkpoint",
+    "Checkpoints",
     "Credential",
     "Decision",
     "Decisions",
@@ -85,6 +99,7 @@ __all__ = [
     "NodeOfRun",
     "Obeyed",
     "Open",
+    "OpenCheckpoint",
     "Pipeline",
     "Pipelines",
     "Plan",

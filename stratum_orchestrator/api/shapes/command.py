@@ -13,6 +13,12 @@ class Wish(Shape, frozen=True):
     reason: Annotated[str, Meta(min_length=1, max_length=500, pattern=r"\S")]
 
 
+class Approval(Shape, frozen=True):
+    """What somebody says who approves; it goes into the journal."""
+
+    reason: Annotated[str, Meta(max_length=500)] = ""
+
+
 class RetryWish(Wish, frozen=True):
     """Likewise; `again`: also when the run completed."""
 

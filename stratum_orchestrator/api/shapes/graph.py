@@ -15,6 +15,15 @@ class Edge(Shape, frozen=True):
     capability: str
 
 
+class Ask(Shape, frozen=True):
+    """Who is asked before a node begins."""
+
+    groups: list[str]
+    count: int
+    timeout_s: float
+    on_timeout: Literal["reject", "approve"]
+
+
 class PlannedNode(Shape, frozen=True):
     """A node in its place in a plan."""
 
@@ -31,6 +40,7 @@ class PlannedNode(Shape, frozen=True):
     compensated: bool
     timeout_s: float
     attempts: int
+    asks: Ask | None
 
 
 class Pruned(Shape, frozen=True):

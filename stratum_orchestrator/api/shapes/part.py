@@ -4,7 +4,7 @@ from typing import Literal
 
 from stratum_orchestrator.api.shapes.graph import PlannedNode
 from stratum_orchestrator.api.shapes.ground import Json, Moment, RunId, Shape
-from stratum_orchestrator.api.shapes.run import Credential, Event, Step, Undo
+from stratum_orchestrator.api.shapes.run import Checkpoint, Credential, Event, Step, Undo
 
 
 class NodeOfRun(Shape, frozen=True):
@@ -18,6 +18,7 @@ class NodeOfRun(Shape, frozen=True):
     steps: list[Step]
     compensations: list[Undo]
     credentials: list[Credential]
+    checkpoints: list[Checkpoint]
 
 
 class Log(Shape, frozen=True):

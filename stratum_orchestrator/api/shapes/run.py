@@ -83,6 +83,52 @@ class Credential(Shape, frozen=True):
     detail: str | None
 
 
+class Answer(Shape, frozen=True):
+    """What one person said to a question, and by what right."""
+
+    run: RunId
+    node: str
+    person: str
+    status: Literal["approved", "rejected"]
+    reason: str
+    at: Moment | None
+    plan: str
+    instruction: dict[str, Json] | None
+
+
+class Checkpoint(Shape, frozen=True):
+    """A question to people before a node begins."""
+
+    run: RunId
+    node: str
+    stage: int
+    status: str
+    groups: list[str]
+    count: int
+    on_timeout: Literal["reject", "approve"]
+    plan: str
+    inputs: str
+    asked: Moment | None
+    deadline: Moment | None
+    ended: Moment | None
+    detail: str | None
+    answers: list[Answer]
+
+
+class OpenCheckpoint(Checkpoint, frozen=True):
+    """One that is open, beside those of other runs."""
+
+    pipeline: str
+    subject: str
+
+
+class Checkpoints(Shape, frozen=True):
+    """A page of open questions; those of one run are on one page."""
+
+    checkpoints: list[OpenCheckpoint]
+    next: str | None
+
+
 class Attention(Shape, frozen=True):
     """Why a run needs a person, and what helps."""
 
@@ -127,6 +173,7 @@ class Run(Head, frozen=True):
     steps: list[Step]
     compensations: list[Undo]
     credentials: list[Credential]
+    checkpoints: list[Checkpoint]
     attention: Attention | None
     change: int
 

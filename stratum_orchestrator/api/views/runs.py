@@ -6,6 +6,7 @@ from stratum_graph.model import Plan
 from stratum_orchestrator.api.views.ground import View, decoded, iso
 from stratum_orchestrator.saga.attention import Attention
 from stratum_orchestrator.trace import of_run
+from stratum_state.checkpoint import Answer, Checkpoint
 from stratum_state.credential import CredentialLease
 from stratum_state.model import (
     CompensationRecord,
@@ -24,6 +25,7 @@ def run(trail: Trail, plan: Plan | None) -> View:
         "steps": [step(each) for each in trail.steps],
         "compensations": [compensation(each) for each in trail.compensations],
         "credentials": [lease(each) for each in trail.leases],
+        "checkpoints": [inquiry(trail, each) for each in trail.checkpoints],
     }
 
 
@@ -113,6 +115,51 @@ def lease(receipt: CredentialLease) -> View:
         "ended": iso(receipt.ended),
         "detail": receipt.detail,
     }
+
+
+def checkpoint(asked: Checkpoint) -> View:
+    """A question to people, and what they are asked about."""
+    return {
+        "run": asked.run,
+        "node": asked.node,
+        "stage": asked.stage,
+        "status": asked.status.value,
+        "groups": list(asked.groups),
+        "count": asked.count,
+        "on_timeout": asked.on_timeout,
+        "plan": asked.plan,
+        "inputs": asked.inputs,
+        "asked": iso(asked.asked),
+        "deadline": iso(asked.deadline),
+        "ended": iso(asked.ended),
+        "detail": asked.detail,
+    }
+
+
+def answer(given: Answer) -> View:
+    """What one person said to it, and by what right."""
+    return {
+        "run": given.run,
+        "node": given.node,
+        "person": given.person,
+        "status": given.status.value,
+        "reason": given.reason,
+        "at": iso(given.answered),
+        "plan": given.plan,
+        "instruction": decoded(given.instruction),
+    }
+
+
+def inquiry(trail: Trail, asked: Checkpoint) -> View:
+    """A question with all that was answered so far."""
+    given = [answer(each) for each in trail.answers_to(asked)]
+    return checkpoint(asked) | {"answers": given}
+
+
+def asking(trail: Trail) -> list[View]:
+    """The open questions of a run, as a list of many runs shows them."""
+    of = {"pipeline": trail.run.pipeline, "subject": trail.run.subject}
+    return [inquiry(trail, each) | of for each in trail.open_checkpoints]
 
 
 def journal_line(line: JournalLine) -> View:

@@ -7,6 +7,7 @@ import click
 
 from stratum_orchestrator.cli.audit import Broken, checked
 from stratum_orchestrator.cli.client import Daemon
+from stratum_orchestrator.cli.commands.run_answers import approve, reject
 from stratum_orchestrator.cli.commands.run_logs import logs
 from stratum_orchestrator.cli.commands.run_wait import wait
 from stratum_orchestrator.cli.decree import (
@@ -33,10 +34,12 @@ _KNOWN = frozenset({"run", "n", "at", "kind", "prev"})
 
 @click.group()
 def run() -> None:
-    """Show, watch, cancel, retry or abandon one run. An ID may be a unique beginning."""
+    """Show, watch, answer, cancel, retry or abandon one run. An ID may be a beginning."""
 
 
+run.add_command(approve)
 run.add_command(logs)
+run.add_command(reject)
 run.add_command(wait)
 
 

@@ -26,21 +26,26 @@ if TYPE_CHECKING:
     "--data", "-d", help="JSON, @FILE or - for stdin.  [default: the event of a node's case]"
 )
 @click.option("--fail", metavar="NODE", help="Let this node fail: all has to be undone.")
+@click.option(
+    "--reject", metavar="NODE", help="Let people say no to this node: all has to be undone."
+)
 @click.option("--live", is_flag=True, help="REALLY run what has effects, too.")
 @faced
-def test(  # noqa: PLR0913 - what can be said about it
+def test(  # noqa: PLR0913, PLR0917 - what can be said about it
     face: Face,
     pipeline: str,
     subject: str | None,
     data: str | None,
     fail: str | None,
+    reject: str | None,
     *,
     live: bool,
 ) -> None:
     """Try PIPELINE as a whole, with the event of a case, in folders of its own.
 
     Nodes with the effect 'pure are really run. The others are not, nor are their compensations:
-    they answer what their case.json expects. Nothing is recorded, and no daemon is needed.
+    they answer what their case.json expects. What people would be asked is taken as approved.
+    Nothing is recorded, and no daemon is needed.
     """
     from stratum_graph.generation import UNKNOWN
     from stratum_orchestrator.cli.trial import Wanted, try_pipeline
@@ -48,9 +53,11 @@ def test(  # noqa: PLR0913 - what can be said about it
     given = (
         UNKNOWN if data is None else strict_json.decode(payload.read(data), safe_integers=True)
     )
-    wanted = Wanted(pipeline=pipeline, subject=subject, data=given, fails=fail, live=live)
+    wanted = Wanted(
+        pipeline=pipeline, subject=subject, data=given, fails=fail, rejects=reject, live=live
+    )
     tried = anyio.run(try_pipeline, face, wanted)
-    code = _judged(tried.run, fail)
+    code = _judged(tried.run, fail or reject)
     if face.screen.for_people:
         _show(face, tried, code, live=live)
     else:
@@ -60,7 +67,7 @@ def test(  # noqa: PLR0913 - what can be said about it
 
 
 def _judged(run: Run, fails: str | None) -> Exit:
-    """A run that was told to fail has to be undone cleanly."""
+    """A run that was told to fail, or rejected, has to be undone cleanly."""
     if fails is None:
         return outcome(run)
     if run.compensation == "partial":

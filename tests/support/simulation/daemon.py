@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from random import Random
 
+import anyio
 import msgspec
 
 from stratum_graph.model import Principal
@@ -12,6 +13,8 @@ from stratum_orchestrator.audit.observed import Announced
 from stratum_orchestrator.auth.nobody import NoBroker
 from stratum_orchestrator.errors import Impossible
 from stratum_orchestrator.saga.compensation import Compensator, last_attempts
+from stratum_orchestrator.saga.deadlines import Deadlines
+from stratum_orchestrator.saga.delegation import Asker
 from stratum_orchestrator.saga.instruction import Wish
 from stratum_orchestrator.saga.intake import Intake, Terms
 from stratum_orchestrator.saga.lending import Lender
@@ -105,8 +108,9 @@ class Daemon:
         self.tracker = StateTracker(self._store, announcing(self._announce))
         self.live: LiveRuns | None = None
         self.takeover: Takeover | None = None
+        self._turn = anyio.Lock()
         self.asked = 0
-        """How many operators wait for an answer."""
+        """How many operators wait for what comes of their wishes."""
 
     @property
     def is_up(self) -> bool:
@@ -121,19 +125,7 @@ class Daemon:
 
     async def operate(self, run: str) -> tuple[str, str]:
         """What an operator wants of the run, and `done` or why not."""
-        assert self.live is not None
-        assert self.takeover is not None
-        operations = Operations(
-            operator=_OPERATOR,
-            rules=self._rules,
-            rulings=Rulings(self.tracker.record, self._world),
-            tracker=self.tracker,
-            live=self.live,
-            clock=self._world,
-            custody=self.takeover,
-            elsewhere=_nobody,
-            patience_s=TTL_S,
-        )
+        operations = self._operations()
         wish, node = _wish(self.tracker.trail(run), self._world.chance)
         try:
             match wish:
@@ -152,6 +144,35 @@ class Daemon:
         finally:
             self.asked -= 1
         return wish, "done"
+
+    async def answer(self, run: str, node: str, who: str, *, agrees: bool) -> str:
+        """What somebody answers, and `done` or why not."""
+        person = Principal(key=f"U{who.upper()}", name=who, groups=("people",))
+        wish = Wish(by=who, reason="so be it", asker=Asker(principal=person))
+        operations = self._operations()
+        try:
+            await (operations.approve if agrees else operations.reject)(run, node, wish)
+        except (Impossible, Unavailable) as why:
+            return str(why)
+        finally:
+            self.asked -= 1
+        return "done"
+
+    def _operations(self) -> Operations:
+        assert self.live is not None
+        assert self.takeover is not None
+        return Operations(
+            operator=_OPERATOR,
+            rules=self._rules,
+            rulings=Rulings(self.tracker.record, self._world),
+            tracker=self.tracker,
+            live=self.live,
+            clock=self._world,
+            custody=self.takeover,
+            elsewhere=_nobody,
+            patience_s=TTL_S,
+            turn=self._turn,
+        )
 
     async def run(self) -> None:
         """Recover, then serve until asked to stop."""
@@ -185,7 +206,14 @@ class Daemon:
             self.live = live
             terms = Terms(audience=AUDIENCE)
             intake = Intake(self._rules, self.tracker, live, world, terms)
-            async with background(takeover.watch):
+            deadlines = Deadlines(
+                tracker=self.tracker,
+                live=live,
+                clock=world,
+                custody=takeover,
+                turn=self._turn,
+            )
+            async with background(takeover.watch), background(deadlines.watch):
                 await self.consumer.serve(intake.handle)
             world.seen["run taken over"] += takeover.taken
 

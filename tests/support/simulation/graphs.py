@@ -1,4 +1,4 @@
-"""Reference graphs: one diamond, one order that fails at its end, one wide fan-out."""
+"""Reference graphs: a diamond, an order that fails, a wide fan-out, one that asks people."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from functools import cache
 import msgspec
 
 from stratum_graph.generation import Generation, compile_graph
-from stratum_graph.model import Compensate, Definition, Plan, Retry
+from stratum_graph.model import Ask, Compensate, Definition, Plan, Retry
 from support.graph import PURE, node
 from support.simulation.runner import Script
 
@@ -64,6 +64,8 @@ ORDER = Graph(
     fails=frozenset({"ship"}),
     flaky=(("charge/undo", 3),),
 )
+_TWO = Ask(groups=("people",), count=2, timeout=40)
+_EITHER = Ask(groups=("people",), timeout=40, on_timeout="approve")
 _BRANCHES = tuple(f"w{at}" for at in range(_WIDTH))
 _ONLY_MAIN: Mapping[str, object] = {"op": "eq", "path": "event.branch", "value": "main"}
 WIDE = Graph(
@@ -82,7 +84,16 @@ DENIED = Graph(
     subject="events.denied",
     nodes=(_defined("never", "denied", gives="nothing", on="events.denied"),),
 )
-GRAPHS = (DIAMOND, ORDER, WIDE)
+ASKING = Graph(
+    subject="events.asking",
+    nodes=(
+        _defined("draft", "asking", gives="drafted", on="events.asking"),
+        _defined("deploy", "asking", needs="drafted", gives="deployed", ask=_TWO),
+        _defined("check", "asking", needs="drafted", gives="checked"),
+        _defined("open", "asking", needs="deployed checked", gives="opened", ask=_EITHER),
+    ),
+)
+GRAPHS = (DIAMOND, ORDER, WIDE, ASKING)
 
 
 def script(graphs: list[Graph]) -> Script:

@@ -14,6 +14,7 @@ from platform_nats.nkey import UserKey
 from platform_nats.statement import SIGNATURE
 from stratum_orchestrator.audit.observed import Observed, Peak, Violation
 from stratum_orchestrator.audit.oracle import check
+from stratum_state.checkpoint import Checkpoint
 from stratum_state.errors import Fenced, Unavailable
 from stratum_state.model import Fact, Trail
 from stratum_state.store import RunFilter
@@ -32,6 +33,9 @@ STRANGER = UserKey(
     nkeys.encode_seed(sha256(b"stranger").digest(), nkeys.PREFIX_BYTE_USER).decode()
 )
 _LOOK_S = 1.0
+_THINKS_S = 4.0
+_PEOPLE = ("ada", "ben", "eve")
+_ANSWERS, _DISAGREES = 0.4, 0.2
 _DOWN_S = 3.0
 _PATIENCE_S = 20_000.0  # more than all time-outs of all attempts together
 _LIMIT_S = 3600.0
@@ -107,6 +111,7 @@ class Scenario:
         self._violations += [*check(observed), *self._check_limits(observed.trails)]
         for trail in observed.trails:
             world.seen[f"run {trail.run.compensation or trail.run.status}"] += 1
+            world.seen.update(f"question {each.status}" for each in trail.checkpoints)
         return Outcome(
             violations=self._violations,
             boundaries=world.boundaries,
@@ -120,6 +125,7 @@ class Scenario:
         async with anyio.create_task_group() as around:
             around.start_soon(self._publish)
             around.start_soon(self._visit)
+            around.start_soon(self._answer)
             for instance in range(self._instances):
                 around.start_soon(self._supervise, instance)
             await self._come_to_rest()
@@ -167,6 +173,28 @@ class Scenario:
                 daemon.asked += 1
                 self._world.loop.spawn(self._operate(daemon, run), daemon.life)
         self._to_come -= 1
+
+    async def _answer(self) -> None:
+        """People look at what they are asked again and again, and say what they think."""
+        world = self._world
+        while not self._over:
+            await anyio.sleep(_THINKS_S * (1 + world.chance.random()))
+            for run in await world.store.asking(after=None, limit=_ALL):
+                trail = await world.store.trail(run)
+                up = [each for each in self._daemons.values() if each.is_up]
+                for question in trail.open_checkpoints if trail else ():
+                    if up and (world.turbulent is False or world.chance.random() < _ANSWERS):
+                        daemon, who = world.chance.choice(up), world.chance.choice(_PEOPLE)
+                        daemon.asked += 1
+                        speech = self._speak(daemon, question, who)
+                        world.loop.spawn(speech, daemon.life)
+
+    async def _speak(self, daemon: Daemon, question: Checkpoint, who: str) -> None:
+        agrees = not self._world.happens(_DISAGREES)
+        what = "approve" if agrees else "reject"
+        said = await daemon.answer(question.run, question.node, who, agrees=agrees)
+        self._world.note(daemon.life, f"{who}: {what} {question.run}/{question.node}: {said}")
+        self._world.seen[f"people: {what}{'' if said == 'done' else ' refused'}"] += 1
 
     async def _supervise(self, instance: int) -> None:
         """Begin one instance's daemon again whenever it has ended, until all is over."""

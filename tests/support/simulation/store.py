@@ -154,6 +154,9 @@ class SimulatedStore(Port):
     async def journal(self, run_id: str) -> Sequence[JournalLine]:
         return await self._store.journal(run_id)
 
+    async def asking(self, *, after: str | None, limit: int) -> Sequence[str]:
+        return await self._store.asking(after=after, limit=limit)
+
     async def due(self) -> Sequence[PipelineRun]:
         return await self._store.due()
 

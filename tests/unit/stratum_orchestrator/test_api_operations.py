@@ -27,6 +27,8 @@ async def api() -> AsyncIterator[Served]:
         ("retry", "retry"),
         ("compensations/charge/retry", "undo charge again"),
         ("compensations/charge/waive", "waive charge"),
+        ("checkpoints/charge/approve", "approve charge"),
+        ("checkpoints/charge/reject", "reject charge"),
     ],
 )
 async def test_a_command_takes_run_and_reason_to_the_desk(
@@ -40,6 +42,33 @@ async def test_a_command_takes_run_and_reason_to_the_desk(
     assert answer.status == 202
     assert answer.json == {"run": run.id, "detail": "it is done (permitted by operators.runs)"}
     assert api.desk.operations.wishes == [(wished, run.id, "operator", "why not")]
+
+
+async def test_who_approves_need_not_say_why_and_who_rejects_has_to(api: Served) -> None:
+    run = records.a_run()
+    await api.desk.write(run)
+    path = f"/api/v1/runs/{run.id}/checkpoints/charge"
+
+    approved = await api.post(f"{path}/approve", {})
+    rejected = await api.post(f"{path}/reject", {})
+
+    assert (approved.status, rejected.status) == (202, 400)
+    assert rejected.json["code"] == "no-reason"
+    assert api.desk.operations.wishes == [("approve charge", run.id, "operator", "")]
+
+
+async def test_what_people_are_asked_now_is_listed_page_by_page(api: Served) -> None:
+    runs = [records.a_run(f"e{n}", at=records.NOW + n) for n in range(3)]
+    for run in runs:
+        await api.desk.write(run)
+        await api.desk.write(records.a_question(run, "charge"))
+
+    first = await api.get("/api/v1/checkpoints?limit=2")
+    rest = await api.get(f"/api/v1/checkpoints?limit=2&after={first.json['next']}")
+
+    found = [each["run"] for page in (first, rest) for each in page.json["checkpoints"]]
+    assert found == [each.id for each in reversed(runs)]
+    assert rest.json["next"] is None
 
 
 async def test_a_retry_names_the_run_that_it_made(api: Served) -> None:

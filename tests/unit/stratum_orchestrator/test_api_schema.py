@@ -19,7 +19,7 @@ from stratum_state.model import Compensation
 from support import document, records
 from support.desk import TOKEN, Doorman, FixedClock, MemoryDesk, served
 
-RUN = records.a_run()
+RUN, ASKING = records.a_run(), records.a_run("e2", at=records.NOW - 1)
 DIGEST = "sha256:" + "a" * 64
 
 
@@ -35,6 +35,9 @@ async def fill(desk: MemoryDesk) -> None:
     await desk.write(records.a_verdict(sequence=2))
     await desk.write(records.a_decision())
     await desk.write(records.a_decision("eve", pipeline=SEVERAL, of_run=""))
+    asked = records.a_question(ASKING, count=2)
+    for fact in (ASKING, records.running(ASKING), asked, records.an_answer(asked)):
+        await desk.write(fact)
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +84,8 @@ def test_every_answer_is_as_the_document_says(url: str, operation: APIOperation)
         (f"/api/v1/runs/{RUN.id}/plan", shapes.Plan),
         (f"/api/v1/runs/{RUN.id}/nodes/lint", shapes.NodeOfRun),
         (f"/api/v1/runs/{RUN.id}/logs", shapes.Logs),
+        (f"/api/v1/runs/{ASKING.id}", shapes.Run),
+        ("/api/v1/checkpoints", shapes.Checkpoints),
         ("/api/v1/generations", shapes.Generations),
         ("/api/v1/versions", shapes.Versions),
         (f"/api/v1/versions/difference?from={DIGEST}&to={DIGEST}", shapes.Difference),

@@ -21,7 +21,7 @@ from stratum_state.model import Fact
 from stratum_state.store import DecisionFilter
 from support.desk import Answer, FixedClock, Served, served
 from support.people import ADA, BOT, GRANT, Law, Shelf, granted
-from support.records import a_run, a_verdict
+from support.records import a_question, a_run, a_verdict
 
 OLGA = Principal(key="UOLGA", name="olga", groups=("operators",))
 VERA = Principal(key="UVERA", name="vera")
@@ -129,6 +129,20 @@ async def test_a_list_holds_what_its_reader_may_see(office: Office) -> None:
     assert [each["event"]["publisher"] for each in listed(own)] == [ADA.key] * 2  # type: ignore[index]
     assert len(listed(rest)) == 1
     assert (nothing.status, listed(nothing)) == (200, [])
+
+
+async def test_a_question_is_seen_by_who_may_see_its_run(office: Office) -> None:
+    for number, key in enumerate((ADA.key, "USOMEBODY")):
+        run = replace(a_run(f"e{number}", at=NOW + number), publisher=key)
+        await office.served.desk.write(run)
+        await office.served.desk.write(a_question(run))
+
+    counts = [
+        len(listed(await office.get(who, "/api/v1/checkpoints"), "checkpoints"))
+        for who in ("olga", "ada", "vera")
+    ]
+
+    assert counts == [2, 1, 0]
 
 
 def listed(answer: Answer, what: str = "runs") -> list[dict[str, object]]:

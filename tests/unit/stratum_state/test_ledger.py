@@ -74,6 +74,26 @@ def test_runs_that_ended_are_forgotten_when_they_are_durable_and_too_many() -> N
     assert ledger.account(runs[0].id) is None
 
 
+def test_runs_that_wait_for_people_are_forgotten_too_and_keep_their_lane_from_being_idle() -> (
+    None
+):
+    ledger, run = Ledger(ended=0), records.running(RUN)
+    asked = [RUN, run, records.a_question(run), records.suspended(run)]
+    done = ledger.apply(asked, Stamp(1, 0))
+    account = ledger.account(RUN.id)
+    assert account is not None
+    ledger.settle(done)
+    assert ledger.account(RUN.id) is None
+    assert not ledger.is_idle
+
+    other = Ledger(ended=1)
+    other.enter(account.rows.values())
+    other.settle(other.apply([records.compensating(records.suspended(run))], Stamp(2, 0)))
+
+    assert not other.is_idle
+    assert other.account(RUN.id) is not None
+
+
 def test_a_run_with_moves_that_are_not_durable_is_kept() -> None:
     ledger = Ledger(ended=0)
 

@@ -5,6 +5,11 @@ from typing import cast
 
 import pytest
 
+from stratum_state.checkpoint import (
+    ANSWER_BEGINNINGS,
+    CHECKPOINT_BEGINNINGS,
+    CHECKPOINT_MOVES,
+)
 from stratum_state.credential import CREDENTIAL_BEGINNINGS, CREDENTIAL_MOVES
 from stratum_state.model import (
     COMPENSATION_BEGINNINGS,
@@ -41,6 +46,20 @@ FIELDS: Mapping[str, Mapping[str, object]] = {
         "head": "x",
         "batches": [1],
     },
+    "checkpoint": {
+        **dict.fromkeys(("lane", "plan", "inputs", "head"), "x"),
+        **dict.fromkeys(("count", "asked", "deadline", "n"), 1),
+        "open": True,
+        "groups": ["release"],
+        "on_timeout": "reject",
+        "batches": [1],
+    },
+    "answer": {
+        **dict.fromkeys(("key", "plan", "reason", "instruction", "head"), "x"),
+        "answered": 1,
+        "n": 1,
+        "batches": [1],
+    },
     "compensation": {"outcome": "failed", "started": 1, "n": 1, "head": "x", "batches": [1]},
 }
 
@@ -67,6 +86,8 @@ async def passes(engine: Faulty, query: str, **params: object) -> bool:
         ("step", STEP_BEGINNINGS, STEP_MOVES),
         ("compensation", COMPENSATION_BEGINNINGS, COMPENSATION_MOVES),
         ("credential_lease", CREDENTIAL_BEGINNINGS, CREDENTIAL_MOVES),
+        ("checkpoint", CHECKPOINT_BEGINNINGS, CHECKPOINT_MOVES),
+        ("answer", ANSWER_BEGINNINGS, dict.fromkeys(ANSWER_BEGINNINGS, frozenset())),
     ],
 )
 async def test_the_schema_allows_exactly_the_moves_of_the_tables(
