@@ -192,7 +192,8 @@ async def test_an_answer_to_something_else_changes_nothing() -> None:
         assert len(around.store.history) == before
         await at.operations.approve(run, "deploy", says(ADA))
         await until_over(at, run)
-        await refused("question-closed", at.operations.approve(run, "deploy", says(BEN)))
+        cyd = person("cyd")
+        await refused("question-closed", at.operations.approve(run, "deploy", says(cyd)))
 
     assert len((await found(around, run)).answers) == 1
 
