@@ -4,11 +4,13 @@ The server answers such requests itself, before there is anything to hand to a h
 what it did not understand in the answer, and a stack trace in the log for each.
 """
 
+import asyncio
 import logging
 from http import HTTPStatus
 
 from aiohttp import web
 
+from stratum_orchestrator.api import limits
 from stratum_orchestrator.api.failure import answer
 from stratum_orchestrator.api.guard import HEADERS
 from stratum_orchestrator.api.problem import Problem
@@ -19,6 +21,13 @@ _told = Seldom(logging.getLogger(__name__))
 
 class _Handler(web.RequestHandler):
     """One connection."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        manager = self._manager
+        if manager is not None and len(manager.connections) > limits.MAX_CONNECTIONS:
+            _told(logging.WARNING, "too many connections", {"open": limits.MAX_CONNECTIONS})
+            self.force_close()
 
     def handle_error(
         self,

@@ -1,10 +1,14 @@
 """Clients that take their time on purpose are cut off, wherever they dawdle."""
 
+from contextlib import AsyncExitStack, suppress
+
+import aiohttp
 import anyio
 import pytest
 from anyio.abc import SocketStream
 
-from support.desk import TOKEN, served
+from stratum_orchestrator.api import limits
+from support.desk import TOKEN, Served, served
 
 READ_S, PAUSE_S, MOST = 0.2, 0.02, 500
 
@@ -72,3 +76,28 @@ async def test_who_says_nothing_is_cut_off() -> None:
         port = int(api.url.rpartition(":")[2])
         async with await anyio.connect_tcp("127.0.0.1", port) as stream:
             assert [part async for part in stream] == []
+
+
+async def test_connections_beyond_a_number_are_closed_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "MAX_CONNECTIONS", 8)
+    async with served(read_s=60) as api, AsyncExitStack() as stack:
+        port = int(api.url.rpartition(":")[2])
+        for _ in range(8):
+            await stack.enter_async_context(await anyio.connect_tcp("127.0.0.1", port))
+
+        async with await anyio.connect_tcp("127.0.0.1", port) as further:
+            assert [part async for part in further] == []
+        await stack.aclose()
+
+        await until_answered(api)
+
+
+async def until_answered(api: Served) -> None:
+    """The closed connections have been noticed."""
+    with anyio.fail_after(20):
+        while True:
+            with suppress(aiohttp.ClientError):
+                assert (await api.get("/livez")).status == 200
+                return
