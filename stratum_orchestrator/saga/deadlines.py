@@ -32,11 +32,11 @@ class Deadlines:
     """Whose turn it is to write to runs that nobody carries."""
 
     async def watch(self) -> None:
-        """Until cancelled; a store that is away is asked again later."""
+        """Until cancelled; what cannot be done now, or not by us, is looked at again later."""
         while True:
             try:
                 await self.look()
-            except (Unavailable, NoRoom) as why:
+            except (Unavailable, NotOurs, NoRoom) as why:
                 log.debug("questions not closed yet", extra={"why": str(why)})
             await anyio.sleep(_TICK_S)
 

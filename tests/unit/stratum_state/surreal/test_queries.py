@@ -12,7 +12,14 @@ from stratum_state.surreal import opening
 from stratum_state.surreal.cbor import Id
 from support import engines, records
 from support.engines import INSTANCE, Faulty
-from support.records import a_compensation, a_run, a_step, a_verdict
+from support.records import (
+    a_compensation,
+    a_question,
+    a_run,
+    a_step,
+    a_verdict,
+    an_answer,
+)
 
 PAGE = (Path(__file__).parents[4] / "docs" / "queries.md").read_text(encoding="utf-8")
 QUERIES = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
@@ -35,7 +42,9 @@ async def engine() -> AsyncIterator[Faulty]:
         await store.write([records.running(old)])
         await store.write([records.completed(records.running(old))])
         await store.collect(ALL, 9)
-        await store.write([RUN, a_verdict(RUN), a_run("e2")])
+        await store.write([RUN, a_verdict(RUN), other := a_run("e2")])
+        asked = a_question(other, count=2)
+        await store.write([asked, an_answer(asked)])
         await store.write([a_verdict(sequence=2, kind=VerdictKind.REFUSED), lint, build])
         await store.write([records.succeeded(lint, outputs='"' + "x" * 70_000 + '"')])
         await store.write([records.failed(build), going_back, undo])
