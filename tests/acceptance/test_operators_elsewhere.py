@@ -40,6 +40,12 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
         )
         ship = 'consumes = ["charge"], produces = ["shipped"], handler.script = "run.nu"'
         write_node(tmp_path, "ship", ship, run=FAILS)
+        permit = (
+            'trigger = { pipeline = "permit", subjects = ["events.permit"] }, '
+            'produces = ["permit"], handler.script = "run.nu", effect = \'pure, '
+            'ask = { groups = ["operators"] }'
+        )
+        write_node(tmp_path, "permit", permit)
         for _ in range(2):
             made.member({"STRATUM_RUNS__TAKEOVER": "3s"})
         yield made
@@ -93,6 +99,28 @@ async def test_a_run_whose_instance_was_killed_is_commanded_at_once(
     site.open_gate()
 
     await until(two, run, end)
+
+
+async def test_whoever_is_asked_answers_at_any_instance_and_outlives_the_one_that_asked(
+    site: Site,
+) -> None:
+    one, two = site.members
+    await run_sync(one.start)
+    first = await a_run(site, one, "events.permit")
+    await until(one, first, "suspended")
+    await run_sync(two.start)
+
+    said = await command(two, first, "checkpoints/permit/reject")
+    await until(two, first, "compensated")
+    second = await a_run(site, one, "events.permit", but=first)
+    await until(two, second, "suspended")
+    for member in site.members:
+        member.kill()
+    await run_sync(two.start)
+    await command(two, second, "checkpoints/permit/approve")
+
+    assert str(said["detail"]).startswith("the instance that has the run does it: permit is")
+    await until(two, second, "completed")
 
 
 async def test_a_run_whose_instance_is_frozen_is_taken_over_to_be_cancelled(site: Site) -> None:
@@ -178,14 +206,15 @@ def frozen(daemon: Daemon) -> Iterator[None]:
         os.kill(daemon.pid, signal.SIGCONT)
 
 
-async def a_run(site: Site, daemon: Daemon, subject: str) -> str:
-    """Publish one event; its run, as soon as the daemon has it."""
+async def a_run(site: Site, daemon: Daemon, subject: str, but: str = "") -> str:
+    """Publish one event; its run, as soon as a daemon has it, which is not that other one."""
     await site.publish(subject, 1)
     with anyio.fail_after(30):
         while True:
             found = await run_sync(ask, daemon, "/api/v1/runs")
-            for run in cast("list[Answer]", found["runs"]):
-                return str(run["run"])
+            runs = (str(each["run"]) for each in cast("list[Answer]", found["runs"]))
+            for run in (each for each in runs if each != but):
+                return run
             await anyio.sleep(0.05)
 
 
