@@ -1,5 +1,6 @@
 """Compaction: the same store, smaller; the old one until the new one is whole."""
 
+import re
 from pathlib import Path
 
 import anyio
@@ -118,3 +119,11 @@ async def test_a_crash_between_the_old_and_the_new_store_loses_neither(tmp_path:
         trail = await store.trail(a_run().id)
 
     assert trail is not None
+
+
+def test_no_table_of_the_schema_is_left_behind() -> None:
+    schemas = Path(compaction.__file__).parent.glob("schema*.surql")
+    defined = re.compile(r"DEFINE TABLE(?: IF NOT EXISTS| OVERWRITE)? (\w+)")
+    tables = {name for each in schemas for name in defined.findall(each.read_text())}
+
+    assert {each.name for each in compaction._TABLES} == tables  # noqa: SLF001
