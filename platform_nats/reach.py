@@ -47,10 +47,12 @@ class Reach:
         jetstream = self._connection.jetstream
         try:
             stream = await jetstream.stream_info(EVENTS)
+            if not self._may(stream) or not stream.state.messages:
+                return 0
             floor = (await jetstream.consumer_info(EVENTS, INTAKE)).ack_floor
             judged = (floor.stream_seq if floor else 0) or 0
             beyond = min(judged + 1, await self._beyond(stream, judged, before_ms))
-            if beyond <= stream.state.first_seq or not self._may(stream):
+            if beyond <= stream.state.first_seq:
                 return 0
             await self._purge(beyond)
         except NatsError as error:
@@ -58,8 +60,9 @@ class Reach:
         return 0 if self.obstacle else beyond - stream.state.first_seq
 
     def _may(self, stream: StreamInfo) -> bool:
-        self.obstacle = _FORBIDDEN if stream.config.deny_purge else ""
-        return not self.obstacle
+        if stream.config.deny_purge:
+            self.obstacle = _FORBIDDEN
+        return not stream.config.deny_purge
 
     async def _beyond(self, stream: StreamInfo, judged: int, before_ms: int) -> int:
         """The number of the first event that is to stay."""
@@ -72,16 +75,18 @@ class Reach:
 
     async def _since(self, low: int, high: int, before_ms: int) -> int:
         """The first number from `low` of an event stored at the time or later, or `high`."""
+        at = low  # first, since mostly nothing is old
         while low < high:
-            middle = (low + high) // 2
-            stored = await stored_ms(self._connection, middle)
+            stored = await stored_ms(self._connection, at)
             if stored is None or stored < before_ms:
-                low = middle + 1
+                low = at + 1
             else:
-                high = middle
+                high = at
+            at = (low + high) // 2
         return low
 
     async def _purge(self, beyond: int) -> None:
+        self.obstacle = ""
         with self._connection.attempt(_PURGE) as attempt:
             try:
                 await self._connection.jetstream.purge_stream(EVENTS, seq=beyond)
