@@ -62,6 +62,13 @@ class Account:
     def is_indebted(self) -> bool:
         return any(not each.is_over for each in self.leases())
 
+    @property
+    def text(self) -> int:
+        """Characters of text in it: nearly all of the memory that it takes."""
+        facts = (row.fact for row in self.rows.values())
+        values = (getattr(fact, name) for fact in facts for name in moves.FIELDS[type(fact)])
+        return sum(len(value) for value in values if isinstance(value, str))
+
     def leases(self) -> Iterator[CredentialLease]:
         """What the processes of the run were lent."""
         facts = (row.fact for row in self.rows.values())

@@ -1,6 +1,6 @@
 """What is on record of the runs that move, and what each new fact adds to it.
 
-Those that are over, or wait for people, are kept up to a number.
+Those that are over, or wait for people, are kept up to a number, and an amount of text.
 
 Both stores judge facts here, when they are handed over and in that order, so that two moves
 of the same step cannot both pass. Nothing here reads or writes anything.
@@ -10,9 +10,9 @@ from collections import OrderedDict
 from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
-from stratum_state import journal, moves
+from stratum_state import journal, moves, permission
 from stratum_state.account import Account, Row
-from stratum_state.checkpoint import Answer, Checkpoint
+from stratum_state.checkpoint import Checkpoint
 from stratum_state.credential import CredentialLease
 from stratum_state.errors import IllegalMove, Rejected, Taken
 from stratum_state.head import SignedHead, Signer
@@ -21,11 +21,11 @@ from stratum_state.model import (
     CompensationRecord,
     Fact,
     JournalLine,
-    OfRun,
     PipelineRun,
     StepRecord,
-    StepStatus,
 )
+
+_ENDED_TEXT = 16 << 20
 
 
 class Move(NamedTuple):
@@ -45,15 +45,26 @@ class Stamp(NamedTuple):
 
 
 class Ledger:
-    """The accounts of the runs that move; those that ended are kept up to a number."""
+    """The accounts of the runs that move; not all of those that ended."""
 
-    def __init__(self, *, ended: int | None = None, signer: Signer | None = None) -> None:
-        """`ended` is how many runs that are at rest are kept, `signer` who signs their ends."""
+    def __init__(
+        self,
+        *,
+        ended: int | None = None,
+        ended_text: int = _ENDED_TEXT,
+        signer: Signer | None = None,
+    ) -> None:
+        """`signer` signs the ends of runs. Of runs that are at rest, as many are kept as
+        `ended` says, with as many characters of text together as `ended_text` says.
+        """
         self._signer = signer
         self._accounts: dict[str, Account] = {}
         self._identities: dict[str, str] = {}
-        self._ended: OrderedDict[str, None] = OrderedDict()
+        self._ended: OrderedDict[str, int] = OrderedDict()
+        """How much text is in each; the one that is at rest for longest comes first."""
+        self._ended_text = 0
         self._keep = ended
+        self._keep_text = ended_text
         self._away: set[str] = set()
         """Runs that wait for people, and are read again when something moves in them."""
         self._condemned: set[str] = set()
@@ -101,7 +112,8 @@ class Ledger:
         for row in sorted(rows, key=lambda each: each.head.n):
             chain = moves.chain(row.fact)
             self._put(chain, row)
-            self._ended[chain] = None
+        for chain in {moves.chain(row.fact) for row in rows}:
+            self._rest(chain)
         self._trim()
         return bool(rows)
 
@@ -173,8 +185,7 @@ class Ledger:
             account = self._accounts[chain]
             account.pending -= 1
             if account.is_at_rest:
-                self._ended[chain] = None
-                self._ended.move_to_end(chain)
+                self._rest(chain)
         self._trim()
 
     def _apply(self, fact: Fact, stamp: Stamp) -> Move | None:
@@ -196,16 +207,10 @@ class Ledger:
         return Move(before, row, changed, line)
 
     def _allow(self, fact: Fact, account: Account | None) -> None:
-        if isinstance(fact, PipelineRun):
-            if self._identities.get(fact.identity, fact.id) != fact.id:
-                raise Taken(fact.identity)
-        elif isinstance(fact, OfRun):
-            if account is None or account.run is None:
-                raise Rejected(moves.name(fact), f"run {fact.run} is not on record")
-            if isinstance(fact, StepRecord):
-                _allow_step(fact, account)
-            elif isinstance(fact, Answer):
-                _allow_answer(fact, account)
+        if not isinstance(fact, PipelineRun):
+            permission.check(fact, account)
+        elif self._identities.get(fact.identity, fact.id) != fact.id:
+            raise Taken(fact.identity)
 
     def _put(self, chain: str, row: Row) -> Account:
         account = self._accounts.get(chain)
@@ -228,11 +233,18 @@ class Ledger:
         for row in sorted(kept, key=lambda each: each.head.n):
             self._put(chain, row).pending = account.pending - 1
 
+    def _rest(self, chain: str) -> None:
+        """Let it be the last to go of those that are at rest."""
+        text = self._accounts[chain].text
+        self._ended_text += text - self._ended.pop(chain, 0)
+        self._ended[chain] = text
+
     def _trim(self) -> None:
         if self._keep is None:
             return
-        while len(self._ended) > self._keep:
-            chain, _ = self._ended.popitem(last=False)
+        while len(self._ended) > self._keep or self._ended_text > self._keep_text:
+            chain, text = self._ended.popitem(last=False)
+            self._ended_text -= text
             account = self._accounts.get(chain)
             if account is not None and account.is_at_rest and not account.pending:
                 if not account.is_over:
@@ -246,26 +258,6 @@ class Ledger:
 
     def _is_new(self, chain: str) -> bool:
         return chain not in self._accounts and chain not in self._condemned
-
-
-def _allow_step(step: StepRecord, account: Account) -> None:
-    """A node succeeds once, and begins when its question, if it has one, is granted."""
-    if step.status is StepStatus.SUCCEEDED:
-        attempt = account.succeeded.get((step.stage, step.node), step.attempt)
-        if attempt != step.attempt:
-            raise IllegalMove(moves.name(step), f"done by attempt {attempt}", step.status)
-    if step.status is StepStatus.STARTED:
-        asked = account.question(step.stage, step.node)
-        if asked is not None and not asked.is_granted:
-            raise IllegalMove(moves.name(step), f"asked about, {asked.status}", step.status)
-
-
-def _allow_answer(answer: Answer, account: Account) -> None:
-    """An answer belongs to a question that is open."""
-    asked = account.question(answer.stage, answer.node)
-    state = asked.status if asked else "not asked about"
-    if asked is None or not asked.is_open:
-        raise IllegalMove(moves.name(answer), state, answer.status)
 
 
 def _named(fact: Fact) -> dict[str, object]:

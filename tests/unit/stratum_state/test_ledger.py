@@ -1,5 +1,7 @@
 """The ledger: what it takes back was never there, what it forgets can come again."""
 
+from dataclasses import replace
+
 from hypothesis import given, strategies as st
 
 from stratum_state.ledger import Ledger, Stamp
@@ -72,6 +74,21 @@ def test_runs_that_ended_are_forgotten_when_they_are_durable_and_too_many() -> N
 
     assert known == {"e2", "e3"}
     assert ledger.account(runs[0].id) is None
+
+
+def test_runs_that_ended_with_much_text_are_forgotten_sooner() -> None:
+    ledger = Ledger(ended=100, ended_text=25_000)
+    runs = [replace(a_run(f"e{n}"), data=f'"{"x" * 10_000}"') for n in range(4)]
+    for run in runs:
+        ledger.settle(ledger.apply(life(run), Stamp(1, 0)))
+        ledger.enter(ledger.account(run.id).rows.values())  # type: ignore[union-attr]
+
+    assert {run.event_id for run in ledger.runs()} == {"e2", "e3"}
+
+    small = a_run("e4")
+    ledger.settle(ledger.apply(life(small), Stamp(1, 0)))
+
+    assert {run.event_id for run in ledger.runs()} == {"e2", "e3", "e4"}
 
 
 def test_runs_that_wait_for_people_are_forgotten_too_and_keep_their_lane_from_being_idle() -> (
