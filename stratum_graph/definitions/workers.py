@@ -113,7 +113,10 @@ class _Crew:
 
     async def work(self) -> None:
         while self._shares and not self.failure:
-            await self._finish(self._shares.pop())
+            try:
+                await self._finish(self._shares.pop())
+            except OSError as why:
+                self.failure = f"no process starts for it: {why}"
 
     async def _finish(self, batches: Sequence[Batch]) -> None:
         """Have every unit evaluated, with as many workers as it takes, one after the other."""

@@ -147,6 +147,15 @@ async def test_a_missing_document_is_told(tmp_path: Path) -> None:
     ]
 
 
+async def test_an_interpreter_that_cannot_be_executed_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "_COMMAND", (str(tmp_path),))
+
+    with pytest.raises(EvaluationFailed, match=f"no process starts for it.*{tmp_path}"):
+        await outcomes(tmp_path, one="1")
+
+
 async def test_a_missing_library_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(EvaluationFailed, match=r"holds no `stratum\.ncl`"):
         await evaluate_document(
