@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from stratum_orchestrator.audit.observed import Effect
@@ -13,6 +13,7 @@ PIPELINE = "order"
 WINDOW_S = 0.1
 """How long the stream knows an event's id; what comes again later reaches the daemon."""
 
+_NOTE = '{"run":'
 _NOTES = """
 def note [given: record, kind: string] {
   let step = $given.step
@@ -143,7 +144,19 @@ def effects(home: Path) -> list[Effect]:
     """What the scripts did to the outside world, in order."""
     file = home / "pipelines" / PIPELINE / "effects.jsonl"
     lines = file.read_text().splitlines() if file.exists() else []
-    return [Effect(**json.loads(line), order=order) for order, line in enumerate(lines)]
+    return [Effect(**json.loads(note), order=at) for at, note in enumerate(_whole(lines))]
+
+
+def _whole(lines: Iterable[str]) -> Iterator[str]:
+    """The notes that were made to their end.
+
+    Of one that crosses a page of the file when its script is killed, the kernel keeps the first
+    part, and the next note stands behind that.
+    """
+    for line in lines:
+        begin = line.rfind(_NOTE)
+        if begin >= 0 and line.endswith("}"):
+            yield line[begin:]
 
 
 def repetitions(noted: Sequence[Effect]) -> int:
