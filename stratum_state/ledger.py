@@ -242,7 +242,10 @@ class Ledger:
     def _trim(self) -> None:
         if self._keep is None:
             return
-        while len(self._ended) > self._keep or self._ended_text > self._keep_text:
+        # the last one stays, however large it is: somebody is about to move it
+        while len(self._ended) > self._keep or (
+            self._ended_text > self._keep_text and len(self._ended) > 1
+        ):
             chain, text = self._ended.popitem(last=False)
             self._ended_text -= text
             account = self._accounts.get(chain)

@@ -111,6 +111,17 @@ def test_runs_that_wait_for_people_are_forgotten_too_and_keep_their_lane_from_be
     assert other.account(RUN.id) is not None
 
 
+def test_a_run_that_holds_more_text_than_all_may_can_still_be_moved() -> None:
+    ledger, run = Ledger(ended=9, ended_text=10), records.running(RUN)
+    asked = records.a_question(run)
+    rows = ledger_after([RUN, run, asked, records.suspended(run)]).account(RUN.id)
+    assert rows is not None
+
+    assert ledger.enter(rows.rows.values())
+
+    assert ledger.account(RUN.id) is not None
+
+
 def test_a_run_with_moves_that_are_not_durable_is_kept() -> None:
     ledger = Ledger(ended=0)
 
