@@ -39,15 +39,20 @@ async def test_the_engine_of_a_killed_process_is_waited_for(
         "from pathlib import Path\n"
         "from stratum_state.surreal import folder\n"
         "with folder.held(Path(sys.argv[1])) as lock:\n"
-        "    subprocess.Popen(['sleep', '0.5'], pass_fds=[lock], stdout=subprocess.DEVNULL)\n"
+        "    silent = subprocess.DEVNULL\n"
+        "    subprocess.Popen(['cat', sys.argv[2]], pass_fds=[lock], stdout=silent)\n"
         "    os._exit(0)\n"
     )
-    await anyio.run_process([sys.executable, "-c", killed, str(tmp_path / "state")])
-    with pytest.raises(StoreInUse), folder.held(tmp_path / "state"):
+    state, gate = tmp_path / "state", tmp_path / "gate"
+    os.mkfifo(gate)
+    await anyio.run_process([sys.executable, "-c", killed, str(state), str(gate)])
+    with pytest.raises(StoreInUse), folder.held(state):
         pass
 
-    async with folder.kept(tmp_path / "state"):
-        pass
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(anyio.Path(gate).write_text, "")  # lets the process end
+        async with folder.kept(state):
+            pass
 
 
 async def test_a_closed_store_can_be_opened_again(tmp_path: Path) -> None:
