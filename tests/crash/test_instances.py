@@ -136,7 +136,11 @@ def every_run(member: Daemon) -> list[dict[str, object]]:
 async def all_ended(made: Cluster, member: Daemon, count: int) -> Sequence[dict[str, object]]:
     with anyio.fail_after(60 + RUNS):
         while True:
-            listed = await anyio.to_thread.run_sync(every_run, member)
+            await anyio.to_thread.run_sync(member.ensure)
+            try:
+                listed = await anyio.to_thread.run_sync(every_run, member)
+            except OSError:  # on a busy machine it may have been silent for too long, too
+                continue
             found = [run for run in listed if run["run"] not in made.former]
             if len(found) == count and all(run["ended"] for run in found):
                 return found

@@ -39,8 +39,8 @@ async def test_the_engine_of_a_killed_process_is_waited_for(
         "from pathlib import Path\n"
         "from stratum_state.surreal import folder\n"
         "with folder.held(Path(sys.argv[1])) as lock:\n"
-        "    silent = subprocess.DEVNULL\n"
-        "    subprocess.Popen(['cat', sys.argv[2]], pass_fds=[lock], stdout=silent)\n"
+        "    said = dict(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)\n"
+        "    subprocess.Popen(['cat', sys.argv[2]], pass_fds=[lock], **said)\n"
         "    os._exit(0)\n"
     )
     state, gate = tmp_path / "state", tmp_path / "gate"
