@@ -86,7 +86,11 @@ class Apart:
             self._asked.pop(number, None)
 
     async def listen(self) -> None:
-        """Hand out answers until there is none to come."""
+        """Hand out answers until the line is closed: not before, whoever is cancelled."""
+        with anyio.CancelScope(shield=True):
+            await self._listen()
+
+    async def _listen(self) -> None:
         heard = BufferedByteReceiveStream(self._line)
         try:
             while True:
@@ -102,8 +106,7 @@ class Apart:
         finally:
             for each in self._asked.values():
                 each.over.set()
-            with anyio.CancelScope(shield=True):
-                await self._line.aclose()
+            await self._line.aclose()
 
     async def close(self) -> None:
         """Let it end, whatever it is at; its folder is closed then."""

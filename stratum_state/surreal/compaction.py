@@ -187,6 +187,9 @@ async def _count(engine: Transport, table: _Table) -> int:
 
 def make_room(path: Path, copies: int) -> None:
     """An empty folder for the copy. Raises DiskFailed when there is no room for so many."""
+    if path.is_symlink() or path.is_mount():
+        why = "another folder cannot take its place: link or mount the folder that it is in"
+        raise DiskFailed(f"{path} is a link or a mount point; {why}")  # noqa: TRY003
     folder.discard_copies(path)  # of a compaction that did not come to its end
     folder.copy_of(path).mkdir(mode=0o700)
     needed = copies * folder.size(path)

@@ -26,7 +26,7 @@ import anyio.to_thread
 from anyio.abc import SocketStream
 from anyio.streams.buffered import BufferedByteReceiveStream
 
-HEAD = struct.Struct(">II?")
+HEAD = struct.Struct(">QI?")  # a busy store asks four billion times within weeks
 _LENGTH = struct.Struct(">I")
 _PR_SET_DUMPABLE = 4
 _ENDED = (anyio.EndOfStream, anyio.IncompleteRead, anyio.BrokenResourceError)

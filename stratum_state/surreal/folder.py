@@ -66,9 +66,7 @@ def held(path: Path) -> Iterator[int]:
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
         file.flush()
-        if not path.exists() and copy_of(path).exists():  # a crash in the midst of `replace`
-            replace(path)
-        shutil.rmtree(snapshot_of(path), ignore_errors=True)
+        _recover(path)
         path.mkdir(exist_ok=True, mode=0o700)
         _room(path)
         cut = tail.trim(path, _LEASE_KEYS)
@@ -130,10 +128,11 @@ def snap(path: Path) -> None:
     a store as it would be found after a crash.
     """
     into = snapshot_of(path)
+    into.mkdir(mode=0o700, exist_ok=True)
     for each in sorted(path.rglob("*")):
         copy = into / each.relative_to(path)
         if each.is_dir():
-            copy.mkdir(mode=0o700, parents=True, exist_ok=True)
+            copy.mkdir(mode=0o700, exist_ok=True)
             continue
         grows = each.suffix == _LOG and copy.exists()
         with each.open("rb") as source, copy.open("ab" if grows else "wb") as target:
@@ -142,13 +141,17 @@ def snap(path: Path) -> None:
 
 
 def has_store(path: Path) -> bool:
-    """Whether there is a store, or a whole copy that a crash kept from taking its place."""
-    return path.is_dir() or copy_of(path).is_dir()
+    """Whether there is a store, or what a crash in the midst of `replace` left of it."""
+    return any(each.is_dir() for each in (path, copy_of(path), _former(path)))
 
 
 def discard_copies(path: Path) -> None:
-    """Remove a copy that did not come to its end, or is not wanted, and a snapshot."""
-    shutil.rmtree(copy_of(path), ignore_errors=True)
+    """Remove a copy that did not come to its end, or is not wanted, and a snapshot.
+
+    Where there is no store, the copy is all there is.
+    """
+    if path.exists():
+        shutil.rmtree(copy_of(path), ignore_errors=True)
     shutil.rmtree(snapshot_of(path), ignore_errors=True)
 
 
@@ -157,18 +160,44 @@ def unwatched(_point: str) -> None:
 
 
 def replace(path: Path, passed: Callable[[str], None] = unwatched) -> None:
-    """Put the copy, which is whole, in the place of the store; a crash leaves one of them."""
-    copy, old = copy_of(path), path.with_name(f"{path.name}.old")
+    """Put the copy, which is whole, in the place of the store; a crash leaves one of them.
+
+    Raises OSError; the store is then where it was.
+    """
+    copy, old = copy_of(path), _former(path)
     for each in (path.parent, copy, *copy.rglob("*")):
         _sync(each)
     if path.exists():
         shutil.rmtree(old, ignore_errors=True)
         path.rename(old)
     passed("compaction.vacant")
-    copy.rename(path)
+    try:
+        copy.rename(path)
+    except OSError:
+        if old.exists():
+            old.rename(path)
+        raise
     _sync(path.parent)
     passed("compaction.replaced")
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _recover(path: Path) -> None:
+    """Finish what a crash in the midst of `replace` left to do, and tidy up."""
+    if not path.exists():
+        if mark(copy_of(path)):  # noted when it is whole
+            replace(path)
+        elif _former(path).exists():
+            _former(path).rename(path)
+    if path.exists():
+        _sync(path.parent)
+        shutil.rmtree(_former(path), ignore_errors=True)
+        discard_copies(path)
+
+
+def _former(path: Path) -> Path:
+    """Where the store is while its copy takes its place."""
+    return path.with_name(f"{path.name}.replaced")
 
 
 def size(path: Path) -> int:

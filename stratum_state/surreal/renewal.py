@@ -93,7 +93,7 @@ class Renewable:
         With no waste allowed, it is compacted whatever is in it. None when nothing was done.
         Raises Unavailable, and DiskFailed when it cannot go on afterwards.
         """
-        if self.path is None or not await anyio.to_thread.run_sync(_is_due, self.path, waste):
+        if self.path is None or not await self._is_due(self.path, waste):
             return None
         if await self._count() > _MOST_RECORDS:
             why = "too many records: stop the daemon and run `stratum compact`"
@@ -105,6 +105,12 @@ class Renewable:
             self._record = None
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(folder.discard_copies, self.path)
+
+    async def _is_due(self, path: Path, waste: int) -> bool:
+        try:
+            return await anyio.to_thread.run_sync(_is_due, path, waste)
+        except OSError as why:  # no descriptor is left, perhaps
+            raise Unavailable(f"{path} cannot be measured: {why}") from why  # noqa: TRY003
 
     async def _count(self) -> int:
         try:
@@ -152,10 +158,15 @@ class Renewable:
                 await anyio.to_thread.run_sync(compaction.note, path)
                 passed("compaction.copied")
                 await self.close()
-                await anyio.to_thread.run_sync(folder.replace, path, passed)
-                self._engine = await heir.open(self._place)
-            processes.pop_all()  # the others have ended, and the heir stays
+                try:
+                    await anyio.to_thread.run_sync(folder.replace, path, passed)
+                finally:  # the copy or the store itself is there
+                    await self._inherit(heir, processes)
             return records, anyio.current_time() - stopped
+
+    async def _inherit(self, heir: Apart, processes: AsyncExitStack) -> None:
+        self._engine = await heir.open(self._place)
+        processes.pop_all()  # the others have ended, and the heir stays
 
     async def _snap(self, path: Path) -> Record:
         """Take a snapshot, and record what is written from then on."""

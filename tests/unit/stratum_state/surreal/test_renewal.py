@@ -1,8 +1,10 @@
 """Compaction of a store that is in use: nothing is lost, and it does not grow for ever."""
 
 import os
+import resource
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import anyio
@@ -13,6 +15,7 @@ from stratum_state.errors import Unavailable
 from stratum_state.model import PipelineRun, RunStatus, Trail
 from stratum_state.store import RunFilter
 from stratum_state.surreal import SurrealStore, folder, record, renewal
+from stratum_state.surreal.engine import HEAD
 from support import engines, processes, records
 from support.disk import a_disk, fill
 from support.records import a_run, a_step, a_verdict
@@ -151,6 +154,66 @@ def threads() -> int:
     """Those of the engine, in this process."""
     every = Path("/proc/self/task").glob("*/comm")
     return sum(each.read_text().startswith("surreal") for each in every)
+
+
+async def test_a_copy_that_cannot_take_its_place_ends_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "state"
+
+    def spoil(point: str) -> None:
+        if point == "compaction.vacant":
+            folder.copy_of(path).rename(tmp_path / "elsewhere")
+
+    async with engines.in_folder(path, spoil) as store:
+        await live(store, 1)
+        compacted = await store.renew(0)
+        await live(store, 2)
+        kept = await everything(store)
+    async with engines.in_folder(path) as store:
+        assert await everything(store) == kept
+
+    assert compacted is None
+    assert "store not compacted" in caplog.text
+    assert len(kept) == 2
+
+
+async def test_whoever_is_cancelled_keeps_what_was_handed_over(tmp_path: Path) -> None:
+    path = tmp_path / "state"
+    with anyio.CancelScope() as scope:
+        async with engines.in_folder(path) as store:
+            await live(store, 1)
+            await store.renew(0)
+            async with anyio.create_task_group() as writers:
+                writers.start_soon(store.write, [a_run("last")])
+                await anyio.lowlevel.checkpoint()
+                scope.cancel()
+
+    assert folder.mark(path)["clean"] is True
+    async with engines.in_folder(path) as store:
+        assert len(await everything(store)) == 2
+
+
+async def test_without_descriptors_it_is_not_even_due(tmp_path: Path) -> None:
+    async with engines.in_folder(tmp_path / "state") as store:
+        await live(store, 1)
+        with no_descriptors(), pytest.raises(Unavailable, match="cannot be measured"):
+            await store.renew(0)
+        await live(store, 2)
+
+
+@contextmanager
+def no_descriptors() -> Iterator[None]:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_numbers_of_questions_do_not_come_to_an_end() -> None:
+    assert HEAD.unpack(HEAD.pack(1 << 32, 0, False)) == (1 << 32, 0, False)  # noqa: FBT003
 
 
 async def test_a_disk_that_fills_up_meanwhile_ends_the_copy_and_not_the_store(
