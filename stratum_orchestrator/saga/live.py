@@ -1,6 +1,7 @@
 """The runs under way in this process: started, turned back on request, never forgotten."""
 
 import logging
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Protocol, TypeVar
@@ -55,7 +56,9 @@ class LiveRuns:
         self._capacity = capacity
         self.hurried = False
         self._journeys: dict[str, Journey] = {}
-        self.entrance = Entrance(capacity, self.__len__)
+        self._queued: set[str] = set()
+        """Those of them that waited for people, and now wait for room."""
+        self.entrance = Entrance(capacity, lambda: len(self) - len(self._queued))
         self._aside: set[str] = set()
         self.standings = standings
         self.anteroom = Anteroom()
@@ -128,7 +131,7 @@ class LiveRuns:
             self._begin(trail, plan)
 
     def _begin(self, trail: Trail, plan: Plan) -> None:
-        self._enter(self._pipeline.depart(trail, plan))
+        self._enter(self._pipeline.depart(trail, plan), self._carry)
 
     def _onward(self, journey: Journey) -> None:
         """Let the run go on if somebody has answered, else wait for that."""
@@ -136,12 +139,13 @@ class LiveRuns:
             self.recess.seat(journey.run.id, journey.inquiry.deadline or 0)
         else:
             self.recess.leave(journey.run.id)
-            self._enter(journey)
+            self._queued.add(journey.run.id)
+            self._enter(journey, self._carry_in_turn)
 
-    def _enter(self, journey: Journey) -> None:
+    def _enter(self, journey: Journey, carry: Callable[[Journey], Awaitable[None]]) -> None:
         self._journeys[journey.run.id] = journey
         self._room.set(self._capacity - len(self))
-        self._tasks.start_soon(self._carry, journey)
+        self._tasks.start_soon(carry, journey)
 
     def hurry(self) -> None:
         """At the end of the daemon, do not wait any longer for runs to end."""
@@ -203,6 +207,12 @@ class LiveRuns:
     async def apart(self, do: Callable[[], Awaitable[T]]) -> T:
         """Do it among the runs: it is not cancelled with whoever asks for it."""
         return await Errand(do).run(self._tasks)
+
+    async def _carry_in_turn(self, journey: Journey) -> None:
+        """Carry the run when there is room: many may be answered in a moment."""
+        async with self.entrance.room_for(1, within_s=math.inf):
+            self._queued.discard(journey.run.id)
+        await self._carry(journey)
 
     async def _carry(self, journey: Journey) -> None:
         run = journey.run

@@ -404,6 +404,28 @@ async def test_who_waits_takes_no_room() -> None:
     assert set(statuses.values()) == {RunStatus.COMPLETED}
 
 
+async def test_no_more_runs_go_on_at_once_than_there_is_room_for() -> None:
+    around = replace(world(hangs={"deploy"}), capacity=2)
+
+    async with desk(around) as at:
+        runs = [await at.accept() for _ in range(5)]
+        for run in runs:
+            await until_suspended(at, run)
+        for run in runs:
+            await at.operations.approve(run, "deploy", says(ADA))
+        await until(lambda: around.runner.ran.count(("deploy", "do")) == around.capacity)
+        await anyio.wait_all_tasks_blocked()
+        under_way = around.runner.ran.count(("deploy", "do"))
+        for run in reversed(runs):  # those that have not gone on yet first
+            await at.operations.cancel(run, says(ADA, "enough"))
+        await until(lambda: not len(at.live))
+
+    assert under_way == around.capacity
+    assert around.runner.ran.count(("deploy", "do")) == around.capacity
+    for run in runs:
+        assert (await found(around, run)).run.status is RunStatus.COMPENSATED
+
+
 def is_run(fact: object) -> bool:
     return isinstance(fact, PipelineRun)
 
