@@ -103,7 +103,7 @@ async def told() -> AsyncIterator[None]:
         remedy = "GET /api/v1/pipelines lists them"
         raise Problem(HTTPStatus.NOT_FOUND, "unknown-pipeline", str(absent), remedy) from None
     except Denied as denied:
-        remedy = "ask whoever owns the policies"
+        remedy = "let somebody do it who may, or ask whoever owns the policies"
         raise Problem(HTTPStatus.FORBIDDEN, "denied", str(denied), remedy) from None
     except Impossible as why:
         raise Problem(HTTPStatus.CONFLICT, why.code, str(why), why.remedy) from None

@@ -84,15 +84,16 @@ class Daemon:
         self.client = Client(address.http, token, patience_s=patience_s)
 
     @classmethod
-    def at(cls, home: Path, *, patience_s: float = _TIMEOUT_S) -> Self:
+    def at(cls, home: Path, *, patience_s: float = _TIMEOUT_S, token: str = "") -> Self:
         """The daemon that serves this home; Unreachable when none says so.
 
-        An answer may take so long, and as much longer as the question says.
+        An answer may take so long, and as much longer as the question says. Without another
+        token, it is asked with the home's.
         """
         run = home / "run"
         try:
             address = msgspec.json.decode((run / "daemon.json").read_bytes(), type=Address)
-            token = (run / "token").read_text(encoding="ascii").strip()
+            token = token or (run / "token").read_text(encoding="ascii").strip()
         except FileNotFoundError:
             raise Unreachable(home, "none is running") from None
         except PermissionError as error:

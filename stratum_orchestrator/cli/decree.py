@@ -46,9 +46,12 @@ def following(command: Callable[P, R]) -> Callable[P, R]:
     return command
 
 
-def tell(face: Face, path: str, told: Mapping[str, object], mark: str) -> Obeyed:
+def tell(
+    face: Face, path: str, told: Mapping[str, object], mark: str, token: str = ""
+) -> Obeyed:
     """Have it done, and say what came of it."""
-    obeyed, raw = Daemon.at(face.home).command(f"/api/v1/runs/{path}", told, Obeyed)
+    daemon = Daemon.at(face.home, token=token)
+    obeyed, raw = daemon.command(f"/api/v1/runs/{path}", told, Obeyed)
     if face.screen.for_people:
         face.screen.line(
             sign(mark, unicode=face.screen.unicode),
@@ -64,19 +67,20 @@ def tell_and_follow(
     face: Face,
     path: str,
     told: Mapping[str, object],
+    token: str = "",
     **far: Unpack[Followed],
 ) -> Exit:
-    """Have it done, and follow the run as far as asked for.
+    """Have it done, by whose token it is, and follow the run as far as asked for.
 
     For programs: what came of it, or the run as it ended where that was waited for.
     """
     pursuit = Pursuit(**far)
     if not pursuit.follows:
-        tell(face, path, told, "running")
+        tell(face, path, told, "running", token)
         return Exit.OK
-    daemon, screen = Daemon.at(face.home), face.screen
+    daemon, screen = Daemon.at(face.home, token=token), face.screen
     if screen.for_people:
-        run = tell(face, path, told, "running").run
+        run = tell(face, path, told, "running", token).run
     else:
         run = daemon.command(f"/api/v1/runs/{path}", told, Obeyed)[0].run
     ended = pursuit.follow(daemon, screen, [run], Deadline(pursuit.timeout_s))

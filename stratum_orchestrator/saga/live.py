@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from typing import Protocol, TypeVar
 
@@ -27,6 +27,7 @@ from stratum_state.errors import StateError
 from stratum_state.model import PipelineRun, RunStatus, Trail
 
 T = TypeVar("T")
+Carry = Callable[[Journey], Coroutine[object, object, None]]
 
 log = logging.getLogger(__name__)
 
@@ -142,7 +143,7 @@ class LiveRuns:
             self._queued.add(journey.run.id)
             self._enter(journey, self._carry_in_turn)
 
-    def _enter(self, journey: Journey, carry: Callable[[Journey], Awaitable[None]]) -> None:
+    def _enter(self, journey: Journey, carry: Carry) -> None:
         self._journeys[journey.run.id] = journey
         self._room.set(self._capacity - len(self))
         self._tasks.start_soon(carry, journey)

@@ -95,7 +95,11 @@ def let_in(home: Path) -> Mapping[str, str]:
     return made
 
 
-def test_two_who_are_asked_let_a_step_begin_and_nobody_else_does(place: Place) -> None:
+def test_two_who_are_asked_let_a_step_begin_and_nobody_else_does(
+    place: Place, tmp_path: Path
+) -> None:
+    theirs = tmp_path / "cyd.token"
+    theirs.write_text(place.tokens["cyd"] + "\n")
     run = place.begin("events.shop.tagged", version="1")
 
     assert place.refused("eve", run, "roll-out") == (403, "denied")
@@ -103,7 +107,8 @@ def test_two_who_are_asked_let_a_step_begin_and_nobody_else_does(place: Place) -
     first = place.seen_by("ben").approve(run, "roll-out")
     assert place.refused("ben", run, "roll-out") == (409, "answered")
     assert place.refused("ben", run, "build-image") == (409, "no-question")
-    place.seen_by("cyd").approve(run, "roll-out", "seen it")
+    words = ("--reason", "seen it", "--token", str(theirs))
+    place.daemon.cli("run", "approve", run, "roll-out", *words, wanted=0)
 
     ended = place.ended(run)
     assert "1 of 2 have approved" in first.detail

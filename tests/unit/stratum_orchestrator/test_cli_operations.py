@@ -83,6 +83,20 @@ async def test_a_compensation_is_looked_after(shell: Shell, verb: str, wished: s
     assert shell.desk.operations.wishes == [(wished, run.id, "operator", "paid")]
 
 
+@pytest.mark.parametrize("held", [b"", b"\n", b"a token\n", b"\xff\xfe", b"one\ntwo"])
+async def test_nobody_answers_as_the_home_when_a_file_holds_no_token(
+    shell: Shell, tmp_path: Path, held: bytes
+) -> None:
+    file = tmp_path / "mine"
+    file.write_bytes(held)
+
+    said = await shell.run("run", "approve", "f" * 25, "deploy", "--token", str(file))
+
+    assert said.exit_code == Exit.USAGE
+    assert "holds no token" in said.stderr
+    assert not shell.desk.operations.wishes
+
+
 async def test_a_command_without_a_reason_is_wrong_usage(shell: Shell) -> None:
     result = await shell.run("compensation", "waive", "12", "charge")
 
