@@ -145,7 +145,8 @@ class Journey:
             if self.has_left:
                 return None
             if not self.goes_forward:
-                why = f"it is {self.run.status}" if not self.is_given_up else "it is given up"
+                state = "given up" if self.is_given_up else self.run.status
+                why = f"it is {state}, so nothing follows from an answer any more"
                 raise Impossible("run-over", why, f"stratum run show {self.run.id}")
             await self._follow(self.inquiry.ruled(told, self._clock.now_ms()))
             return self.inquiry.said(told.node or "")
