@@ -2,8 +2,9 @@
 
 import os
 import resource
+import shutil
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from stratum_state.surreal import SurrealStore, folder, record, renewal
 from stratum_state.surreal.engine import HEAD
 from support import engines, processes, records
 from support.disk import a_disk, fill
+from support.engines import Found
 from support.records import a_run, a_step, a_verdict
 
 LATER = 2**53
@@ -58,6 +60,41 @@ async def test_what_is_written_meanwhile_waits_and_is_there_afterwards(tmp_path:
     assert {each.run.status for each in kept if each} == {RunStatus.COMPLETED}
     assert len(kept) == 29
     assert not folder.copy_of(path).exists()
+
+
+async def test_the_copy_is_the_store_record_by_record(tmp_path: Path) -> None:
+    path, old, new = (tmp_path / name for name in ("state", "old", "new"))
+
+    def keep(point: str) -> None:
+        if point == "compaction.vacant":
+            shutil.copytree(tmp_path / "state.replaced", old)
+            shutil.copytree(folder.copy_of(path), new)
+
+    async with engines.in_folder(path, keep) as store:
+        await live(store, 0)
+        async with anyio.create_task_group() as others:
+            for number in range(1, 20):
+                others.start_soon(live, store, number)
+            others.start_soon(store.collect, LATER, 5)
+            await anyio.lowlevel.checkpoint()
+            await store.renew(0)
+
+    before, after = await records_of(old), await records_of(new)
+    assert before == after
+    assert len(before["journal"]) > 1
+
+
+async def records_of(path: Path) -> Mapping[str, Mapping[str, Found]]:
+    """All of them, but for the database's own time."""
+    tables = ("inbox", "run", "verdict", "step", "head", "journal", "anchor", "lease", "meta")
+    async with engines.the_engine(path) as engine:
+        return {
+            table: {
+                str(each["id"]): {name: each[name] for name in each if name != "at"}
+                for each in await engines.found(engine, table)
+            }
+            for table in tables
+        }
 
 
 async def test_a_store_that_forgets_as_much_as_it_learns_stops_growing(tmp_path: Path) -> None:
