@@ -2,6 +2,7 @@
 
 import base64
 import json
+import secrets
 import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -116,13 +117,14 @@ def test_what_the_plan_prints_is_all_that_an_operator_has_to_run(
     }
     subprocess.run(["sh", "-eu"], input=printed, text=True, env=environment, check=True)
 
-    vault.put({path: {"f": "v"}})
+    secret = secrets.token_hex()
+    vault.put({path: {"f": secret}})
     wanted = Credential(name="d", env="D", path=path, field="f")
     claim, role = a_claim(wanted, node="planned"), "stratum-node-planned"
     ours = approle(vault, tmp_path)(vault.api)
     token = vault.api.mint(ours.client_token, role, claim)
     foreign = a_claim(STORED, node="planned")
-    assert vault.api.read(ours.client_token, token.client_token, claim) == {"D": "v"}
+    assert vault.api.read(ours.client_token, token.client_token, claim) == {"D": secret}
     with pytest.raises(CredentialsDenied, match="permission denied"):
         vault.api.read(ours.client_token, token.client_token, foreign)
 

@@ -162,6 +162,8 @@ def test_every_command_line_that_is_shown_can_be_said(
     monkeypatch.chdir(tmp_path)
     for folder in (each for each in words if each.startswith("nodes")):
         Path(folder).mkdir(parents=True)
+    for file in (each for each in words if each.endswith(".token")):
+        Path(file).write_text("token")
 
     command, arguments = command_of(words)
 
