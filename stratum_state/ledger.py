@@ -256,6 +256,7 @@ class Ledger:
 
     def _drop(self, chain: str) -> None:
         account = self._accounts.pop(chain, None)
+        self._ended_text -= self._ended.pop(chain, 0)
         if account is not None and account.run is not None:
             del self._identities[account.run.identity]
 

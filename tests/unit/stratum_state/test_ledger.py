@@ -91,6 +91,17 @@ def test_runs_that_ended_with_much_text_are_forgotten_sooner() -> None:
     assert {run.event_id for run in ledger.runs()} == {"e2", "e3", "e4"}
 
 
+def test_runs_that_were_removed_leave_their_room_to_others() -> None:
+    ledger = Ledger(ended=100, ended_text=25_000)
+    runs = [replace(a_run(f"e{n}"), data=f'"{"x" * 10_000}"') for n in range(4)]
+    for run in runs[:2]:
+        ledger.settle(ledger.apply(life(run), Stamp(1, 0)))
+    ledger.condemn([runs[1].id])
+    ledger.settle(ledger.apply(life(runs[2]), Stamp(1, 0)))
+
+    assert {run.event_id for run in ledger.runs()} == {"e0", "e2"}
+
+
 def test_runs_that_wait_for_people_are_forgotten_too_and_keep_their_lane_from_being_idle() -> (
     None
 ):
