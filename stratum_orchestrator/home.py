@@ -11,6 +11,8 @@ from platform_nats.nkey import UserKey
 
 NAME = ".stratum"
 DAEMON, DEVELOPER = "daemon", "developer"
+HOMES_OWN = "home"
+"""The name of the token that lies in the home folder."""
 PRINCIPALS = "principals.ncl"
 ACCESS = "access"
 CONTENT = "content"

@@ -7,7 +7,6 @@ from hmac import compare_digest
 
 from stratum_graph.model import Principal
 from stratum_orchestrator.api.visitor import (
-    HOME,
     WANTED,
     Question,
     Stranger,
@@ -25,6 +24,7 @@ from stratum_orchestrator.auth.explanation import (
 )
 from stratum_orchestrator.auth.register import Register
 from stratum_orchestrator.auth.tokens import Token, Tokens
+from stratum_orchestrator.home import HOMES_OWN
 from stratum_orchestrator.ports import Clock, Decision
 from stratum_orchestrator.saga.delegation import Asker, Matter, about, decide
 from stratum_orchestrator.saga.rules import Rules
@@ -48,7 +48,7 @@ class Receptionist:
 
     def receive(self, digest: str, grant: str) -> Visitor:
         if compare_digest(digest, self.home_digest):
-            return Visitor(principal=self.operator, token=HOME, digest=digest, grant=grant)
+            return Visitor(principal=self.operator, token=HOMES_OWN, digest=digest, grant=grant)
         token = self._token(digest)
         principal = named(self.rules().principals, token.principal)
         if principal is None:

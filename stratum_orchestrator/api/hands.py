@@ -7,7 +7,8 @@ from http import HTTPStatus
 
 from stratum_orchestrator.api.limits import MAX_OF_ONE, MAX_OF_OTHERS, MAX_REQUESTS
 from stratum_orchestrator.api.problem import Problem
-from stratum_orchestrator.api.visitor import HOME, Visitor
+from stratum_orchestrator.api.visitor import Visitor
+from stratum_orchestrator.home import HOMES_OWN
 
 _NOBODY = ""
 
@@ -22,7 +23,7 @@ class Hands:
     def taking(self, visitor: Visitor | None) -> Iterator[None]:
         """One more, for the time of the block; a Problem when there is no room for it."""
         whose = visitor.digest if visitor else _NOBODY
-        self._check(whose, is_home=visitor is not None and visitor.token == HOME)
+        self._check(whose, is_home=visitor is not None and visitor.token == HOMES_OWN)
         self._of[whose] += 1
         try:
             yield

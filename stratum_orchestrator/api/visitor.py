@@ -12,9 +12,6 @@ from stratum_orchestrator.ports import Decision
 from stratum_orchestrator.saga.delegation import Asker
 from stratum_state.model import PipelineRun, VerdictRecord
 
-HOME = "home"
-"""The name of the token that lies in the home folder."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visitor:

@@ -6,13 +6,11 @@ import msgspec
 
 from stratum_orchestrator.auth.errors import NameTaken, UnknownName
 from stratum_orchestrator.auth.register import Register
-from stratum_orchestrator.home import token_digest
+from stratum_orchestrator.home import HOMES_OWN, token_digest
 
 FILE = "tokens.json"
 PREFIX = "stratum_"
 """By which scanners recognize a token that has leaked."""
-RESERVED = "home"
-"""The name of the token that lies in the home folder."""
 _BYTES = 32
 
 
@@ -57,7 +55,7 @@ def add(
     )
     with kept.changing() as replace:
         known = kept.read().tokens
-        if name == RESERVED or any(each.name == name for each in known):
+        if name == HOMES_OWN or any(each.name == name for each in known):
             raise NameTaken("token", name)
         replace(Tokens(tokens=(*known, made)))
     return made, text

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Literal
 
 import anyio
 
+from stratum_orchestrator.clock import written
 from stratum_orchestrator.saga.compensation import last_attempts
 from stratum_orchestrator.saga.live import LiveRuns
 from stratum_orchestrator.saga.trouble import Code as TroubleCode, Trouble
@@ -146,7 +146,8 @@ def _agreed(trail: Trail, question: Checkpoint) -> str:
 
 
 def _moment(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="seconds")[:19] + "Z"
+    """To the second, which is enough for people."""
+    return written(at_ms)[:19] + "Z"
 
 
 def _partial(trail: Trail) -> Attention:

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Self
 
 from stratum_graph.model import ActionNode
+from stratum_orchestrator.clock import written
 from stratum_state.model import PipelineRun
 
 
@@ -31,11 +31,10 @@ class RunContext:
 
     def event(self) -> Mapping[str, object]:
         """The event as scripts see it."""
-        stamp = datetime.fromtimestamp(self.run.event_time / 1000, UTC)
         return {
             "id": self.run.event_id,
             "subject": self.run.subject,
-            "time": stamp.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "time": written(self.run.event_time),
             "publisher": self.run.publisher,
             "data": self.data,
         }

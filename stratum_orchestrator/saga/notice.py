@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import msgspec
 
+from stratum_orchestrator.clock import written
 from stratum_orchestrator.saga.depth import HEADER
 from stratum_orchestrator.strict_json import NotStrictJson, decode
 from stratum_orchestrator.trace import HEADER as TRACE
@@ -66,7 +66,7 @@ def inquiry(trail: Trail, question: Checkpoint, trace: str = "") -> Notice:
             "node": question.node,
             "groups": list(question.groups),
             "count": question.count,
-            "deadline": _moment(question.deadline),
+            "deadline": written(question.deadline),
             "on_timeout": question.on_timeout,
             "plan": question.plan,
             "inputs": question.inputs,
@@ -77,11 +77,6 @@ def inquiry(trail: Trail, question: Checkpoint, trace: str = "") -> Notice:
 
 def _headers(trail: Trail, trace: str) -> Mapping[str, str]:
     return {HEADER: str((trail.run.depth or 0) + 1), **({TRACE: trace} if trace else {})}
-
-
-def _moment(at_ms: int) -> str:
-    stamp = datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")
-    return stamp.replace("+00:00", "Z")
 
 
 def _outputs(trail: Trail) -> tuple[Mapping[str, object], list[str]]:

@@ -8,7 +8,8 @@ from stratum_graph.model import Principal
 from stratum_orchestrator.api.hands import Hands
 from stratum_orchestrator.api.limits import MAX_OF_ONE, MAX_OF_OTHERS, MAX_REQUESTS
 from stratum_orchestrator.api.problem import Problem
-from stratum_orchestrator.api.visitor import HOME, Visitor
+from stratum_orchestrator.api.visitor import Visitor
+from stratum_orchestrator.home import HOMES_OWN
 
 
 def visitor(token: str) -> Visitor:
@@ -41,7 +42,7 @@ def test_the_home_finds_room_whoever_else_asks() -> None:
         assert sum(others) == MAX_OF_OTHERS
         assert taken(hands, stack, visitor("z"), 1) == (0, "busy")
         left = MAX_REQUESTS - MAX_OF_OTHERS
-        assert taken(hands, stack, visitor(HOME), MAX_REQUESTS) == (left, "busy")
+        assert taken(hands, stack, visitor(HOMES_OWN), MAX_REQUESTS) == (left, "busy")
 
 
 def test_what_is_done_makes_room() -> None:
