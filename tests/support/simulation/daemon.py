@@ -1,12 +1,14 @@
 """One life of the daemon: the real core between simulated ports, put together as in boot."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from contextvars import copy_context
 from dataclasses import dataclass
 from hashlib import sha256
 from random import Random
 
 import anyio
 import msgspec
+from anyio.abc import TaskGroup
 
 from stratum_graph.model import Principal
 from stratum_orchestrator.audit.observed import Announced
@@ -36,6 +38,7 @@ from support.saga import Everyone
 from support.simulation.broker import SimulatedConsumer, Stream
 from support.simulation.graphs import generation
 from support.simulation.lanes import TTL_S, Lanes
+from support.simulation.loop import PROCESS
 from support.simulation.runner import Script, SimulatedRunner
 from support.simulation.store import SimulatedStore
 from support.simulation.world import Life, World
@@ -109,19 +112,34 @@ class Daemon:
         self.live: LiveRuns | None = None
         self.takeover: Takeover | None = None
         self._turn = anyio.Lock()
-        self.asked = 0
-        """How many operators wait for what comes of their wishes."""
+        self._visitors: TaskGroup | None = None
+        self._asked = 0
+        """How many people wait for what comes of their wishes."""
 
     @property
     def is_up(self) -> bool:
         """Whether it can be asked for something."""
-        return not self.life.gone.is_set() and self.live is not None
+        return not self.life.gone.is_set() and self._visitors is not None
 
     @property
     def is_idle(self) -> bool:
         """Whether it is up, will stay up, and has nothing under way."""
-        at_work = self.asked or self.live is None or len(self.live)
+        at_work = self._asked or self.live is None or len(self.live)
         return self.is_up and not at_work and not self._store.is_broken
+
+    def visit(self, want: Callable[[], Awaitable[None]]) -> None:
+        """Have somebody in, who is sent away when the daemon closes."""
+        assert self._visitors is not None
+        self._asked += 1
+        as_ours = copy_context()
+        as_ours.run(PROCESS.set, self.life)
+        as_ours.run(self._visitors.start_soon, self._hear, want)
+
+    async def _hear(self, want: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await want()
+        finally:
+            self._asked -= 1
 
     async def operate(self, run: str) -> tuple[str, str]:
         """What an operator wants of the run, and `done` or why not."""
@@ -141,8 +159,6 @@ class Daemon:
                     await operations.waive(run, node, _WISH)
         except (Impossible, Unavailable) as why:
             return wish, str(why)
-        finally:
-            self.asked -= 1
         return wish, "done"
 
     async def answer(self, run: str, node: str, who: str, *, agrees: bool) -> str:
@@ -154,8 +170,6 @@ class Daemon:
             await (operations.approve if agrees else operations.reject)(run, node, wish)
         except (Impossible, Unavailable) as why:
             return str(why)
-        finally:
-            self.asked -= 1
         return "done"
 
     def _operations(self) -> Operations:
@@ -213,9 +227,22 @@ class Daemon:
                 custody=takeover,
                 turn=self._turn,
             )
-            async with background(takeover.watch), background(deadlines.watch):
+            async with (
+                background(takeover.watch),
+                background(deadlines.watch),
+                background(self._attend),
+            ):
                 await self.consumer.serve(intake.handle)
             world.seen["run taken over"] += takeover.taken
+
+    async def _attend(self) -> None:
+        """Let people in, until the daemon closes."""
+        async with anyio.create_task_group() as visitors:
+            self._visitors = visitors
+            try:
+                await anyio.sleep_forever()
+            finally:
+                self._visitors = None
 
     def _rules(self) -> Rules:
         key = self._setting.publisher

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 
 import anyio
@@ -170,8 +171,7 @@ class Scenario:
             up = [each for each in self._daemons.values() if each.is_up]
             if run and up:
                 daemon = self._world.chance.choice(up)
-                daemon.asked += 1
-                self._world.loop.spawn(self._operate(daemon, run), daemon.life)
+                daemon.visit(partial(self._operate, daemon, run))
         self._to_come -= 1
 
     async def _answer(self) -> None:
@@ -185,9 +185,7 @@ class Scenario:
                 for question in trail.open_checkpoints if trail else ():
                     if up and (world.turbulent is False or world.chance.random() < _ANSWERS):
                         daemon, who = world.chance.choice(up), world.chance.choice(_PEOPLE)
-                        daemon.asked += 1
-                        speech = self._speak(daemon, question, who)
-                        world.loop.spawn(speech, daemon.life)
+                        daemon.visit(partial(self._speak, daemon, question, who))
 
     async def _speak(self, daemon: Daemon, question: Checkpoint, who: str) -> None:
         agrees = not self._world.happens(_DISAGREES)
