@@ -18,6 +18,13 @@ class Copies:
     def __init__(self) -> None:
         self._known: dict[_Identity, bytes] = {}
         self._seen: dict[_Identity, bytes] = {}
+        self._written = 0
+        self.written_ns = 0
+        """When a file that was looked at in the last turn was last written to, since 1970."""
+
+    def see(self, facts: os.stat_result) -> None:
+        """Note when a file was last written to."""
+        self._written = max(self._written, facts.st_mtime_ns)
 
     def get(self, facts: os.stat_result) -> bytes | None:
         """The content of an earlier reading, if it is known to be that of now."""
@@ -35,6 +42,7 @@ class Copies:
     def turn(self) -> None:
         """Forget what was not asked for since the last turn."""
         self._known, self._seen = self._seen, {}
+        self.written_ns, self._written = self._written, 0
 
 
 def _identity(facts: os.stat_result) -> _Identity:

@@ -111,7 +111,8 @@ class DirectorySource:
         return self._people[1]
 
     def _take(self) -> tuple[Snapshot, Files]:
-        return snapshot.take(self._folders, self._copies), read_library(self.library)
+        take = snapshot.take_at_rest if self._latest else snapshot.take
+        return take(self._folders, self._copies), read_library(self.library)
 
     def _read(self, taken: Snapshot, library: Files) -> Reading:
         reading = Reading(taken, library, self._surveys)

@@ -62,12 +62,17 @@ def problems(node: ActionNode, file: str, text: str, folder: Files) -> Iterator[
         scripts["compensate"] = node.compensate.script
     for field, script in scripts.items():
         if script not in folder:
-            place = place_of_text(text, script) or Place(1, 1)
-            close = meant(script, folder)
-            yield Diagnostic(
-                file=file,
-                line=place.line,
-                column=place.column,
-                message=f"`{field}.script` names `{script}`, which does not exist",
-                hint=close or "scripts lie in the definition's folder",
-            )
+            why = "which does not exist"
+            hint = meant(script, folder) or "scripts lie in the definition's folder"
+        elif not folder[script].strip():
+            why, hint = "which is empty", "write what it does: `def main [] { … }`"
+        else:
+            continue
+        place = place_of_text(text, script) or Place(1, 1)
+        yield Diagnostic(
+            file=file,
+            line=place.line,
+            column=place.column,
+            message=f"`{field}.script` names `{script}`, {why}",
+            hint=hint,
+        )

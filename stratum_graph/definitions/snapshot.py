@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from os.path import realpath
 from pathlib import Path
+from time import monotonic, sleep, time_ns
 from typing import NamedTuple
 
 from stratum_graph.definitions.copies import Copies
@@ -28,6 +29,8 @@ MAX_TOTAL = 256 << 20
 MAX_DEPTH = 16
 MAX_NESTING = 200
 
+_REST_S, _LONGEST_S = 0.05, 1.0
+"""How long a file rests before it counts as written, and the most to wait for that."""
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 _IGNORED = re.compile(r"\..*|.*~|#.*#|__pycache__|node_modules")
 _BAD_NAME = "is left out for its name"
@@ -65,6 +68,20 @@ def take(folders: Sequence[Path], copies: Copies | None = None) -> Snapshot:
             copy.refuse(str(folder), "there is no such folder", "watch a folder that exists")
     copy.copies.turn()
     return Snapshot(roots=roots, files=copy.files, diagnostics=tuple(copy.diagnostics))
+
+
+def take_at_rest(folders: Sequence[Path], copies: Copies) -> Snapshot:
+    """The same, when no file was written to for a moment: before, it may be half written.
+
+    Waits for a second at most: there are files that are written to without end.
+    """
+    give_up = monotonic() + _LONGEST_S
+    while True:
+        taken = take(folders, copies)
+        rested_s = (time_ns() - copies.written_ns) / 1e9
+        if not 0 <= rested_s < _REST_S or monotonic() > give_up:
+            return taken
+        sleep(_REST_S - rested_s)
 
 
 def read_file(path: Path, name: str) -> bytes | Diagnostic:
@@ -170,6 +187,7 @@ class _Copy:
     def _read(self, name: str, parent: int, limit: int) -> "bytes | _Refusal":
         # Looked at before it is opened: to open a device can already do something.
         facts = os.stat(name, dir_fd=parent, follow_symlinks=False)
+        self.copies.see(facts)
         known = self.copies.get(facts)
         refusal = _refusal(facts, limit)
         if known is not None or refusal:
@@ -178,8 +196,9 @@ class _Copy:
             facts = os.fstat(file.fileno())
             # One more than it has, to notice that it grows; to ask for more costs a buffer.
             content = file.read(min(facts.st_size, limit) + 1)
-        if len(content) > facts.st_size:
-            return _refusal(facts, limit) or _Refusal("grows while it is read", "")
+            self.copies.see(os.fstat(file.fileno()))
+        if len(content) != min(facts.st_size, limit + 1):
+            return _refusal(facts, limit) or _Refusal("is written to while it is read", "")
         self.copies.keep(facts, content)
         return _refusal(facts, limit) or content
 

@@ -140,7 +140,8 @@ class _Policies:
 
     def read(self, folder: Path) -> tuple[PolicySet | None, tuple[Diagnostic, ...]]:
         """The set, None when it does not load, and what is wrong with it. Blocks."""
-        taken = folder, snapshot.take([folder], self._copies), list(_beside_files(folder))
+        take = snapshot.take_at_rest if self._taken else snapshot.take
+        taken = folder, take([folder], self._copies), list(_beside_files(folder))
         if taken != self._taken or self._read[0] is None:
             self._taken, self._read = taken, _load(folder)
         return self._read

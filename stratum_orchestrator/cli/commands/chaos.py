@@ -99,14 +99,15 @@ def _held(face: Face, plan: "Plan", folder: Path) -> "Report":
     from stratum_orchestrator.cli.chaos.lives import NoLife, NotReady
     from stratum_orchestrator.startup import first
 
+    why: Exception | None = None
     try:
         return anyio.run(_hold, face, plan, folder)
-    except* (NoLife, NotReady) as ended:
-        seed = f"the seed was {plan.seed}"
-        raise Stop(str(first(ended)), remedy=seed, code=Exit.FAILED) from None
-    except* Stop as stop:
+    except* (NoLife, NotReady, Stop) as group:
+        why = first(group)  # raised in here, some versions of Python wrap it in a group again
+    if isinstance(why, Stop):
         _remove(folder)
-        raise first(stop) from None
+        raise why
+    raise Stop(str(why), remedy=f"the seed was {plan.seed}", code=Exit.FAILED)
 
 
 async def _hold(face: Face, plan: "Plan", folder: Path) -> "Report":

@@ -1,12 +1,15 @@
 """Which files are copied, and what is said of the others."""
 
+import os
 from pathlib import Path
+from time import time
 
 import pytest
 
 from stratum_graph.definitions import snapshot
+from stratum_graph.definitions.copies import Copies
 from stratum_graph.definitions.folders import Folders
-from stratum_graph.definitions.snapshot import size, take
+from stratum_graph.definitions.snapshot import size, take, take_at_rest
 from support.definitions import write
 
 
@@ -111,3 +114,33 @@ def test_a_definition_has_what_lies_in_and_below_its_place() -> None:
 )
 def test_sizes_are_written_for_readers(count: int, text: str) -> None:
     assert size(count) == text
+
+
+def test_what_is_just_being_written_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    half = write(tmp_path, {"run.nu": ""}) / "run.nu"
+    monkeypatch.setattr(snapshot, "sleep", lambda _: half.write_text("whole"))
+
+    assert take_at_rest([tmp_path], Copies()).files == {"run.nu": b"whole"}
+
+
+def test_what_is_written_to_without_end_is_taken_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = write(tmp_path, {"log.txt": "x"}) / "log.txt"
+    monkeypatch.setattr(snapshot, "sleep", lambda _: log.write_text("x"))
+    monkeypatch.setattr(snapshot, "_LONGEST_S", 0.01)
+
+    assert take_at_rest([tmp_path], Copies()).files == {"log.txt": b"x"}
+
+
+@pytest.mark.parametrize("age_s", [1, -3600], ids=["long ago", "by a clock that is ahead"])
+def test_what_rests_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, age_s: int
+) -> None:
+    file = write(tmp_path, {"run.nu": "x"}) / "run.nu"
+    os.utime(file, (time() - age_s,) * 2)
+    monkeypatch.setattr(snapshot, "sleep", lambda _: pytest.fail("it was waited for"))
+
+    assert take_at_rest([tmp_path], Copies()).files == {"run.nu": b"x"}
