@@ -125,7 +125,8 @@ class Daemon:
     def is_idle(self) -> bool:
         """Whether it is up, will stay up, and has nothing under way."""
         at_work = self._asked or self.live is None or len(self.live)
-        return self.is_up and not at_work and not self._store.is_broken
+        will_stay = not self._store.is_broken and self._store.is_owner
+        return self.is_up and not at_work and will_stay
 
     def visit(self, want: Callable[[], Awaitable[None]]) -> None:
         """Have somebody in, who is sent away when the daemon closes."""

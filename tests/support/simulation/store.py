@@ -40,6 +40,11 @@ class SimulatedStore(Port):
         """Whether its daemon is about to end of it."""
         return self._broken.is_set()
 
+    @property
+    def is_owner(self) -> bool:
+        """Whether it has all that it takes for its own, with nothing taken unnoticed."""
+        return all(lane.epoch == epoch for lane, epoch in self._ours())
+
     async def open(self) -> None:
         """Take a lane for what is new."""
         await self.cross("lane is claimed")
