@@ -20,10 +20,10 @@ class Copies:
         self._seen: dict[_Identity, bytes] = {}
         self._written = 0
         self.written_ns = 0
-        """When a file that was looked at in the last turn was last written to, since 1970."""
+        """When what was looked at in the last turn was last written to, since 1970."""
 
     def see(self, facts: os.stat_result) -> None:
-        """Note when a file was last written to."""
+        """Note when a file or folder was last written to."""
         self._written = max(self._written, facts.st_mtime_ns)
 
     def get(self, facts: os.stat_result) -> bytes | None:

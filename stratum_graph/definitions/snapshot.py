@@ -30,7 +30,7 @@ MAX_DEPTH = 16
 MAX_NESTING = 200
 
 _REST_S, _LONGEST_S = 0.05, 1.0
-"""How long a file rests before it counts as written, and the most to wait for that."""
+"""How long a file or folder rests before it counts as written, and the most to wait for."""
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 _IGNORED = re.compile(r"\..*|.*~|#.*#|__pycache__|node_modules")
 _BAD_NAME = "is left out for its name"
@@ -71,9 +71,10 @@ def take(folders: Sequence[Path], copies: Copies | None = None) -> Snapshot:
 
 
 def take_at_rest(folders: Sequence[Path], copies: Copies) -> Snapshot:
-    """The same, when no file was written to for a moment: before, it may be half written.
+    """The same, when nothing was written to for a moment: before, it may be half written.
 
-    Waits for a second at most: there are files that are written to without end.
+    So may a folder, from which one file after the other is removed. Waits for a second at
+    most: there are files that are written to without end.
     """
     give_up = monotonic() + _LONGEST_S
     while True:
@@ -148,6 +149,7 @@ class _Copy:
         try:
             folder = os.open(name, _OPEN_FOLDER, dir_fd=parent)
             try:
+                self.copies.see(os.fstat(folder))
                 with os.scandir(folder) as listing:
                     entries = sorted(listing, key=lambda each: each.name)
                 self._add_all(entries, folder, prefix)

@@ -104,8 +104,8 @@ class Reloader:
     async def _take(self, found: Found, reason: str) -> Outcome:
         rules, was = self._around.rules(found), self._in_force
         self._around.passed("reload.compiled")
-        if found.principals != self.rules.principals:
-            await self._around.let_in(found.principals)
+        if rules.principals != self.rules.principals:
+            await self._let_in(rules.principals)
         self._around.passed("reload.admitted")
         self.rules = rules
         self._around.passed("reload.swapped")
@@ -117,6 +117,16 @@ class Reloader:
         outcome = _compared(self._outcome("live", reason), was, found)
         log.info("definitions live", extra=_told(outcome, rules))
         return outcome
+
+    async def _let_in(self, principals: Mapping[str, Principal]) -> None:
+        """Tell the broker, when events are judged by it: who is let in publishes at once."""
+        before = self.rules
+        self.rules = replace(before, principals=principals)
+        try:
+            await self._around.let_in(principals)
+        except BaseException:
+            self.rules = before
+            raise
 
     def _refuse(self, found: Found, reason: str) -> Outcome:
         errors = found.errors

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from shutil import rmtree
 from time import time
 
 import pytest
@@ -125,6 +126,20 @@ def test_what_is_just_being_written_is_waited_for(
     assert take_at_rest([tmp_path], Copies()).files == {"run.nu": b"whole"}
 
 
+def test_what_is_just_being_removed_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write(tmp_path / "nodes", {"one.ncl": "{}", "two.ncl": "{}"})
+    for each in folder.iterdir():
+        os.utime(each, (0, 0))
+    (folder / "one.ncl").unlink()
+    monkeypatch.setattr(snapshot, "sleep", lambda _: rmtree(folder, ignore_errors=True))
+
+    taken = take_at_rest([folder], Copies())
+
+    assert [each.message for each in taken.diagnostics] == ["there is no such folder"]
+
+
 def test_what_is_written_to_without_end_is_taken_as_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -140,7 +155,8 @@ def test_what_rests_is_not_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, age_s: int
 ) -> None:
     file = write(tmp_path, {"run.nu": "x"}) / "run.nu"
-    os.utime(file, (time() - age_s,) * 2)
+    for each in (file, tmp_path):
+        os.utime(each, (time() - age_s,) * 2)
     monkeypatch.setattr(snapshot, "sleep", lambda _: pytest.fail("it was waited for"))
 
     assert take_at_rest([tmp_path], Copies()).files == {"run.nu": b"x"}
