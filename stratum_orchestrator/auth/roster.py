@@ -32,6 +32,14 @@ class Change(
     keys: tuple[FurtherKey, ...] | None = None
     revoked: tuple[str, ...] | None = None
 
+    @property
+    def let_in(self) -> tuple[str, ...]:
+        """The keys that it names of somebody who has access."""
+        further = tuple(each.key for each in self.keys or ())
+        named = (*((self.key,) if self.key else ()), *further)
+        gone = self.revoked or ()
+        return tuple(each for each in named if self.active is not False and each not in gone)
+
     def over(self, declared: Principal | None) -> Principal:
         """The principal as it is now; msgspec.ValidationError when that is none."""
         before = {} if declared is None else msgspec.to_builtins(declared)

@@ -83,6 +83,7 @@ def emit(face: Face, emission: Emission) -> Exit:
             _headers(face, daemon, emission),
             place if place.suffix == credentials.SUFFIX else None,
         ),
+        face.home,
     )
     _tell_receipt(screen, emission.subject, receipt)
     pursuit = Pursuit(wait=emission.wait, watch=emission.watch, timeout_s=emission.timeout_s)

@@ -9,7 +9,7 @@ import pytest
 from platform_nats.envelope import Outgoing, seal
 from platform_nats.nkey import UserKey
 from stratum_orchestrator.client import Client, Refused
-from support.daemon import Daemon, greeting
+from support.daemon import Daemon, greeting, with_patience
 from support.http import Answer, ask
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(120)]
@@ -80,6 +80,7 @@ def test_an_agent_calls_back_with_a_token_and_json_alone(daemon: Daemon) -> None
     key = daemon.answer("principals", "add", "robot", *words)["key"]
     token = daemon.answer("tokens", "add", "at-work", "--principal", "robot")["token"]
     robot = Client(str(daemon.address["http"]), str(token))
+    until_known(robot)
 
     stored = robot.emit("events.greet", {"name": "ada"}, event_id="callback-1")
 
@@ -88,6 +89,25 @@ def test_an_agent_calls_back_with_a_token_and_json_alone(daemon: Daemon) -> None
     assert robot.wait(found.runs[0], 30).status == "completed"
     with pytest.raises(Refused, match="callback-1"):
         robot.emit("events.greet", {"name": "ada"}, event_id="callback-1")
+
+
+def test_who_was_just_added_publishes_at_once(daemon: Daemon) -> None:
+    daemon.cli("principals", "add", "late", "--group", "publishers", wanted=0)
+
+    told = daemon.answer("emit", "events.greet", "--as", "late", "--wait")
+
+    assert told["status"] == "completed"
+
+
+def until_known(who: Client) -> None:
+    """The daemon notices new principals by itself, a moment later."""
+    while True:
+        try:
+            who.ask("/whoami", object)
+        except Refused:
+            with_patience()
+        else:
+            return
 
 
 def test_nobody_is_signed_for_whose_key_is_elsewhere(daemon: Daemon) -> None:

@@ -2,13 +2,14 @@
 
 import os
 import stat
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from platform_nats.nkey import UserKey
-from stratum_graph.model import Principal
+from stratum_graph.model import FurtherKey, Principal
 from stratum_orchestrator.auth import grants, roster, tokens
 from stratum_orchestrator.auth.access import Access
 from stratum_orchestrator.auth.errors import BadRegister, NameTaken, UnknownName
@@ -53,6 +54,16 @@ def test_names_of_tokens_are_taken_once_and_misspelt_with_a_hint(access: Access)
         tokens.add(access.tokens, "deploy", "bot", NOW, None)
     with pytest.raises(UnknownName, match="did you mean `deploy`"):
         tokens.revoke(access.tokens, "depoly")
+
+
+def test_a_change_names_the_keys_that_it_lets_in() -> None:
+    former = FurtherKey(key="UFORMER", not_after=datetime(2026, 1, 2, tzinfo=UTC))
+    gone = FurtherKey(key="UGONE", not_after=datetime(2026, 1, 2, tzinfo=UTC))
+    change = Change(name="ada", key="UNOW", keys=(former, gone), revoked=("UGONE",))
+
+    assert change.let_in == ("UNOW", "UFORMER")
+    assert msgspec.structs.replace(change, active=False).let_in == ()
+    assert Change(name="ada", groups=("operators",)).let_in == ()
 
 
 def test_another_process_sees_what_was_changed(access: Access, tmp_path: Path) -> None:
