@@ -18,7 +18,7 @@ from platform_nats.streams import EVENTS, StreamSettings, ensure
 from stratum_orchestrator.auth.vault import policy, server
 from stratum_orchestrator.auth.vault.broker import ROLE
 from support.daemon import REPOSITORY
-from support.registry import free_port
+from support.ports import free_port
 from support.vault import Vault, a_node, a_vault, needs_openbao
 
 pytestmark = pytest.mark.acceptance
@@ -36,6 +36,7 @@ async def node(variables: Mapping[str, str]) -> AsyncIterator[None]:
         process.kill()
 
 
+@pytest.mark.timeout(180)
 async def test_three_nats_servers_make_a_cluster_that_keeps_every_event_three_times(
     tmp_path: Path,
 ) -> None:

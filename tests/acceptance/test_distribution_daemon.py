@@ -20,6 +20,7 @@ from support import registry
 from support.bundles import PINNED, signed
 from support.daemon import Daemon, with_patience, write_node
 from support.http import Answer, ask
+from support.ports import free_port
 from support.shell import told, within
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(240)]
@@ -136,7 +137,7 @@ def until(holds: Callable[[], bool], shop: Shop) -> None:
 def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shop]:
     """One that has not begun, at a folder or at a registry that tells what is pushed to it."""
     with ExitStack() as stack:
-        port, reference = registry.free_port(), LAYOUT
+        port, reference = free_port(), LAYOUT
         if request.param == "registry":
             if registry.PROGRAM is None:
                 pytest.skip(registry.MISSING)

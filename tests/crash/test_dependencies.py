@@ -1,6 +1,5 @@
 """What the start needs is not there: the daemon waits a little, then says what is wrong."""
 
-import socket
 from pathlib import Path
 
 import anyio
@@ -10,6 +9,7 @@ from anyio.to_thread import run_sync
 from platform_nats.nkey import UserKey
 from support import bridge
 from support.disk import a_disk
+from support.ports import free_port
 from support.site import Site, a_site, a_site_with_database, failing
 from support.wait import until
 
@@ -28,7 +28,9 @@ async def refusal(site: Site, settings: dict[str, str]) -> tuple[int, str]:
 
 async def test_without_a_broker_the_start_gives_up(tmp_path: Path) -> None:
     async with a_site(tmp_path) as (site, _):
-        code, said = await refusal(site, {"STRATUM_NATS__URL": f"nats://127.0.0.1:{unused()}"})
+        code, said = await refusal(
+            site, {"STRATUM_NATS__URL": f"nats://127.0.0.1:{free_port()}"}
+        )
 
     assert code == 69
     assert "cannot start, nats failed: no NATS server answers" in said
@@ -56,7 +58,7 @@ async def test_a_key_that_the_broker_does_not_know_is_named(tmp_path: Path) -> N
 async def test_without_a_database_server_the_start_gives_up(tmp_path: Path) -> None:
     async with a_site(tmp_path) as (site, _):
         server = bridge.Bridge(tmp_path)
-        site.use_database(server, unused())
+        site.use_database(server, free_port())
         code, said = await refusal(site, {})
 
     assert code == 69
@@ -122,7 +124,7 @@ async def test_what_comes_late_is_waited_for(tmp_path: Path) -> None:
 async def test_a_start_that_waits_can_be_given_up(tmp_path: Path, missing: str) -> None:
     async with a_site(tmp_path) as (site, _):
         scheme = "nats" if "NATS" in missing else "ws"
-        daemon = site.member({missing: f"{scheme}://127.0.0.1:{unused()}"})
+        daemon = site.member({missing: f"{scheme}://127.0.0.1:{free_port()}"})
         daemon.begin()
         words = ("waiting for the store", "broker trouble")
         await until(lambda: any(each in daemon.log for each in words))
@@ -134,9 +136,3 @@ async def test_a_start_that_waits_can_be_given_up(tmp_path: Path, missing: str) 
 def said_by(project: Path) -> str:
     file = project / "daemon.log"
     return file.read_text() if file.exists() else ""
-
-
-def unused() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

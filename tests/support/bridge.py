@@ -8,7 +8,6 @@ import fcntl
 import itertools
 import shutil
 import signal
-import socket
 import subprocess
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -24,6 +23,7 @@ from stratum_state.surreal import SurrealStore, open_store
 from stratum_state.surreal.websocket import Server, WebSocket, connect
 from support import signing
 from support.confidential import confide
+from support.ports import free_port
 
 USER = "root"
 PASSWORD = confide("br1dge-Kq7VtWm2LxBn4s", "the password of the database")
@@ -39,7 +39,7 @@ class Bridge:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.port = _free_port()
+        self.port = free_port()
         self.database = ""
         self.use_new_database()
         self._process: anyio.abc.Process | None = None
@@ -182,9 +182,3 @@ def _installed() -> Path:
                 pytest.skip(f"npm ci for the bridge failed: {ended.stderr.strip()[-300:]}")
             (folder / "installed").touch()
     return folder
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -4,7 +4,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import anyio
-from anyio.abc import SocketAttribute, SocketStream, TaskGroup
+from anyio.abc import SocketStream, TaskGroup
+
+from support.ports import free_port
 
 _FRAME_HEAD = 2  # bytes of a small web socket frame before its payload
 
@@ -13,7 +15,7 @@ class Line:
     """Passes bytes on between clients and the server's port, until told otherwise."""
 
     def __init__(self, target: int, tasks: TaskGroup) -> None:
-        self.port = 0
+        self.port = free_port()
         self._target = target
         self._tasks = tasks
         self._listening = anyio.CancelScope()
@@ -24,7 +26,6 @@ class Line:
     async def open(self) -> None:
         """Take connections, at the same port as before."""
         listener = await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=self.port)
-        self.port = listener.extra(SocketAttribute.local_port)  # noqa: S610 - of a socket
         self._listening = scope = anyio.CancelScope()
 
         async def listen() -> None:

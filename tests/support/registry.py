@@ -2,13 +2,14 @@
 
 import json
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+
+from support.ports import free_port
 
 PROGRAM = shutil.which("docker-registry")
 MISSING = "docker-registry is not installed (apt-get install docker-registry)"
@@ -56,13 +57,6 @@ def telling(address: str) -> dict[str, object]:
         "ignoredmediatypes": ["application/octet-stream"],
     }
     return {"endpoints": [endpoint]}
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:

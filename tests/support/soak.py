@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ from platform_nats.errors import TransportError
 from platform_nats.publisher import publisher
 from support.daemon import Daemon, write_node
 from support.http import Answer, ask, pages
+from support.ports import free_port
 from support.processes import descendants
 from support.vitals import Vitals, size_of, vitals
 
@@ -113,7 +113,7 @@ def soaked(folder: Path, chosen: Mapping[str, str] | None = None) -> Iterator[Da
         "STRATUM_LOG__LEVEL": "error",
         "STRATUM_EXECUTION__GRACE": "1s",
         "STRATUM_EXECUTION__PARALLEL": "8",
-        "STRATUM_NATS__PORT": str(_free_port()),
+        "STRATUM_NATS__PORT": str(free_port()),
         **(chosen or {}),
     }
     daemon = Daemon(folder, settings)
@@ -273,13 +273,6 @@ class _Soak:
             database=size_of(self._daemon.home / "db"),
             vitals=vitals(self._daemon.pid),
         )
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 def _name(pid: int) -> str:
