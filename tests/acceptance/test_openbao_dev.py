@@ -3,13 +3,12 @@
 import os
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from support.daemon import Daemon, running, with_patience, write_node
 from support.http import ask, pages
-from support.processes import descendants
+from support.processes import descendants, program
 from support.vault import PATH, needs_openbao
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180), needs_openbao]
@@ -20,7 +19,7 @@ def look [file: string] {
     try {
       let said = open --raw ($folder | path join $file)
       let name = open --raw ($folder | path join comm) | str trim
-      { name: $name, shows: ($said =~ 's\.[A-Za-z0-9]{24}') }
+      { pid: ($folder | path basename), name: $name, shows: ($said =~ 's\.[A-Za-z0-9]{24}') }
     }
   } | compact
 }
@@ -28,7 +27,7 @@ def main [] {
   let seen = (look environ) ++ (look cmdline)
   { lurk: {
     read: ($seen | get name | uniq),
-    shows: ($seen | where shows | get name | uniq),
+    shows: ($seen | where shows | get pid | uniq),
     lent: ($env.TOKEN | hash sha256)
   } } | to json --raw
 }
@@ -65,15 +64,15 @@ def lurk(daemon: Daemon) -> dict[str, object]:
 
 def servers(daemon: Daemon) -> list[int]:
     """The processes of the daemon that are an OpenBao."""
-    names = {pid: Path(f"/proc/{pid}/comm") for pid in descendants(daemon.pid)}
-    return [pid for pid, file in names.items() if file.exists() and file.read_text() == "bao\n"]
+    return [pid for pid in descendants(daemon.pid) if program(pid) == "bao"]
 
 
 def test_a_step_with_nothing_but_limits_finds_no_token_in_any_process(daemon: Daemon) -> None:
     seen = lurk(daemon)
 
+    ours = {str(pid) for pid in (daemon.pid, *descendants(daemon.pid))}
     assert "bao" in seen["read"]  # type: ignore[operator]
-    assert seen["shows"] == []
+    assert ours.isdisjoint(seen["shows"])  # type: ignore[arg-type] - others test beside us
 
 
 def test_a_server_that_dies_is_started_again_and_lends_what_it_lent(daemon: Daemon) -> None:

@@ -10,7 +10,7 @@ import pytest
 from stratum_orchestrator.auth.vault import on_demand
 from stratum_orchestrator.auth.vault.on_demand import OnDemand
 from stratum_orchestrator.errors import CredentialsUnavailable
-from support.processes import descendants
+from support.processes import descendants, program
 from support.vault import a_claim, needs_openbao
 from support.wait import until
 
@@ -25,14 +25,7 @@ async def broker(tmp_path: Path) -> AsyncIterator[OnDemand]:
 
 def servers() -> set[int]:
     """The processes of ours that are one."""
-    return {pid for pid in descendants(os.getpid()) if _program(pid) == "bao"}
-
-
-def _program(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/comm").read_text().strip()
-    except OSError:
-        return ""
+    return {pid for pid in descendants(os.getpid()) if program(pid) == "bao"}
 
 
 def told(pid: int, file: str) -> bytes:

@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -88,8 +88,16 @@ def look(places: Iterable[Path]) -> Looked:
 
 def unguarded(folder: Path) -> Sequence[Path]:
     """Files of ours that hold a secret by design, and that others may read."""
-    found = [each for each in folder.rglob("*") if _matches(str(each), OURS)]
+    found = [each for each in files(folder) if _matches(str(each), OURS)]
     return [each for each in found if each.stat().st_mode & 0o077]
+
+
+def files(place: Path) -> Iterator[Path]:
+    """The file, or all files below the folder, in which another daemon may still be at work."""
+    if place.is_file():
+        yield place
+    for folder, _, names in os.walk(place):  # passes over what goes meanwhile, unlike `rglob`
+        yield from (Path(folder) / name for name in names)
 
 
 def _grep(how: list[str], patterns: bytes, places: Sequence[Path]) -> list[tuple[str, bytes]]:
@@ -123,7 +131,7 @@ def _matches(file: str, patterns: Iterable[str]) -> bool:
 
 def _size(places: Iterable[Path]) -> int:
     size = 0
-    for file in (file for each in places for file in (each, *each.rglob("*"))):
-        with suppress(FileNotFoundError):  # of another daemon, which still lives
-            size += file.stat().st_size if file.is_file() else 0
+    for file in (file for each in places for file in files(each)):
+        with suppress(OSError):  # of another daemon, which still lives
+            size += file.stat().st_size
     return size

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from stratum_orchestrator.execution.marks import name_of
 
+_GONE = (FileNotFoundError, ProcessLookupError)  # processes and threads may end meanwhile
+
 
 def marked(token: str) -> set[int]:
     """Return the ids of all processes of steps that were started with a token."""
@@ -18,7 +20,8 @@ def children() -> set[int]:
     """Return the ids of this process's children, dead and not reaped ones included."""
     found: set[int] = set()
     for task in Path("/proc/self/task").iterdir():
-        found.update(int(each) for each in (task / "children").read_text().split())
+        with suppress(*_GONE):
+            found.update(int(each) for each in (task / "children").read_text().split())
     return found
 
 
@@ -34,15 +37,27 @@ def descriptors() -> dict[int, str]:
 
 
 def spawn_threads() -> list[str]:
-    names = (task / "comm" for task in Path("/proc/self/task").iterdir())
-    return [name for each in names if (name := each.read_text().strip()) == "spawn"]
+    tasks = Path("/proc/self/task").iterdir()
+    return [name for each in tasks if (name := _comm(each)) == "spawn"]
+
+
+def program(pid: int) -> str:
+    """What the process runs; nothing when it is gone."""
+    return _comm(Path(f"/proc/{pid}"))
+
+
+def _comm(folder: Path) -> str:
+    with suppress(*_GONE):
+        return (folder / "comm").read_text().strip()
+    return ""
 
 
 def descendants(pid: int) -> Sequence[int]:
     """The processes below one, at any depth."""
     found: list[int] = []
-    with suppress(FileNotFoundError, ProcessLookupError):  # it may end meanwhile
-        for task in Path(f"/proc/{pid}/task").glob("*/children"):
-            for child in map(int, task.read_text().split()):
-                found += [child, *descendants(child)]
+    with suppress(*_GONE):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            with suppress(*_GONE):  # a thread that ends hides no child of another one
+                for child in map(int, (task / "children").read_text().split()):
+                    found += [child, *descendants(child)]
     return found

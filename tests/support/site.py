@@ -19,7 +19,7 @@ from support import bridge as surreal, proxy
 from support.broker import AUDIENCE, Broker, run_broker
 from support.daemon import Daemon, write_node
 from support.http import Answer, ask, pages
-from support.processes import descendants
+from support.processes import descendants, program as running
 from support.proxy import Proxy
 
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -131,11 +131,7 @@ class Site:
 
     def child(self, program: str) -> int:
         """The daemon's process that runs the program."""
-        [found] = [
-            pid
-            for pid in descendants(self.daemon.pid)
-            if Path(f"/proc/{pid}/comm").read_text().strip() == program
-        ]
+        [found] = [pid for pid in descendants(self.daemon.pid) if running(pid) == program]
         return found
 
     def open_gate(self) -> None:

@@ -81,10 +81,12 @@ class Vigil:
 
     def gather(self) -> None:
         """Confide what the product itself has made and keeps."""
-        for file in self.folder.rglob("*.nk"):
-            confidential.confide(file.read_text().strip(), f"the seed {file.name}")
-        for file in self.folder.rglob(".stratum/run/token"):
-            confidential.confide(file.read_text().strip(), "the token of the home")
+        for file in confidential.files(self.folder):
+            is_seed = file.suffix == ".nk"
+            if is_seed or file.match(".stratum/run/token"):
+                what = f"the seed {file.name}" if is_seed else "the token of the home"
+                with suppress(FileNotFoundError):  # of another daemon, which ends
+                    confidential.confide(file.read_text().strip(), what)
 
     def end(self) -> None:
         """Look through everything; the test fails when something secret is there."""
