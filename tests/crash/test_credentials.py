@@ -12,7 +12,6 @@ from stratum_orchestrator.crashpoints import POINTS, VARIABLE
 from support.daemon import Daemon, with_patience
 from support.http import Answer, ask, pages, until_over
 from support.lending import (
-    LASTS_S,
     a_running_vault,
     let_go,
     receipts,
@@ -27,7 +26,6 @@ from support.vault import CANARY, Vault, needs_openbao
 pytestmark = [pytest.mark.crash, pytest.mark.timeout(300), needs_openbao]
 
 DIES_WITHIN_S = 60
-SLACK_S = 2
 OF_A_LEASE = sorted(each for each in POINTS if each.startswith("credential."))
 Record = Callable[[str, object], None]
 
@@ -58,7 +56,6 @@ def test_killed_at_each_point_of_a_lease_nothing_stays_alive(
     began = monotonic()
     until_nothing_is_leased(vault)
     record_property("ended_after_s", monotonic() - began)
-    assert monotonic() - began < LASTS_S + SLACK_S
     let_go(daemon)
     run = finished(daemon)
 

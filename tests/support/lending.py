@@ -84,15 +84,20 @@ def write_project(project: Path) -> None:
     )
 
 
-def settings(vault: Vault, folder: Path, port: int = 0) -> Mapping[str, str]:
-    """What a daemon needs to log in there, through a port before it if there is one."""
+def settings(
+    vault: Vault, folder: Path, port: int = 0, timeout_s: int = 5
+) -> Mapping[str, str]:
+    """What a daemon needs to log in there, through a port before it if there is one.
+
+    `timeout_s` is how long the vault may take: on a busy machine, it takes its time.
+    """
     role, secret = vault.use_approle(folder)
     return {
         "STRATUM_CREDENTIALS__PROVIDER": "vault",
         "STRATUM_CREDENTIALS__URL": f"http://127.0.0.1:{port}" if port else vault.url,
         "STRATUM_CREDENTIALS__ROLE": role,
         "STRATUM_CREDENTIALS__SECRET_FILE": str(secret),
-        "STRATUM_CREDENTIALS__TIMEOUT": "1s",
+        "STRATUM_CREDENTIALS__TIMEOUT": f"{timeout_s}s",
         "STRATUM_CREDENTIALS__GRACE": f"{GRACE_S}s",
         "STRATUM_EXECUTION__GRACE": "500ms",
     }
