@@ -30,6 +30,18 @@ _FLAGS = (
 )
 _STARTS_S = 60.0
 _WITHIN_S = 30.0
+_PLACE = """
+(async () => {
+  for (let was = null; ; await new Promise((done) => setTimeout(done, 50))) {
+    const at = document.querySelector(FOUND);
+    at?.scrollIntoView({block: 'center', inline: 'center'});
+    const box = at?.getBoundingClientRect();
+    const place = box && {x: box.x + box.width / 2, y: box.y + box.height / 2};
+    if (was && place && was.x === place.x && was.y === place.y) return place;
+    was = place;
+  }
+})()
+"""
 _KEYS = {"Enter": "\r", "Escape": "", "Tab": ""}
 
 
@@ -40,6 +52,8 @@ class Tab:
     socket: aiohttp.ClientWebSocketResponse
     complaints: list[str] = field(default_factory=list)
     """What went wrong in the page: exceptions, errors on its console, broken policies."""
+    forgives: str = "nothing"
+    """Complaints that have this in them are none: the browser may make them late."""
     _numbers: "itertools.count[int]" = field(default_factory=itertools.count)
     _answers: dict[int, Mapping[str, object]] = field(default_factory=dict)
     _news: anyio.Event = field(default_factory=anyio.Event)
@@ -53,11 +67,15 @@ class Tab:
                 self._news.set()
                 self._news = anyio.Event()
             elif told["method"] == "Runtime.exceptionThrown":
-                self.complaints.append(json.dumps(told["params"]["exceptionDetails"])[:800])
+                self._complain(json.dumps(told["params"]["exceptionDetails"])[:800])
             elif told["method"] == "Log.entryAdded":
                 entry = told["params"]["entry"]
                 if entry["level"] == "error":
-                    self.complaints.append(f"{entry['text']} {entry.get('url', '')}")
+                    self._complain(f"{entry['text']} {entry.get('url', '')}")
+
+    def _complain(self, text: str) -> None:
+        if self.forgives not in text:
+            self.complaints.append(text)
 
     async def call(self, method: str, **params: object) -> Mapping[str, object]:
         """One command of the protocol, and its answer."""
@@ -102,15 +120,10 @@ class Tab:
         await self.until("document.readyState === 'complete'")
 
     async def click(self, selector: str) -> None:
-        """Click the first such element, as a person would: where it is."""
+        """Click the first such element, as a person would: where it is, once it stays there."""
         found = json.dumps(selector)
         await self.until(f"document.querySelector({found}) !== null")
-        where = await self.ask(
-            f"(() => {{ const at = document.querySelector({found});"
-            " at.scrollIntoView({block: 'center', inline: 'center'});"
-            " const box = at.getBoundingClientRect();"
-            " return {x: box.x + box.width / 2, y: box.y + box.height / 2}; })()"
-        )
+        where = await self.ask(_PLACE.replace("FOUND", found))
         assert isinstance(where, dict)
         for kind in ("mousePressed", "mouseReleased"):
             await self.call(
