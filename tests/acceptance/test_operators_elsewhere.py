@@ -47,7 +47,7 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
         )
         write_node(tmp_path, "permit", permit)
         for _ in range(2):
-            made.member({"STRATUM_RUNS__TAKEOVER": "3s"})
+            made.member({"STRATUM_RUNS__TAKEOVER": "5s"})
         yield made
 
 

@@ -181,7 +181,7 @@ async def test_nobody_is_taken_for_silent_when_the_server_has_just_come_back(
     server: Bridge, line: Line
 ) -> None:
     async with (
-        an_instance(server, "one", ttl_s=1, port=line.port) as one,
+        an_instance(server, "one", ttl_s=3, port=line.port) as one,
         an_instance(server, "two", ttl_s=3600),
     ):
         assert await expired(one) == ["1"]

@@ -99,7 +99,7 @@ async def test_killed_while_it_forgets_it_forgets_the_rest_later(
 async def test_killed_while_it_takes_over_it_strands_no_run(
     tmp_path: Path, record_property: Record
 ) -> None:
-    soon = {"STRATUM_RUNS__TAKEOVER": "1s"}
+    soon = {"STRATUM_RUNS__TAKEOVER": "5s"}
     async with a_site_with_database(tmp_path) as (site, _, _):
         first, second = site.member(soon), site.member(soon)
         third = site.member({**soon, **FORGETS})
