@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from support.daemon import REPOSITORY, Daemon, running, write_node
+from support.daemon import REPOSITORY, Daemon, running, with_patience, write_node
 from support.processes import descendants
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
@@ -29,7 +29,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
         "nap",
         'trigger = { pipeline = "nap", subjects = ["events.nap"] }, produces = ["nap"], '
         'handler.script = "run.nu", effect = \'pure',
-        run="def main [] { sleep 30sec; { nap: 1 } | to json --raw }",
+        run="def main [] { sleep 10min; { nap: 1 } | to json --raw }",
     )
     write_node(
         project,
@@ -138,9 +138,9 @@ def test_an_unknown_publisher_is_refused_with_the_remedy(daemon: Daemon) -> None
 def test_waiting_has_an_end_and_cancelling_undoes(daemon: Daemon) -> None:
     emitted = daemon.cli("emit", "events.nap", "--wait", "--timeout", "1", wanted=5)
     assert emitted.stdout + emitted.stderr
-    runs = daemon.answer("runs", "--pipeline", "nap")
-    listed = runs["runs"] if isinstance(runs, dict) else runs
-    run = listed[0]["run"]  # type: ignore[index]
+    while not (listed := daemon.answer("runs", "--pipeline", "nap")):
+        with_patience()
+    run = str(listed[0]["run"])  # type: ignore[index]
 
     daemon.cli("run", "cancel", run, "--reason", "enough slept", wanted=0)
     daemon.cli("run", "watch", run, wanted=1)

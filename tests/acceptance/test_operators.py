@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from support.daemon import Daemon, running, with_patience, write_node
+from support.http import until_over
 from support.processes import descendants
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(240)]
@@ -153,6 +154,7 @@ def test_an_abandoned_run_ends_with_its_processes(daemon: Daemon) -> None:
     run = sleeping(daemon)
 
     done = daemon.cli("run", "abandon", run, "--reason", "it never wakes", wanted=0)
+    until_over(daemon, run)  # which it is when its processes are
     again = daemon.cli("run", "abandon", run, "--reason", "really", wanted=1)
 
     shown = daemon.answer("run", "show", run)

@@ -85,6 +85,8 @@ def _two_lives(daemon: Daemon, collector: Collector, ear: socket.socket) -> Told
     shown = ask(daemon, f"/api/v1/runs/{run}")
     while not shown["ended"]:
         shown = ask(daemon, f"/api/v1/runs/{run}?wait=20&seen={shown['change']}")
+    while ask(daemon, "/api/v1/status")["live_runs"]:
+        with_patience()
     daemon.stop()
     return Told(
         collector=collector,

@@ -58,7 +58,7 @@ async def publish_all(daemon: Daemon) -> Counter[str]:
     wanted: Counter[str] = Counter()
     bad = list(malformed(key))
     async with connect(ConnectionSettings(url=address, seed=key.seed())) as connection:
-        jetstream = connection.jetstream
+        jetstream = connection.client.jetstream(timeout=60)
         for number in range(GOOD):
             await publish_good(jetstream, key, number)
             wanted["accepted"] += 1
@@ -81,7 +81,7 @@ async def publish_good(jetstream: JetStreamContext, key: UserKey, number: int) -
 
 async def until_stored_again(jetstream: JetStreamContext, key: UserKey, number: int) -> None:
     """Publish the same event until the stream has forgotten its id."""
-    with anyio.fail_after(10):
+    with anyio.fail_after(60):
         while not await publish_good(jetstream, key, number):  # noqa: ASYNC110 - the stream's
             await anyio.sleep(WINDOW_S / 4)
 

@@ -124,7 +124,7 @@ async def test_a_key_that_may_not_shorten_it_is_told_what_to_allow(broker: Broke
         reach = Reach(connection)
         with anyio.fail_after(4):
             gone = await reach.shorten(LATER)
-        impatient = connection.client.jetstream(timeout=0.3)
+        impatient = connection.client.jetstream(timeout=2)
         layout = await ensure(impatient, SMALL)
 
     assert gone == 0

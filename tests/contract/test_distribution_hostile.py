@@ -47,8 +47,8 @@ def key() -> UserKey:
 
 
 def shelf(there: Hostile, access: Access | None = None) -> Registry:
-    quick = access or Access(answer_s=0.3, body_s=5)
-    return Registry(Reference.parse(f"oci://{there.host}/{REPOSITORY}"), quick)
+    patient = access or Access(answer_s=10, body_s=5)
+    return Registry(Reference.parse(f"oci://{there.host}/{REPOSITORY}"), patient)
 
 
 def refused(there: Hostile, wanted: str, check: str, trust: pull.Trust = PINNED) -> Untrusted:
@@ -294,7 +294,7 @@ def test_an_answer_that_is_packed(there: Hostile) -> None:
 
 
 def test_a_redirect_keeps_the_credentials_at_home(there: Hostile) -> None:
-    access = Access(user="ann", password="open sesame", answer_s=1)  # noqa: S106
+    access = Access(user="ann", password="open sesame", answer_s=10)  # noqa: S106
     there.offer(parcel())
     with hostile() as elsewhere:
         elsewhere.lie("/taken", body=FILES[min(FILES)])
@@ -373,7 +373,7 @@ def test_a_silent_one_is_away_after_a_few_tries(there: Hostile) -> None:
     there.lie(f"manifests/{parcel().digest}", is_silent=True)
 
     with pytest.raises(RegistryUnavailable, match="4 tries"):
-        pull.fetch(shelf(there), parcel().digest, PINNED)
+        pull.fetch(shelf(there, Access(answer_s=0.3)), parcel().digest, PINNED)
 
 
 @pytest.mark.parametrize("drips", ["head", "body"])
@@ -440,7 +440,7 @@ def test_a_token_is_fetched_with_the_password_and_shown_without_it(there: Hostil
     there.offer(parcel())
     guarded_by_tokens(there, f"http://{there.host}/token")
     there.lie("scope=pull", body=b'{"token": "abc"}')
-    access = Access(user="ann", password="open sesame", answer_s=1)  # noqa: S106
+    access = Access(user="ann", password="open sesame", answer_s=10)  # noqa: S106
 
     assert pull.fetch(shelf(there, access), parcel().digest, PINNED).files == FILES
     shown = {each.path.partition("?")[0]: each.authorization for each in there.asked}

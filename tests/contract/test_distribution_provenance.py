@@ -45,7 +45,9 @@ def there() -> Iterator[Hostile]:
 
 def fetched(there: Hostile, trust: Trust) -> Verified:
     reference = Reference.parse(f"oci://{there.host}/{REPOSITORY}")
-    return pull.fetch(Registry(reference, Access(answer_s=1, body_s=5)), parcel().digest, trust)
+    return pull.fetch(
+        Registry(reference, Access(answer_s=10, body_s=5)), parcel().digest, trust
+    )
 
 
 def refused(there: Hostile) -> str:

@@ -33,7 +33,7 @@ async def write_and_kill(folder: Path, name: str, chance: Random) -> dict[str, i
     """Event to the last of its writes that was acknowledged before the writer was killed."""
     enough = chance.randrange(100, 600)
     async with lives.a_writer(f"surrealkv://{folder}", "test", name) as writer:
-        await until(lambda: writer.writes >= enough or bool(writer.end))
+        await until(lambda: writer.writes >= enough or bool(writer.end), within=60)
         writer.process.send_signal(signal.SIGKILL)
         await writer.process.wait()
     assert writer.process.returncode == -signal.SIGKILL

@@ -41,7 +41,7 @@ async def test_a_killed_server_loses_nothing_and_keeps_nothing_twice(tmp_path: P
                 group.start_soon(lives.write, two, "2", told, 24)
                 for _ in range(KILLS):
                     enough = done + chance.randrange(50, 500)
-                    await until(lambda enough=enough: done >= enough)
+                    await until(lambda enough=enough: done >= enough, within=60)
                     await server.kill()
                     await until(lambda: not (one.available or two.available))
                     with pytest.raises(Unavailable):
@@ -153,7 +153,7 @@ async def are_left(survivor: SurrealStore) -> bool:
 
 async def wrote(writer: Writer, enough: int) -> None:
     """Return when the process has written so much, or ended."""
-    await until(lambda: writer.writes >= enough or bool(writer.end))
+    await until(lambda: writer.writes >= enough or bool(writer.end), within=60)
 
 
 async def everything_is_there(server: Bridge, store: SurrealStore, *writers: Writer) -> None:

@@ -113,7 +113,7 @@ class Daemon:
     def ended(self) -> int:
         """Wait until it has ended by itself; its exit code."""
         assert self._process is not None
-        return self._process.wait(_STOPS_WITHIN_S)
+        return self._process.wait(_STARTS_WITHIN_S)
 
     def end(self) -> None:
         """Whatever state it is in, it is gone afterwards."""

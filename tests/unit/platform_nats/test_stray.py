@@ -38,7 +38,7 @@ async def test_a_cancellation_by_nobody_is_no_answer_and_ends_no_others() -> Non
         tasks.start_soon(other)
         tasks.start_soon(meets_it)
 
-    assert ended == ["it", "other"]
+    assert sorted(ended) == ["it", "other"]
 
 
 async def test_the_scope_that_cancels_knows_its_own() -> None:

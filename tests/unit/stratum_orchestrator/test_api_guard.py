@@ -199,7 +199,7 @@ async def test_malformed_http_is_answered_with_a_hardened_400(
     ],
 )
 async def test_a_client_that_never_finishes_is_cut_off(begun: str, answered: bytes) -> None:
-    async with served(read_s=0.05) as api:
+    async with served(read_s=0.5) as api:
         port = int(api.url.rpartition(":")[2])
         async with await anyio.connect_tcp("127.0.0.1", port) as stream:
             await stream.send(begun.encode())

@@ -85,7 +85,7 @@ async def test_nothing_is_alive_when_the_step_has_ended(runner: ScriptedRunner) 
 async def test_a_step_that_is_stopped_gives_back_what_it_was_lent() -> None:
     broker = ScriptedBroker()
     runner = ScriptedRunner(hangs={"deploy", "lint"})
-    nodes = [deploy(), node("lint", gives="linted", on="events.go", timeout=0.05)]
+    nodes = [deploy(), node("lint", gives="linted", on="events.go", timeout=0.5)]
 
     trail = await world(broker, *nodes, runner=runner).carry()
 
