@@ -84,6 +84,13 @@ class BadGrant(OrchestratorError):
         self.why = why
 
 
+class Ending(OrchestratorError):
+    """The daemon ends; whether something was done first is on record, or not."""
+
+    def __init__(self) -> None:
+        super().__init__("this daemon is ending, and may not have done it any more")
+
+
 class Impossible(OrchestratorError):
     """The run is not where that could be done."""
 

@@ -9,6 +9,7 @@ from aiohttp import web
 from platform_nats.errors import BrokerAway
 from stratum_orchestrator.api.limits import MAX_BODY
 from stratum_orchestrator.api.problem import MEDIA_TYPE, Problem
+from stratum_orchestrator.errors import Ending
 from stratum_state.errors import Unavailable
 
 _REFUSALS = {
@@ -18,6 +19,7 @@ _REFUSALS = {
 }
 _STORE_AWAY = "the store cannot be reached now"
 _PATIENCE = "the daemon keeps trying; GET /readyz?verbose tells how it stands"
+_BACK = "look at the run when it is back, and ask again if it has not changed"
 _PATH = 200  # characters of it in the log
 
 log = logging.getLogger(__name__)
@@ -32,6 +34,8 @@ def problem_of(error: Exception, request: web.Request) -> Problem:
             return _away("store-away", str(error) or _STORE_AWAY)
         case BrokerAway():
             return _away("broker-away", str(error))
+        case Ending():
+            return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "ending", str(error), _BACK)
         case web.HTTPException():
             status = HTTPStatus(error.status)
             code, remedy = _REFUSALS.get(

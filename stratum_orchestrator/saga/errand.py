@@ -6,6 +6,8 @@ from typing import Generic, TypeVar
 import anyio
 from anyio.abc import TaskGroup
 
+from stratum_orchestrator.errors import Ending
+
 T = TypeVar("T")
 
 
@@ -19,11 +21,15 @@ class Errand(Generic[T]):
         self._error: Exception | None = None
 
     async def run(self, tasks: TaskGroup) -> T:
-        """Do it as one of the tasks; what it gives or raises."""
+        """Do it as one of the tasks; what it gives or raises. Ending: they are cancelled."""
+        if tasks.cancel_scope.cancel_called:
+            raise Ending
         tasks.start_soon(self._run)
         await self._over.wait()
         if self._error is not None:
             raise self._error
+        if not self._gave:
+            raise Ending
         return self._gave[0]
 
     async def _run(self) -> None:

@@ -13,7 +13,7 @@ from anyio.abc import TaskGroup
 from stratum_graph.model import Principal
 from stratum_orchestrator.audit.observed import Announced
 from stratum_orchestrator.auth.nobody import NoBroker
-from stratum_orchestrator.errors import Impossible
+from stratum_orchestrator.errors import Ending, Impossible
 from stratum_orchestrator.saga.compensation import Compensator, last_attempts
 from stratum_orchestrator.saga.deadlines import Deadlines
 from stratum_orchestrator.saga.delegation import Asker
@@ -158,7 +158,7 @@ class Daemon:
                     await operations.undo_again(run, node, _WISH)
                 case _:
                     await operations.waive(run, node, _WISH)
-        except (Impossible, Unavailable) as why:
+        except (Ending, Impossible, Unavailable) as why:
             return wish, str(why)
         return wish, "done"
 
@@ -169,7 +169,7 @@ class Daemon:
         operations = self._operations()
         try:
             await (operations.approve if agrees else operations.reject)(run, node, wish)
-        except (Impossible, Unavailable) as why:
+        except (Ending, Impossible, Unavailable) as why:
             return str(why)
         return "done"
 

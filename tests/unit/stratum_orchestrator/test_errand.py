@@ -4,7 +4,9 @@ import asyncio
 
 import anyio
 import pytest
+from anyio.abc import TaskGroup
 
+from stratum_orchestrator.errors import Ending
 from stratum_orchestrator.saga.errand import Errand
 
 
@@ -36,3 +38,20 @@ async def test_it_goes_on_when_the_server_cancels_whoever_asked() -> None:
 
     assert done == ["all of it"]
     assert asking.cancelled()
+
+
+async def test_whoever_waits_is_told_when_it_is_cut_off_with_all_the_others() -> None:
+    told: list[str] = []
+
+    async def wait_for(errand: Errand[None], tasks: TaskGroup) -> None:
+        with pytest.raises(Ending) as why:
+            await errand.run(tasks)
+        told.append(str(why.value))
+
+    async with anyio.create_task_group() as waiting, anyio.create_task_group() as tasks:
+        waiting.start_soon(wait_for, Errand(anyio.sleep_forever), tasks)
+        await anyio.wait_all_tasks_blocked()
+        tasks.cancel_scope.cancel()
+        await wait_for(Errand(anyio.sleep_forever), tasks)
+
+    assert told == 2 * ["this daemon is ending, and may not have done it any more"]
