@@ -126,7 +126,7 @@ class Retention(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     age: float = 30 * 86400
     every: float = 3600
-    waste: int = 256 << 20
+    waste: int = 64 << 20
     """Bytes."""
 
 

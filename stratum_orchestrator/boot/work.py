@@ -43,6 +43,7 @@ from stratum_state.model import PipelineRun
 _RUNS_PER_PROCESS = 4
 _USES_S = 3600.0  # between two notes that what is in force is in use
 _CROWDED_S = 60.0  # between two looks at whether the stream is nearly full
+_WASTED_S = 60.0  # between two looks at whether the store is to be compacted
 _TAKEOVERS = 1.5  # that long a command waits for a run whose instance may be gone
 
 
@@ -188,7 +189,7 @@ async def _keep_house(  # noqa: PLR0913, PLR0917 - what the earlier steps made
 
     await frame.beside(use)
     kept = frame.settings.retention
-    await frame.beside(partial(slim, records.store, kept.waste, kept.every))
+    await frame.beside(partial(slim, records.store, kept.waste, min(kept.every, _WASTED_S)))
     known_s = frame.settings.nats.duplicate_window
     age_s = max(kept.age, known_s) if kept.age else 0
     backlog = Backlog(stream=broker.reach, clock=frame.clock, age_s=age_s)

@@ -26,6 +26,8 @@ from stratum_state.surreal.unwrapping import unwrapped
 
 _MOST_RECORDS = 200_000
 """Meanwhile there are three stores, and the engine keeps their index in memory."""
+_REFUSED_S = 3600.0
+"""How long a store with more of them is left alone: to count them takes a while, too."""
 _COPIES = 2
 _NO_LOCK = -1
 _NOT_POSSIBLE = (
@@ -52,6 +54,7 @@ class Renewable:
         self._calls = 0
         self._changed = anyio.Event()
         self._still = False
+        self._refused_until = -math.inf
         self._record: Record | None = None
         """Of what is written while it is copied."""
 
@@ -95,7 +98,10 @@ class Renewable:
         """
         if self.path is None or not await self._is_due(self.path, waste):
             return None
+        if anyio.current_time() < self._refused_until:
+            return None
         if await self._count() > _MOST_RECORDS:
+            self._refused_until = anyio.current_time() + _REFUSED_S
             why = "too many records: stop the daemon and run `stratum compact`"
             log.warning("store not compacted", extra={"why": why})
             return None

@@ -122,6 +122,18 @@ async def test_what_is_not_worth_it_is_left_alone(tmp_path: Path) -> None:
         assert await store.renew(1 << 30) is None
 
 
+async def test_a_store_with_too_many_records_is_not_counted_again_and_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(renewal, "_MOST_RECORDS", 0)
+    async with engines.in_folder(tmp_path / "state") as store:
+        await live(store, 1)
+
+        assert [await store.renew(0), await store.renew(0)] == [None, None]
+
+    assert caplog.text.count("store not compacted") == 1
+
+
 @pytest.mark.parametrize("failing", ["too many", "too much", "no room"])
 async def test_what_cannot_be_done_is_said_and_the_store_goes_on(
     tmp_path: Path,
