@@ -5,7 +5,7 @@ import socket
 from pathlib import Path
 
 _RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
-_LOWEST = 10_240
+_LOWEST, _ENOUGH = 10_240, 8192
 
 
 def free_port() -> int:
@@ -15,7 +15,7 @@ def free_port() -> int:
     before the server listens there, or while it is down. A client that tries again and again
     would even meet itself.
     """
-    end = int(_RANGE.read_text().split()[0])
+    end = max(int(_RANGE.read_text().split()[0]), _LOWEST + _ENOUGH)  # some hand out all
     while True:
         port = _LOWEST + secrets.randbelow(end - _LOWEST)  # no seed: others choose meanwhile
         with socket.socket() as probe:
