@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import anyio
 
+from platform_nats.errors import TransportError
 from platform_nats.permissions import User
 from stratum_graph.model import Principal
 from stratum_orchestrator import knowledge
@@ -36,6 +37,8 @@ class Followed:
         self._users: tuple[User, ...] = ()
         self.trouble = ""
         """Why changes are not in force."""
+        self.outside = ""
+        """Why the server does not know of them yet."""
 
     async def watch(self) -> None:
         """Until cancelled."""
@@ -57,8 +60,18 @@ class Followed:
             self._complain(str(bad))
         users = self._broker.users_of(self._in_force.rules.principals)
         if users != self._users:
+            await self._admit(users)
+
+    async def _admit(self, users: tuple[User, ...]) -> None:
+        """Tell the server; one that does not take it now is told again at the next look."""
+        try:
             await self._broker.admit(users)
-            self._users = users
+        except TransportError as late:
+            if not self.outside:
+                log.warning("server does not let in whom it should", extra={"why": str(late)})
+            self.outside = str(late)
+        else:
+            self._users, self.outside = users, ""
 
     async def _take(self) -> None:
         """With all else that has changed; or, if that cannot be in force, alone."""
@@ -92,9 +105,13 @@ async def follow_access(
     await frame.beside(followed.watch)
     frame.health.watch(
         "principals",
-        lambda: (
-            True,
-            followed.trouble and f"the former ones stay in force: {followed.trouble}",
-        ),
-        lambda: bool(followed.trouble),
+        lambda: (True, _state(followed)),
+        lambda: bool(_state(followed)),
     )
+
+
+def _state(followed: Followed) -> str:
+    """What is wrong; empty when nothing is."""
+    if followed.trouble:
+        return f"the former ones stay in force: {followed.trouble}"
+    return followed.outside
