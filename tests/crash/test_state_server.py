@@ -22,6 +22,8 @@ EVERY = RunFilter()
 KILLS = 5
 ROUNDS = 5
 TTL_S = 1
+"""Of the survivor. The writers are more patient: who begins could take its lane, when nobody
+gets to work for so long."""
 
 
 async def test_a_killed_server_loses_nothing_and_keeps_nothing_twice(tmp_path: Path) -> None:
@@ -61,7 +63,7 @@ async def test_a_killed_instances_runs_are_finished_by_a_survivor(tmp_path: Path
         bridge.running(tmp_path / "database") as server,
         an_instance(server, "survivor", TTL_S) as survivor,
     ):
-        async with lives.a_writer(server.url, server.database, "1", TTL_S) as writer:
+        async with lives.a_writer(server.url, server.database, "1") as writer:
             await wrote(writer, chance.randrange(100, 600))
             writer.process.send_signal(signal.SIGKILL)
             await writer.process.wait()
@@ -81,7 +83,7 @@ async def test_an_instance_that_wakes_up_too_late_writes_nothing_more(tmp_path: 
     async with (
         bridge.running(tmp_path / "database") as server,
         an_instance(server, "survivor", TTL_S) as survivor,
-        lives.a_writer(server.url, server.database, "1", TTL_S) as writer,
+        lives.a_writer(server.url, server.database, "1") as writer,
     ):
         await wrote(writer, chance.randrange(100, 600))
         writer.process.send_signal(signal.SIGSTOP)
@@ -108,7 +110,7 @@ async def test_whatever_happens_each_run_is_carried_on_by_one_owner(tmp_path: Pa
     ):
         group.start_soon(carry_on, survivor)
         for name in map(str, range(1, ROUNDS + 1)):
-            async with lives.a_writer(server.url, server.database, name, TTL_S) as writer:
+            async with lives.a_writer(server.url, server.database, name) as writer:
                 writers.append(writer)
                 await wrote(writer, chance.randrange(50, 300))
                 if chance.random() < 0.5:
