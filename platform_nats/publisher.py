@@ -1,6 +1,7 @@
 """Signs events and publishes them, so that each is stored once or the caller knows why not."""
 
 import json
+import math
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -96,16 +97,20 @@ class Publisher:
 
     async def _stored(self, event: Outgoing, headers: Mapping[str, str]) -> tuple[PubAck, bool]:
         """Try until it is stored; tell whether an attempt before may have stored it, too."""
-        began = anyio.current_time()
+        last = anyio.current_time() + self._within_s
+        absent = math.inf
         is_repeated = False
         while True:
             try:
                 return await self._attempt(event, headers), is_repeated
             except NoStreamResponseError as silent:
-                self._check_patience(event, began + _NO_STREAM_S, _NO_STREAM, silent)
+                absent = min(absent, anyio.current_time() + _NO_STREAM_S)
+                # a server that has come back knows no stream for as long as it reads them
+                until = last if is_repeated else absent
+                self._check_patience(event, until, _NO_STREAM, silent)
             except NoAnswer as silent:
                 is_repeated = True
-                self._check_patience(event, began + self._within_s, _NO_ANSWER, silent)
+                self._check_patience(event, last, _NO_ANSWER, silent)
             await anyio.sleep(_REST_S)
 
     def _check_patience(

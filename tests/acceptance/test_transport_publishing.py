@@ -1,17 +1,23 @@
 """What publishers, connections and streams are refused, and what they are told."""
 
 import logging
-from collections.abc import AsyncIterator
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import anyio
 import pytest
+from nats.js.api import PubAck
 
+from platform_nats import publisher
 from platform_nats.announcer import Announcer
 from platform_nats.assurance import Assurance
 from platform_nats.connection import ConnectionSettings, connect
 from platform_nats.consumer import Consumer
 from platform_nats.delivery import Answer, Delivery
+from platform_nats.envelope import Outgoing
 from platform_nats.errors import (
     ConsumerGone,
     DuplicateId,
@@ -22,11 +28,32 @@ from platform_nats.errors import (
     StreamRefused,
 )
 from platform_nats.nkey import UserKey
+from platform_nats.publisher import Publisher, Receipt
 from platform_nats.streams import EVENTS, INTAKE, STATUS, StreamSettings, ensure
 from support.broker import AUDIENCE, Broker, run_broker
 from support.wait import until
 
 pytestmark = pytest.mark.acceptance
+
+
+class Counting(Publisher):
+    """Tells how often it has tried."""
+
+    attempts = 0
+
+    async def _attempt(self, event: Outgoing, headers: Mapping[str, str]) -> PubAck:
+        self.attempts += 1
+        return await super()._attempt(event, headers)
+
+
+@contextmanager
+def frozen(pid: int) -> Iterator[None]:
+    """The process does nothing within the block."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 @pytest.fixture
@@ -69,6 +96,29 @@ async def test_a_subject_of_no_stream_is_an_error_with_a_remedy(broker: Broker) 
     async with broker.publish_as(broker.daemon) as ours:
         with pytest.raises(NotPublished, match="no stream takes this subject"):
             await ours.publish("elsewhere.a", {})
+
+
+async def test_a_stream_is_waited_for_when_its_server_was_away(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publisher, "_ATTEMPT_S", 0.2)
+    monkeypatch.setattr(publisher, "_NO_STREAM_S", 0.0)
+    receipts: list[Receipt] = []
+
+    async with broker.connect() as connection, anyio.create_task_group() as tasks:
+        ours = Counting(connection, AUDIENCE)
+
+        async def publish() -> None:
+            receipts.append(await ours.publish("late.a", {}))
+
+        with frozen(broker.running.pid):
+            tasks.start_soon(publish)
+            await until(lambda: ours.attempts > 1)
+        before = ours.attempts
+        await until(lambda: ours.attempts > before + 2)
+        await connection.jetstream.add_stream(name="LATE", subjects=["late.>"])
+
+    assert [each.stream for each in receipts] == ["LATE"]
 
 
 async def test_an_event_too_large_for_the_stream_is_an_error(broker: Broker) -> None:
